@@ -1,0 +1,85 @@
+"""The intermediate form: a graph of frozen, hash-consed nodes. Equal expressions are one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from featdsl.levels import Level
+from featdsl.typed import Constant
+from featdsl.types import Type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """As `featdsl.typed.Typed`, without places in the text. Nodes of one `Graph` are equal exactly
+    when they are the same object; `id` is their number in it."""
+
+    id: int
+    op: str
+    type: Type
+    level: Level
+    args: tuple[Node, ...] = ()
+    attributes: tuple[tuple[str, Constant], ...] = ()
+    overload: int = 0
+    mapped: tuple[bool, ...] = ()
+    drops_null: bool = False
+
+    def attribute(self, name: str) -> Any:
+        return dict(self.attributes)[name]
+
+
+@dataclass(slots=True)
+class Graph:
+    """Makes nodes, each only once; `nodes` is in an order where arguments come first."""
+
+    nodes: list[Node] = field(default_factory=list)
+    _known: dict[tuple[Any, ...], Node] = field(default_factory=dict)
+
+    def node(
+        self,
+        op: str,
+        type: Type,
+        level: Level,
+        args: tuple[Node, ...] = (),
+        attributes: tuple[tuple[str, Constant], ...] = (),
+        overload: int = 0,
+        mapped: tuple[bool, ...] = (),
+        drops_null: bool = False,
+    ) -> Node:
+        key = (
+            op, type, tuple(a.id for a in args), _exact(attributes), overload, mapped, drops_null,
+        )
+        found = self._known.get(key)
+        if found is None:
+            found = Node(len(self.nodes), op, type, level, args, attributes, overload, mapped, drops_null)
+            self._known[key] = found
+            self.nodes.append(found)
+        return found
+
+
+def _exact(value: Any) -> Any:
+    """A dictionary key that tells apart what Python's `==` does not: 1, 1.0 and True, 0.0 and -0.0."""
+    if isinstance(value, tuple):
+        return tuple(_exact(v) for v in value)
+    if isinstance(value, float):
+        return ("float", value.hex())
+    return (type(value).__name__, value)
+
+
+def reachable(roots: Iterable[Node]) -> Iterator[Node]:
+    """Every node that the roots need, arguments before users, each once."""
+    done: set[int] = set()
+    for root in roots:
+        stack: list[tuple[Node, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if node.id in done:
+                continue
+            if ready:
+                done.add(node.id)
+                yield node
+            else:
+                stack.append((node, True))
+                stack += [(a, False) for a in reversed(node.args) if a.id not in done]

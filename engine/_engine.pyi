@@ -1,0 +1,92 @@
+"""The engine as Python sees it (C++20, `engine/bindings.cc` holds no logic).
+
+Errors of input are `EngineError` (a ValueError) with a message for a person; nothing here aborts the
+process, whatever the bytes. Every call that takes time runs with the GIL released.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+class EngineError(ValueError): ...
+
+class Batch:
+    """Named columns of one length, held by the engine, immutable.
+
+    A batch of one row beside longer ones is broadcast. `__arrow_c_array__` makes it a record batch:
+    `pyarrow.record_batch(batch)`. Storage types: bool, int32, int64, float32, float64, utf8, timestamp[us, UTC],
+    id as int64, list<T>, vector<T, n> as fixed_size_list, map<K, V>.
+    """
+
+    @staticmethod
+    def from_arrow(array: Any, types: Sequence[tuple[str, str]]) -> Batch:
+        """Columns of an Arrow record batch (anything with `__arrow_c_array__`), by name, as the named
+        language types (`[("user", "int64")]`). Errors: a column that is absent or of another type."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def names(self) -> list[str]: ...
+    def type(self, name: str) -> str: ...
+    def select(self, names: Sequence[str]) -> Batch: ...
+    def merge(self, other: Batch) -> Batch:
+        """The columns of both (same number of rows)."""
+    def take(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """The rows at these positions, in this order; -1 gives a null row."""
+    def tensor(self, name: str) -> npt.NDArray[Any]:
+        """[n] for a scalar, [n, k] for a vector, without a copy; keeps the batch alive. No nulls."""
+    def values(self, name: str) -> list[Any]:
+        """The column as Python values (for small batches: explain, keys of second hops)."""
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+class Program:
+    """A native program (`compiler/native/emit.py` writes it), validated whole on construction:
+    kernels, types, registers, constants. Thread safe."""
+
+    def __init__(self, data: bytes) -> None: ...
+    @property
+    def inputs(self) -> list[tuple[str, str]]: ...
+    @property
+    def outputs(self) -> list[tuple[str, str]]: ...
+    def run(self, batches: Sequence[Batch], num_rows: int) -> Batch:
+        """The outputs, `num_rows` long. Inputs are looked up by name over `batches`, each of `num_rows`
+        rows or of one."""
+    @property
+    def nonfinite_total(self) -> int:
+        """How often a float output was not finite and became 0, since construction."""
+
+class RowReader:
+    """Reads rows of one source (or `request`, `candidate`) into columns, applying the input rules:
+    missing row or null field -> default, NaN and infinity -> null, invalid UTF-8 -> null, null
+    elements dropped (in a sequence: from all its lists at once) and then the cap.
+
+    `fields`: (name, type, default, cap, sequence) for each wanted field, `sequence` its sequence's name or
+    "". Column names come out as `prefix.name` or `prefix.sequence.name`. A sequence's own cap is in
+    `sequences`: (name, cap).
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        fields: Sequence[tuple[str, str, Any, int | None, str]],
+        sequences: Sequence[tuple[str, int | None]] = (),
+    ) -> None: ...
+    def read_arrow(self, array: Any) -> Batch:
+        """A struct array (or record batch), one struct a row; a null struct is a missing row. A field that is
+        absent reads as missing. A sequence is a struct of lists or a list of structs. Narrower numbers widen; a
+        number that does not fit, or another type, is an EngineError that names row and field."""
+    def read_arrow_lists(self, array: Any) -> Batch:
+        """For a source keyed by a list: a list of such structs a row; each field comes out as a list
+        aligned with the key."""
+    def add_schema(self, fingerprint: bytes, plan: bytes) -> None:
+        """A writer schema: its 8-byte Avro fingerprint and its decode plan (`store/decode_plan.py`)."""
+    def read_avro(self, rows: Sequence[bytes | None]) -> tuple[Batch, npt.NDArray[np.uint8], list[bytes]]:
+        """Avro single-object rows. Returns the batch, a status a row (0 ok, 1 missing, 2 does not decode,
+        3 unknown schema; all but 0 read as a missing row), and the unknown fingerprints."""
+
+def simd() -> str:
+    """The instruction set in use: `avx512`, `avx2` or `scalar`."""
+def kernels() -> list[str]:
+    """The registered kernels, as `clip(i64,i64,i64)->i64`; `?` marks what takes or gives null."""

@@ -1,0 +1,251 @@
+"""How an operator is declared.
+
+    @operator("clip(x: int64, low: int64, high: int64) -> int64",
+              "clip(x: float64, low: float64, high: float64) -> float64",
+              examples={"clip(7, 0, 5)": 5})
+    def clip(x, low, high):
+        \"\"\"The value, moved to the nearer end if it is outside `low` to `high`. …\"\"\"
+        return low if x < low else high if x > high else x
+
+The function is the reference: slow, plain, on Python values (None, bool, int, float, str, list,
+dict; a timestamp is int microseconds, an id a signed int). Its docstring is the documentation.
+
+Signature text, one overload a string:
+  `name: type`          an argument. Null spreads: the reference never sees None here, and a nullable
+                        argument makes the result nullable.
+  `name: type?`         the operator takes null itself (None reaches the reference); it spreads nothing.
+  `name: const type`    must be a constant; it becomes an attribute of the node (`= value`: its default).
+                        `const vocab` and `const zone` are `featdsl.resources` objects.
+  `name: type...`       (last) one or more; the reference gets them as *args.
+  `name: hashed T`      an argument that is not an id is first passed through `hash` (null stays null).
+  `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
+                        widened to their common type.
+  `-> type?`            null is possible on non-null input.
+  `-> vector<S, n>`     `n` is the value of the const parameter n.
+  `-> T!`               nullable only if an argument at a `T!`-marked parameter is: `coalesce(value: T?,
+                        other: T!) -> T!`.
+
+An overload that wants a scalar maps over a list given there (language rule 10): nobody declares that.
+int32 is computed as int64 and float32 as float64, so signatures name int64 and float64.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from featdsl.types import Kind, SCALARS, Type, common_type, list_of, map_of, vector_of, widens_to
+
+REQUIRED: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A type with holes: `name` is a type's name, `S`, `T`, or a const parameter's (a vector size)."""
+
+    name: str
+    arguments: tuple[Pattern, ...] = ()
+    nullable: bool = False
+    follows: bool = False
+    """Marked `!`: nullness of the argument decides nullness of the result."""
+
+    def __str__(self) -> str:
+        inside = f"<{', '.join(map(str, self.arguments))}>" if self.arguments else ""
+        return self.name + inside + ("?" if self.nullable else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    pattern: Pattern
+    constant: bool = False
+    variadic: bool = False
+    hashed: bool = False
+    default: Any = REQUIRED
+
+    @property
+    def takes_null(self) -> bool:
+        """Whether None reaches the operator, so that null does not spread from here."""
+        return self.pattern.nullable or self.pattern.follows
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One overload. `text` is as declared."""
+
+    text: str
+    name: str
+    parameters: tuple[Parameter, ...]
+    result: Pattern
+
+    @property
+    def arguments(self) -> tuple[Parameter, ...]:
+        """The parameters that are values of rows (not constants), in order."""
+        return tuple(p for p in self.parameters if not p.constant)
+
+    def parameter_of(self, index: int) -> Parameter:
+        """The parameter of the `index`-th value argument, counting a variadic one as often as needed."""
+        values = self.arguments
+        return values[min(index, len(values) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """`version` goes into the fingerprint: raise it when the meaning of the operator changes."""
+
+    name: str
+    family: str
+    signatures: tuple[Signature, ...]
+    reference: Callable[..., Any]
+    doc: str
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    symbol: str | None = None
+    version: int = 1
+
+
+OPERATORS: dict[str, Operator] = {}
+"""Every operator by name; filled by importing `featdsl.operators`."""
+
+SYMBOLS: dict[str, str] = {}
+"""Operator names by infix or prefix symbol: `+` -> `add`, unary `-` -> `negate` (key `unary -`)."""
+
+
+def operator(
+    *signatures: str,
+    examples: Mapping[str, Any] | None = None,
+    symbol: str | None = None,
+    version: int = 1,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declares an operator; the decorated function is its reference. See the module's docstring."""
+
+    def declare(reference: Callable[..., Any]) -> Callable[..., Any]:
+        parsed = tuple(parse_signature(s) for s in signatures)
+        name = parsed[0].name
+        if name in OPERATORS or any(s.name != name for s in parsed):
+            raise ValueError(f"operator {name} is declared twice, or under two names")
+        family = reference.__module__.rpartition(".")[2]
+        OPERATORS[name] = Operator(
+            name, family, parsed, reference, (reference.__doc__ or "").strip(), examples or {}, symbol, version
+        )
+        if symbol:
+            SYMBOLS[symbol] = name
+        return reference
+
+    return declare
+
+
+# --- signature text ----------------------------------------------------------------------------
+
+_HEAD = re.compile(r"(\w+)\((.*)\)\s*->\s*(.+)$")
+
+
+def parse_signature(text: str) -> Signature:
+    """Parses one overload. Errors: `ValueError` with the text."""
+    head = _HEAD.match(text)
+    if head is None:
+        raise ValueError(f"not a signature: {text!r}")
+    name, inside, result = head.groups()
+    parameters = tuple(_parameter(part) for part in _split(inside))
+    return Signature(text, name, parameters, _pattern(result.strip()))
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "<[") - (char in ">]")
+        if char == "," and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    last = text[start:].strip()
+    return [*parts, last] if last else parts
+
+
+def _parameter(text: str) -> Parameter:
+    name, _, rest = text.partition(":")
+    rest, _, default = rest.partition("=")
+    rest = rest.strip()
+    constant = rest.startswith("const ")
+    hashed = rest.startswith("hashed ")
+    rest = rest.removeprefix("const ").removeprefix("hashed ").strip()
+    variadic = rest.endswith("...")
+    value = _literal(default.strip()) if default.strip() else REQUIRED
+    return Parameter(name.strip(), _pattern(rest.removesuffix("...")), constant, variadic, hashed, value)
+
+
+def _literal(text: str) -> Any:
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    if text.startswith('"'):
+        return text[1:-1]
+    return float(text) if "." in text else int(text)
+
+
+def _pattern(text: str) -> Pattern:
+    follows, text = text.endswith("!"), text.removesuffix("!")
+    nullable, text = text.endswith("?"), text.removesuffix("?")
+    if text.endswith(">"):
+        name, _, inside = text.removesuffix(">").partition("<")
+        return Pattern(name, tuple(_pattern(p) for p in _split(inside)), nullable, follows)
+    return Pattern(text, (), nullable, follows)
+
+
+# --- matching ----------------------------------------------------------------------------------
+
+_LISTLIKE = ("list", "vector")
+
+
+def match(pattern: Pattern, given: Type, bindings: dict[str, Type]) -> bool:
+    """Whether a value of type `given` can stand at `pattern`, nullness apart; binds S, T and sizes.
+
+    `bindings` maps S and T to the common type of what was seen so far (never nullable).
+    """
+    bare = given.optional(False)
+    if pattern.name in ("S", "T"):
+        if pattern.name == "S" and not bare.is_scalar:
+            return False
+        seen = bindings.get(pattern.name)
+        merged = bare if seen is None else common_type(seen, bare)
+        if merged is None:
+            return False
+        bindings[pattern.name] = merged
+        return True
+    if given.kind is Kind.NOTHING:
+        return True
+    if pattern.name in SCALARS:
+        return widens_to(bare, SCALARS[pattern.name])
+    if pattern.name == "list":
+        return bare.is_listlike and match(pattern.arguments[0], bare.item, bindings)
+    if pattern.name == "vector":
+        return bare.kind is Kind.VECTOR and match(pattern.arguments[0], bare.item, bindings)
+    if pattern.name == "map":
+        return (
+            bare.kind is Kind.MAP
+            and bare.key is not None
+            and match(pattern.arguments[0], bare.key, bindings)
+            and match(pattern.arguments[1], bare.item, bindings)
+        )
+    return False
+
+
+def resolve(pattern: Pattern, bindings: Mapping[str, Type], constants: Mapping[str, Any]) -> Type:
+    """The type that a pattern stands for once S, T (`bindings`) and sizes (`constants`) are known.
+    A list literal given at `list<…>` keeps to `list`."""
+    if pattern.name in ("S", "T"):
+        found = bindings[pattern.name]
+    elif pattern.name in SCALARS:
+        found = SCALARS[pattern.name]
+    elif pattern.name == "list":
+        found = list_of(resolve(pattern.arguments[0], bindings, constants))
+    elif pattern.name == "vector":
+        found = vector_of(
+            resolve(pattern.arguments[0], bindings, constants), constants[pattern.arguments[1].name]
+        )
+    elif pattern.name == "map":
+        key, value = pattern.arguments
+        found = map_of(resolve(key, bindings, constants), resolve(value, bindings, constants))
+    else:
+        raise ValueError(f"no type: {pattern}")
+    return found.optional(pattern.nullable)

@@ -1,0 +1,309 @@
+"""The syntax tree: what the text says, before names and types are looked at.
+
+Every node has the `span` of its text. `a |> f(b)` is already `Call(f, [a, b])` here, and the
+line breaks and comments are gone; doc comments (`##`) are kept as text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featdsl.source_file import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    name: str
+    span: Span
+
+
+# --- expressions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A bool, int, float or str; None for `null`. A minus sign before a number is a `Unary`,
+    but for the smallest int64, which the parser folds in."""
+
+    value: bool | int | float | str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """`base.name`, as in `profile.clicks.item_id` or `output.like`."""
+
+    base: Expr
+    name: Identifier
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """`value` or `name: value`. `piped` marks the one that came in through `|>`."""
+
+    value: Expr
+    name: Identifier | None = None
+    piped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: Identifier
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`operator` is `-` or `not`."""
+
+    operator: str
+    operand: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`operator` is one of `+ - * / // % ** == != < <= > >= in and or ??`."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    operator_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`fit vocab(min_count: 5)`: state learned from data, as an argument."""
+
+    what: Identifier
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | Fit
+
+
+# --- types as written --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """`int64`, `list<string>?`, `vector<float32, 8>`, `map<string, int64>`.
+
+    `arguments` holds the type arguments in order, `size` a vector's length.
+    """
+
+    name: str
+    arguments: tuple[TypeName, ...]
+    size: int | None
+    nullable: bool
+    span: Span
+
+
+# --- declarations ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    name: Identifier
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    path: str
+    path_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """`per` is `request` or `candidate`."""
+
+    name: Identifier
+    type: TypeName
+    per: str
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a source, a sequence, `request` or `candidate`.
+
+    `cap` is the `[20]` of `list<string>[20]`. `default` is a constant expression, or
+    `Name("now")` for a timestamp of `request`.
+    """
+
+    name: Identifier
+    type: TypeName
+    cap: int | None
+    default: Expr | None
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """`clicks: sequence[50] { … }` inside a source."""
+
+    name: Identifier
+    cap: int | None
+    fields: tuple[Field, ...]
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`source profile of user { … }`; `key` is an entity's name or a path such as
+    `movie.director_id`."""
+
+    name: Identifier
+    key: Expr
+    fields: tuple[Field | Sequence, ...]
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAlias:
+    """`source clicked = movie of profile.clicks.item_id`: the rows of `origin` under another key."""
+
+    name: Identifier
+    origin: Identifier
+    key: Expr
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    fields: tuple[Field, ...]
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    fields: tuple[Field, ...]
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocab:
+    name: Identifier
+    path: str
+    path_span: Span
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: Identifier
+    type: TypeName | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Def:
+    name: Identifier
+    parameters: tuple[Parameter, ...]
+    body: Expr
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    name: Identifier
+    body: Expr
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    name: Identifier
+    body: Expr
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """`dense: float32 = [a, b]`, or `once: int64 per request = a`."""
+
+    name: Identifier
+    type: TypeName
+    per_request: bool
+    body: Expr
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    name: Identifier
+    type: TypeName
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    name: Identifier
+    type: TypeName
+    span: Span
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    name: Identifier
+    inputs: tuple[ModelInput, ...]
+    labels: tuple[Label, ...]
+    outputs: tuple[Output, ...]
+    keep: Expr | None
+    score: Expr | None
+    span: Span
+    doc: str = ""
+
+
+Declaration = (
+    Namespace | Import | Entity | Source | SourceAlias | Request | Candidate | Vocab
+    | Def | Let | Feature | Model
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One parsed file. What could not be parsed is missing here and stands in the diagnostics."""
+
+    declarations: tuple[Declaration, ...]
+    doc: str = ""
