@@ -25,6 +25,9 @@ Signature text, one overload a string:
   `-> T!`               nullable only if an argument at a `T!`-marked parameter is: `coalesce(value: T?,
                         other: T!) -> T!`.
 
+`validate` looks at the const parameters (by name) and returns an error message for a bad constant, or None:
+`validate=lambda constants: None if constants["n"] > 0 else "a size is at least 1"`.
+
 An overload that wants a scalar maps over a list given there (language rule 10): nobody declares that.
 int32 is computed as int64 and float32 as float64, so signatures name int64 and float64.
 """
@@ -103,6 +106,8 @@ class Operator:
     examples: Mapping[str, Any] = field(default_factory=dict)
     symbol: str | None = None
     version: int = 1
+    validate: Callable[[Mapping[str, Any]], str | None] | None = None
+    """Given the values of the const parameters by name (a const list is a tuple), what is wrong with them."""
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -117,6 +122,7 @@ def operator(
     examples: Mapping[str, Any] | None = None,
     symbol: str | None = None,
     version: int = 1,
+    validate: Callable[[Mapping[str, Any]], str | None] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 
@@ -127,7 +133,15 @@ def operator(
             raise ValueError(f"operator {name} is declared twice, or under two names")
         family = reference.__module__.rpartition(".")[2]
         OPERATORS[name] = Operator(
-            name, family, parsed, reference, (reference.__doc__ or "").strip(), examples or {}, symbol, version
+            name,
+            family,
+            parsed,
+            reference,
+            (reference.__doc__ or "").strip(),
+            examples or {},
+            symbol,
+            version,
+            validate,
         )
         if symbol:
             SYMBOLS[symbol] = name
