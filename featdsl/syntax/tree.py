@@ -103,7 +103,14 @@ class Fit:
     span: Span
 
 
-Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | Fit
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Stands where an expression did not parse; the diagnostics already say why."""
+
+    span: Span
+
+
+Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | Fit | Broken
 
 
 # --- types as written --------------------------------------------------------------------------
@@ -303,7 +310,11 @@ Declaration = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One parsed file. What could not be parsed is missing here and stands in the diagnostics."""
+    """One parsed file. What could not be parsed is missing here and stands in the diagnostics.
+
+    `broken_names` are the names that such text declares: not knowing them is not a second mistake.
+    """
 
     declarations: tuple[Declaration, ...]
     doc: str = ""
+    broken_names: frozenset[str] = frozenset()
