@@ -1,0 +1,5 @@
+"""Text to syntax tree: `parse(file, diagnostics)`."""
+
+from featdsl.syntax.parser import parse
+
+__all__ = ["parse"]

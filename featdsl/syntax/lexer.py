@@ -1,0 +1,174 @@
+"""Text to tokens. Mistakes in the text of a token are reported here, and the rest is read on."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from featdsl.diagnostics import Diagnostics
+from featdsl.source_file import SourceFile, Span
+
+KEYWORDS = frozenset(
+    "namespace import entity per source of sequence request candidate vocab from def let feature model "
+    "label output if then else and or not in true false null fit now".split()
+)
+
+INT64_MAX = 2**63 - 1
+
+
+class Token(NamedTuple):
+    """`kind` is `name`, `int`, `float`, `string`, `end`, or the keyword or mark itself.
+
+    `value` is a literal's value; `first` says that the token is the first of its line; `doc` is the
+    text of the `##` lines right before it.
+    """
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    value: int | float | str | None = None
+    first: bool = False
+    doc: str = ""
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>[ \t\r\f\v\u00a0\ufeff]+)
+    | (?P<line>\n)
+    | (?P<comment>\#[^\n]*)
+    | (?P<word>[^\W\d]\w*)
+    | (?P<number>\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d[\d_]*)?)
+    | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
+    | (?P<mark>\?\?|\|>|\*\*|//|==|!=|<=|>=|[-+*/%<>=(){}\[\],:.?])
+    | (?P<bad>&&?|\|\|?|=>|['`].*?['`]|.)
+    """,
+    re.VERBOSE,
+)
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+(_\d+)*(\.\d+(_\d+)*)?([eE][+-]?\d+)?")
+_ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]*)\}|(u)|(.))", re.DOTALL)
+_PLAIN_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+_ADVICE = {
+    "&&": "write `and`",
+    "&": "write `and`",
+    "||": "write `or`",
+    "|": "a pipe is written `|>`, and the logical operator `or`",
+    "!": "write `not`",
+    "=>": "write `>=` to compare, `=` to define",
+    ";": "a declaration ends where the next one begins: leave it out",
+    "^": "a power is written `**`",
+    '"': "close it with a `\"` on the same line; a line break inside is written `\\n`",
+}
+
+
+def tokens(file: SourceFile, diagnostics: Diagnostics) -> list[Token]:
+    """All tokens of the text, the last one of kind `end`."""
+    return _Lexer(file, diagnostics).run()
+
+
+class _Lexer:
+    def __init__(self, file: SourceFile, diagnostics: Diagnostics) -> None:
+        self.file = file
+        self.diagnostics = diagnostics
+        self.tokens: list[Token] = []
+
+    def run(self) -> list[Token]:
+        first = True
+        doc: list[str] = []
+        position, text, match = 0, self.file.text, _TOKEN.match
+        while found := match(text, position):
+            kind, start = found.lastgroup, position
+            position = found.end()
+            if kind == "space":
+                continue
+            if kind == "line":
+                first = True
+                continue
+            if kind == "comment":
+                comment = found.group()
+                if first and comment.startswith("##"):
+                    doc.append(comment.lstrip("#").strip())
+                elif first:
+                    doc.clear()
+                continue
+            token = self._token(kind or "bad", found.group(), start, position, first, "\n".join(doc))
+            first = False
+            doc.clear()
+            if token is not None:
+                self.tokens.append(token)
+                position = token.end
+        end = len(text)
+        self.tokens.append(Token("end", "", end, end, first=True))
+        return self.tokens
+
+    def _token(self, kind: str, text: str, start: int, end: int, first: bool, doc: str) -> Token | None:
+        if kind == "word":
+            return Token(text if text in KEYWORDS else "name", text, start, end, None, first, doc)
+        if kind == "mark":
+            return Token(text, text, start, end, None, first, doc)
+        if kind == "string":
+            return Token("string", text, start, end, self._unescape(text, start), first, doc)
+        if kind == "number":
+            return self._number(text, start, end, first, doc)
+        return self._bad(text, start, end, first, doc)
+
+    def _number(self, text: str, start: int, end: int, first: bool, doc: str) -> Token:
+        tail = _WORD.match(self.file.text, end)
+        if tail or not _NUMBER.fullmatch(text):
+            end = tail.end() if tail else end
+            text = self.file.text[start:end]
+            self._error("E0105", "not a number", start, end, help="write numbers as `1_000`, `2.5` or `1e-3`")
+            return Token("int", text, start, end, 0, first, doc)
+        digits = text.replace("_", "")
+        if not digits.isdigit():
+            value = float(digits)
+            if value == float("inf"):
+                self._error("E0106", "the number does not fit a float64", start, end)
+            return Token("float", text, start, end, value, first, doc)
+        if len(digits) > 19 and len(digits.lstrip("0")) > 19 or int(digits) > INT64_MAX + 1:
+            self._error(
+                "E0106", "the integer does not fit an int64", start, end,
+                help="the largest int64 is 9_223_372_036_854_775_807; write it with `.0` for a float64",
+            )
+            return Token("int", text, start, end, 0, first, doc)
+        return Token("int", text, start, end, int(digits), first, doc)
+
+    def _unescape(self, text: str, start: int) -> str:
+        body = text[1:-1]
+        if "\\" not in body:
+            return body
+
+        def replace(found: re.Match[str]) -> str:
+            code_point, bare, char = found.groups()
+            at = start + 1 + found.start()
+            if char in _PLAIN_ESCAPES:
+                return _PLAIN_ESCAPES[char]
+            if code_point and len(code_point) <= 6:
+                number = int(code_point, 16)
+                if number < 0x110000 and not 0xD800 <= number < 0xE000:
+                    return chr(number)
+            self._error(
+                "E0104", "not an escape", at, at + len(found.group()),
+                help='the escapes are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{1F600}`',
+            )
+            return ""
+
+        return _ESCAPE.sub(replace, body)
+
+    def _bad(self, text: str, start: int, end: int, first: bool, doc: str) -> Token | None:
+        if text == '"':
+            line_end = self.file.text.find("\n", start)
+            line_end = len(self.file.text) if line_end < 0 else line_end
+            self._error("E0103", "the text is not closed", start, start + 1, help=_ADVICE['"'])
+            return Token("string", text, start, max(line_end, end), "", first, doc)
+        if text[0] in "'`" and len(text) > 1:
+            self._error("E0102", "text stands in double quotes", start, end, help=f'write `"{text[1:-1]}"`')
+            return Token("string", text, start, end, text[1:-1], first, doc)
+        shown = text if text.isprintable() else f"U+{ord(text[0]):04X}"
+        self._error("E0102", f"unexpected character `{shown}`", start, end, help=_ADVICE.get(text, ""))
+        stands_for = {"&&": "and", "&": "and", "||": "or", "!": "not", "=>": ">="}.get(text)
+        return Token(stands_for, text, start, end, None, first, doc) if stands_for else None
+
+    def _error(self, code: str, message: str, start: int, end: int, *, help: str = "") -> None:
+        self.diagnostics.error(code, message, Span(self.file, start, end), help=help)

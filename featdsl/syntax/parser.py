@@ -1,0 +1,344 @@
+"""Declarations. A faulty declaration, field or model item is reported and skipped, and the rest of the
+file is read on, so that one run reports all mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from featdsl.diagnostics import Diagnostics
+from featdsl.source_file import SourceFile
+from featdsl.syntax.cursor import DECLARATIONS, Cursor, SyntaxFault
+from featdsl.syntax.expressions import ExpressionParser
+from featdsl.syntax.lexer import Token
+from featdsl.syntax.tree import (
+    Attribute,
+    Broken,
+    Candidate,
+    Declaration,
+    Def,
+    Entity,
+    Expr,
+    Feature,
+    Field,
+    File,
+    Import,
+    Label,
+    Let,
+    Model,
+    ModelInput,
+    Name,
+    Namespace,
+    Output,
+    Parameter,
+    Request,
+    Sequence,
+    Source,
+    SourceAlias,
+    TypeName,
+    Vocab,
+)
+
+_RECURSION_LIMIT = 20_000
+"""Python frames for expressions of the deepest nesting that is allowed (about ten frames a level)."""
+
+T = TypeVar("T")
+
+
+def parse(file: SourceFile, diagnostics: Diagnostics) -> File:
+    """The syntax tree of a file. Mistakes go to `diagnostics`; what did not parse is left out."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
+    return _Parser(Cursor(file, diagnostics)).file()
+
+
+class _Parser:
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.expressions = ExpressionParser(cursor)
+
+    def file(self) -> File:
+        cursor = self.cursor
+        doc = cursor.token.doc
+        declarations: list[Declaration] = []
+        while cursor.kind != "end":
+            start = cursor.index
+            try:
+                declarations.append(self._declaration())
+            except SyntaxFault:
+                self.expressions.reset()
+                cursor.skip_to_declaration(start)
+        return File(tuple(declarations), doc, frozenset(cursor.broken_names))
+
+    def _declaration(self) -> Declaration:
+        cursor, token = self.cursor, self.cursor.token
+        if token.kind not in DECLARATIONS:
+            raise cursor.unexpected(
+                "a declaration",
+                "a declaration begins with `entity`, `source`, `let`, `feature`, `model` or another such word",
+            )
+        parse: Callable[[Token], Declaration] = getattr(self, f"_{token.kind}")
+        return parse(cursor.advance())
+
+    # --- one method a keyword ------------------------------------------------------------------
+
+    def _namespace(self, start: Token) -> Declaration:
+        name = self.cursor.name("a namespace", declares=True)
+        return Namespace(name, self.cursor.span_from(start.start))
+
+    def _import(self, start: Token) -> Declaration:
+        path = self.cursor.expect("string", "the path of a file", 'write `import "common.feat"`')
+        return Import(str(path.value), self.cursor.span(path), self.cursor.span_from(start.start))
+
+    def _entity(self, start: Token) -> Declaration:
+        cursor = self.cursor
+        name = cursor.name("the name of an entity", declares=True)
+        help = "write `entity user: int64 per request` or `entity item: string per candidate`"
+        cursor.expect(":", "`:` and the type of the key", help)
+        key_type = self._type()
+        cursor.expect("per", "`per request` or `per candidate`", help)
+        if cursor.kind not in ("request", "candidate"):
+            raise cursor.unexpected("`request` or `candidate`", help)
+        per = cursor.advance().text
+        return Entity(name, key_type, per, cursor.span_from(start.start), start.doc)
+
+    def _source(self, start: Token) -> Declaration:
+        cursor = self.cursor
+        name = cursor.name("the name of a source", declares=True)
+        help = "write `source profile of user { … }`"
+        origin = None
+        if cursor.accept("="):
+            origin = cursor.name("the source whose rows these are")
+        cursor.expect("of", "`of` and what the rows are keyed by", help)
+        key = self._path()
+        if origin is not None:
+            return SourceAlias(name, origin, key, cursor.span_from(start.start), start.doc)
+        fields = self._block(self._source_field, help)
+        return Source(name, key, fields, cursor.span_from(start.start), start.doc)
+
+    def _request(self, start: Token) -> Declaration:
+        fields = self._block(self._field)
+        return Request(fields, self.cursor.span_from(start.start), start.doc)
+
+    def _candidate(self, start: Token) -> Declaration:
+        fields = self._block(self._field)
+        return Candidate(fields, self.cursor.span_from(start.start), start.doc)
+
+    def _vocab(self, start: Token) -> Declaration:
+        cursor = self.cursor
+        name = cursor.name("the name of a vocab", declares=True)
+        help = 'write `vocab genres from "vocab/genres.txt"`'
+        cursor.expect("from", "`from` and the path of a file", help)
+        path = cursor.expect("string", "the path of a file", help)
+        span = cursor.span_from(start.start)
+        return Vocab(name, str(path.value), cursor.span(path), span, start.doc)
+
+    def _def(self, start: Token) -> Declaration:
+        cursor = self.cursor
+        name = cursor.name("the name of a def", declares=True)
+        help = "write `def ratio(a: float64, b) = a / b ?? 0.0`"
+        if cursor.kind != "(":
+            raise cursor.unexpected("`(` and the parameters", help)
+        opening = cursor.advance()
+        parameters: list[Parameter] = []
+        while cursor.kind not in (")", "end"):
+            parameter = cursor.name("a parameter", declares=True)
+            parameter_type = self._type() if cursor.accept(":") else None
+            parameters.append(Parameter(parameter, parameter_type, cursor.span_from(parameter.span.start)))
+            if not cursor.accept(","):
+                break
+        cursor.close(opening, help)
+        body = self._definition(help)
+        return Def(name, tuple(parameters), body, cursor.span_from(start.start), start.doc)
+
+    def _let(self, start: Token) -> Declaration:
+        name = self.cursor.name("the name of a let", declares=True)
+        body = self._definition("write `let half = profile.n_ratings / 2`")
+        return Let(name, body, self.cursor.span_from(start.start), start.doc)
+
+    def _feature(self, start: Token) -> Declaration:
+        name = self.cursor.name("the name of a feature", declares=True)
+        body = self._definition("write `feature age = year(request.at) - movie.year ?? 0`")
+        return Feature(name, body, self.cursor.span_from(start.start), start.doc)
+
+    def _definition(self, help: str) -> Expr:
+        """`= expression`. One that does not parse is `Broken`, so that its name stays known."""
+        cursor = self.cursor
+        cursor.expect("=", "`=`", help)
+        start = cursor.index
+        try:
+            found = self.expressions.expression()
+            self.expressions.reset()
+            if cursor.kind == "end" or cursor.at_declaration():
+                return found
+            raise cursor.unexpected("an operator or the next declaration")
+        except SyntaxFault:
+            self.expressions.reset()
+            begin = cursor.tokens[min(start, len(cursor.tokens) - 1)].start
+            while cursor.kind != "end" and not cursor.at_declaration():
+                cursor.index += 1
+            return Broken(cursor.span_from(begin))
+
+    def _path(self) -> Expr:
+        """`user` or `movie.director_id` or `profile.clicks.item_id`."""
+        cursor = self.cursor
+        first = cursor.name("an entity or a field")
+        path: Expr = Name(first.name, first.span)
+        while cursor.accept("."):
+            name = cursor.name("a field")
+            path = Attribute(path, name, path.span.to(name.span))
+        return path
+
+    # --- fields --------------------------------------------------------------------------------
+
+    def _block(self, item: Callable[[], T], help: str = "") -> tuple[T, ...]:
+        """`{ item item … }`. A faulty item is skipped."""
+        cursor = self.cursor
+        if cursor.kind != "{":
+            raise cursor.unexpected("`{`", help)
+        opening = cursor.advance()
+        items: list[T] = []
+        while cursor.kind not in ("}", "end") and not cursor.at_declaration():
+            start = cursor.index
+            try:
+                items.append(item())
+            except SyntaxFault:
+                self.expressions.reset()
+                cursor.skip_to_item(start)
+            if cursor.kind == ",":
+                cursor.diagnostics.error(
+                    "E0101", "expected the next field, found `,`", cursor.span(cursor.token),
+                    help="fields stand after one another, without commas",
+                )
+                cursor.advance()
+        cursor.close(opening)
+        return tuple(items)
+
+    def _source_field(self) -> Field | Sequence:
+        cursor = self.cursor
+        if cursor.peek().kind == ":" and cursor.peek(2).kind == "sequence":
+            start = cursor.token
+            name = cursor.name("the name of a sequence", declares=True)
+            cursor.advance()
+            cursor.advance()
+            cap = self._cap()
+            fields = self._block(self._field, "write `clicks: sequence[50] { item_id: string  at: timestamp }`")
+            return Sequence(name, cap, fields, cursor.span_from(start.start), start.doc)
+        return self._field()
+
+    def _field(self) -> Field:
+        cursor = self.cursor
+        start = cursor.token
+        name = cursor.name("the name of a field", declares=True)
+        cursor.expect(":", "`:` and a type", "write `year: int32?` or `n_ratings: int32 = 0`")
+        field_type = self._type()
+        cap = self._cap()
+        default = None
+        if cursor.accept("="):
+            default = self.expressions.expression()
+            self.expressions.reset()
+        if cursor.kind not in ("name", "}", "end", ",") and not cursor.at_declaration():
+            if cursor.kind == "?":
+                raise cursor.unexpected("the next field", "`?` stands right after the type, and only once")
+            if not cursor.at_item():
+                raise cursor.unexpected("the next field")
+        return Field(name, field_type, cap, default, cursor.span_from(start.start), start.doc)
+
+    def _cap(self) -> int | None:
+        cursor = self.cursor
+        if cursor.kind != "[":
+            return None
+        opening = cursor.advance()
+        size = cursor.expect("int", "the largest length", "write `list<string>[20]`")
+        cursor.close(opening)
+        return size.value if isinstance(size.value, int) else 0
+
+    def _type(self) -> TypeName:
+        cursor = self.cursor
+        token = cursor.token
+        self.expressions.depth += 1
+        if self.expressions.depth > 50:
+            self.expressions.depth = 0
+            cursor.diagnostics.error("E0110", "the type is nested too deeply", cursor.span(token))
+            raise SyntaxFault
+        if token.kind not in ("name", "sequence"):
+            raise cursor.unexpected("a type")
+        cursor.advance()
+        arguments: list[TypeName] = []
+        size = None
+        if cursor.kind == "<":
+            opening = cursor.advance()
+            arguments.append(self._type())
+            while cursor.accept(","):
+                if cursor.kind == "int":
+                    value = cursor.advance().value
+                    size = value if isinstance(value, int) else 0
+                else:
+                    arguments.append(self._type())
+            cursor.close(opening)
+        nullable = cursor.accept("?") is not None
+        self.expressions.depth -= 1
+        return TypeName(token.text, tuple(arguments), size, nullable, cursor.span_from(token.start))
+
+    # --- model ---------------------------------------------------------------------------------
+
+    def _model(self, start: Token) -> Declaration:
+        cursor = self.cursor
+        name = cursor.name("the name of a model", declares=True)
+        after: dict[str, Expr] = {}
+        items = self._block(lambda: self._model_item(after), "write `model ranker { dense: float32 = [a, b] }`")
+        return Model(
+            name,
+            tuple(i for i in items if isinstance(i, ModelInput)),
+            tuple(i for i in items if isinstance(i, Label)),
+            tuple(i for i in items if isinstance(i, Output)),
+            after.get("keep"),
+            after.get("score"),
+            cursor.span_from(start.start),
+            start.doc,
+        )
+
+    def _model_item(self, after: dict[str, Expr]) -> ModelInput | Label | Output | None:
+        cursor = self.cursor
+        start = cursor.token
+        if start.kind in ("label", "output"):
+            cursor.advance()
+            name = cursor.name(f"the name of {'an' if start.kind == 'output' else 'a'} {start.kind}", declares=True)
+            cursor.expect(":", "`:` and a type", f"write `{start.kind} {name.name}: float32`")
+            column = Label if start.kind == "label" else Output
+            return column(name, self._type(), cursor.span_from(start.start), start.doc)
+        if start.text in ("keep", "score") and cursor.peek().kind == "=":
+            cursor.advance()
+            cursor.advance()
+            if start.text in after:
+                cursor.diagnostics.error(
+                    "E0112", f"`{start.text}` stands twice in a model", cursor.span(start),
+                    help="leave one of them",
+                )
+            after[start.text] = self._item_expression()
+            return None
+        name = cursor.name("the name of an input", declares=True)
+        help = "write `dense: float32 = [a, b]`, `label liked: float32`, `output like: float32`, `keep = …` or `score = …`"
+        cursor.expect(":", "`:` and a type", help)
+        input_type = self._type()
+        per_request = False
+        if cursor.accept("per"):
+            cursor.expect("request", "`request`", "only `per request` can stand here")
+            per_request = True
+        cursor.expect("=", "`=`", help)
+        body = self._item_expression()
+        return ModelInput(name, input_type, per_request, body, cursor.span_from(start.start), start.doc)
+
+    def _item_expression(self) -> Expr:
+        cursor = self.cursor
+        start = cursor.index
+        try:
+            found = self.expressions.expression()
+            self.expressions.reset()
+            if cursor.kind not in ("}", "end", "label", "output", "name", ",") and not cursor.at_declaration():
+                raise cursor.unexpected("an operator or the next item")
+            return found
+        except SyntaxFault:
+            self.expressions.reset()
+            cursor.skip_to_item(start)
+            return Broken(cursor.span_from(cursor.tokens[start].start))
