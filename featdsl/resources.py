@@ -23,7 +23,7 @@ class Vocab:
         sha = hashlib.sha256()
         for entry in entries:
             data = str(entry).encode()
-            sha.update(b"%c%d:" % ("s" if isinstance(entry, str) else "i", len(data)) + data)
+            sha.update(b"%c%d:" % (b"s" if isinstance(entry, str) else b"i", len(data)) + data)
         return Vocab(name, entries, sha.hexdigest())
 
     @cached_property
