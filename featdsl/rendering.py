@@ -92,7 +92,7 @@ class _Text:
         gutter = " " * len(str(line))
         carets = self._paint("^" * max(1, marked) + (f" {label}" if label else ""), tint)
         return [
-            f"{gutter} --> {_where(span)}",
+            f"{gutter}--> {_where(span)}",
             f"{line} | {shown}".rstrip(),
             f"{gutter} | {' ' * before}{carets}",
         ]
