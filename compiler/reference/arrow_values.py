@@ -26,7 +26,9 @@ def python_values(array: pa.Array) -> list[Any]:
     if kinds.is_struct(kind):
         columns = [python_values(column) for column in array.flatten()]
         names = [kind.field(i).name for i in range(kind.num_fields)]
-        rows = ({name: column[i] for name, column in zip(names, columns, strict=True)} for i in range(len(array)))
+        rows = (
+            {name: column[i] for name, column in zip(names, columns, strict=True)} for i in range(len(array))
+        )
         return _with_nulls(array, list(rows))
     if kinds.is_map(kind):
         entries = list(zip(python_values(array.keys), python_values(array.items), strict=True))
@@ -54,7 +56,9 @@ def python_values(array: pa.Array) -> list[Any]:
 def _with_nulls(array: pa.Array, values: list[Any]) -> list[Any]:
     if array.null_count == 0:
         return values
-    return [value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)]
+    return [
+        value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)
+    ]
 
 
 def _lists(array: pa.Array, offsets: list[int], elements: list[Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 """The input rules in plain Python: what a row of a source reads as. The oracle for `engine/row_reader.h`.
 
-Values are Python's own: None, bool, int, float, str (or bytes), list, dict (a map may also be a list of pairs);
-a timestamp is int microseconds, a datetime (without a zone: UTC) or a date (midnight UTC).
+Values are Python's own: None, bool, int, float, str (or bytes), list, dict (a map may also be a list of
+pairs); a timestamp is int microseconds, a datetime (without a zone: UTC) or a date (midnight UTC).
 
 1. A row, struct or field that is missing or null reads as the field's default, else null; a list, map or
    sequence as empty. A field that has neither, is required: `InputError`.
