@@ -28,6 +28,13 @@ Signature text, one overload a string:
 `validate` looks at the const parameters (by name) and returns an error message for a bad constant, or None:
 `validate=lambda constants: None if constants["n"] > 0 else "a size is at least 1"`.
 
+`never_null_when` looks at the arguments that are constants (NOT_CONSTANT stands for the others) and says whether a
+result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
+division. A null argument still spreads.
+
+The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and `unary -`.
+`in` gets the value first, then the list; `if` the condition, then the two branches.
+
 An overload that wants a scalar maps over a list given there (language rule 10): nobody declares that.
 int32 is computed as int64 and float32 as float64, so signatures name int64 and float64.
 """
@@ -39,9 +46,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from featdsl.types import Kind, SCALARS, Type, common_type, list_of, map_of, vector_of, widens_to
+from featdsl.types import SCALARS, Kind, Type, common_type, list_of, map_of, vector_of, widens_to
 
 REQUIRED: Any = object()
+NOT_CONSTANT: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,8 @@ class Operator:
     version: int = 1
     validate: Callable[[Mapping[str, Any]], str | None] | None = None
     """Given the values of the const parameters by name (a const list is a tuple), what is wrong with them."""
+    never_null_when: Callable[[tuple[Any, ...]], bool] | None = None
+    """Given the value of each argument that is a constant, else NOT_CONSTANT, whether the result is never null."""
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -123,6 +133,7 @@ def operator(
     symbol: str | None = None,
     version: int = 1,
     validate: Callable[[Mapping[str, Any]], str | None] | None = None,
+    never_null_when: Callable[[tuple[Any, ...]], bool] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 
@@ -142,6 +153,7 @@ def operator(
             symbol,
             version,
             validate,
+            never_null_when,
         )
         if symbol:
             SYMBOLS[symbol] = name
