@@ -1,0 +1,8 @@
+"""The operators of the language, a module a family; importing this declares them all."""
+
+from __future__ import annotations
+
+from featdsl.operators import cast, logic, math, numeric, time
+from featdsl.operators.declare import OPERATORS, SYMBOLS
+
+__all__ = ["OPERATORS", "SYMBOLS", "cast", "logic", "math", "numeric", "time"]

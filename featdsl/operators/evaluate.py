@@ -1,0 +1,69 @@
+"""Applying an operator's reference to values: the null rule, constant parameters, mapping over lists.
+
+The checker and the fold pass compute constants with it, the reference backend everything. Values are as the
+references have them (see `featdsl.operators.declare`); a list may come as a list or a tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from featdsl.operators.declare import OPERATORS, Operator
+
+NO_MAPPING: tuple[bool, ...] = ()
+
+
+def bind(
+    op: str | Operator,
+    overload: int,
+    attributes: Mapping[str, Any],
+    mapped: Sequence[bool] = NO_MAPPING,
+    drops_null: bool = False,
+) -> Callable[[Sequence[Any]], Any]:
+    """The function from the arguments of one row to the operator's value, for a node's `op`, `overload`,
+    `attributes`, `mapped` and `drops_null` (see `featdsl.typed.Typed`).
+
+    Null rule: None at a parameter that does not take it gives None. A mapped list that is itself None gives
+    None. Errors: `ValueError` when mapped lists of one row differ in length.
+    """
+    operator = OPERATORS[op] if isinstance(op, str) else op
+    signature = operator.signatures[overload]
+    reference = operator.reference
+    constants = dict(attributes)
+
+    def scalar(arguments: Sequence[Any]) -> Any:
+        for index, value in enumerate(arguments):
+            if value is None and not signature.parameter_of(index).takes_null:
+                return None
+        return reference(*arguments, **constants)
+
+    if not any(mapped):
+        return scalar
+
+    def over_lists(arguments: Sequence[Any]) -> Any:
+        lists = [value for value, is_list in zip(arguments, mapped, strict=True) if is_list]
+        if any(values is None for values in lists):
+            return None
+        sizes = {len(values) for values in lists}
+        if len(sizes) > 1:
+            raise ValueError(f"{operator.name} over lists of different lengths: {sorted(sizes)}")
+        results = [
+            scalar([value[i] if is_list else value for value, is_list in zip(arguments, mapped, strict=True)])
+            for i in range(sizes.pop())
+        ]
+        return [r for r in results if r is not None] if drops_null else results
+
+    return over_lists
+
+
+def apply(
+    op: str | Operator,
+    overload: int,
+    arguments: Sequence[Any],
+    attributes: Mapping[str, Any],
+    mapped: Sequence[bool] = NO_MAPPING,
+    drops_null: bool = False,
+) -> Any:
+    """The operator's value for one row; see `bind`."""
+    return bind(op, overload, attributes, mapped, drops_null)(arguments)

@@ -1,0 +1,28 @@
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+
+/** Reads pairs of doubles (big-endian) on standard input; writes exp, log, log1p of the first and pow of both. */
+public class StrictMathTable {
+  public static void main(String[] args) throws IOException {
+    DataInputStream in = new DataInputStream(new BufferedInputStream(System.in, 1 << 16));
+    DataOutputStream out = new DataOutputStream(new BufferedOutputStream(System.out, 1 << 16));
+    while (true) {
+      double x;
+      try {
+        x = in.readDouble();
+      } catch (EOFException end) {
+        break;
+      }
+      double y = in.readDouble();
+      out.writeDouble(StrictMath.exp(x));
+      out.writeDouble(StrictMath.log(x));
+      out.writeDouble(StrictMath.log1p(x));
+      out.writeDouble(StrictMath.pow(x, y));
+    }
+    out.flush();
+  }
+}
