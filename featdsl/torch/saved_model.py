@@ -1,0 +1,276 @@
+"""A model on disk: its graph, its parameters, and what it is for.
+
+    model.json               names, shapes, the feature program's fingerprint, a checksum a file
+    program.pt2              the graph as `torch.export` writes it, without the parameters' values
+    parameters.safetensors   the parameters and buffers
+    bundle.featb             the feature program that makes the inputs
+
+Nothing of it is executed or unpickled on load: the graph is JSON, the parameters are plain arrays, and an
+archive with anything else inside is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundle
+from featdsl.errors import InputError
+
+PROGRAM, PARAMETERS, BUNDLE, MODEL = "program.pt2", "parameters.safetensors", "bundle.featb", "model.json"
+_DTYPES = {
+    "bool": torch.bool,
+    "int32": torch.int32,
+    "int64": torch.int64,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+_ALLOWED_FILES = ("data/weights/", "models/model.json", ".data/", "data/constants/tensor_")
+_ALLOWED_NAMES = ("archive_format", "archive_version", "byteorder", "version", "model_constants_config.json")
+_EXAMPLE_ROWS = 4
+MAX_CANDIDATES = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A loaded model. `inputs` maps a name to (dtype, shape), shape without values for the rows."""
+
+    name: str
+    fingerprint: str
+    inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]]
+    outputs: tuple[str, ...]
+    module: torch.nn.Module
+
+    def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The outputs, each float [n]. Errors: `ValueError` for a tensor that is absent or of another type."""
+        for name, (dtype, _) in self.inputs.items():
+            if name not in tensors:
+                raise ValueError(f"an input of the model is missing: {name}")
+            if tensors[name].dtype != dtype:
+                raise ValueError(f"input {name} is {tensors[name].dtype}, the model wants {dtype}")
+        with torch.inference_mode():
+            answer = self.module(**{name: tensors[name] for name in self.inputs})
+        return _named_outputs(answer, self.outputs)
+
+    def warm(self) -> None:
+        """Runs the model on zeros, so that the first call is not slower than the others."""
+        for rows in (1, 2, 64):
+            answer = self.predict(_zeros(self.inputs, rows))
+            for name, tensor in answer.items():
+                if tuple(tensor.shape) != (rows,):
+                    raise ValueError(f"output {name} has shape {tuple(tensor.shape)} for {rows} rows")
+
+
+def save_model(
+    module: torch.nn.Module,
+    bundle: Bundle,
+    path: str | os.PathLike[str],
+    *,
+    model: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Path:
+    """Saves `module` as the model of a bundle, ready for `feat publish`.
+
+    `module.forward` takes the model's inputs by name ([n, k] or [n]; [1, k] or [1] per request) and returns
+    the output [n], a tuple of them in the order of the file, or a dict by name. `model` names the model when
+    the program has several. `metrics` travel with the version. The folder is written aside and renamed.
+    Errors: `InputError` when the module does not fit the program's model or cannot be exported.
+    """
+    signature = _signature(bundle, model)
+    target = Path(path).absolute()
+    if (
+        target.exists()
+        and not (target / MODEL).is_file()
+        and any(target.iterdir() if target.is_dir() else [1])
+    ):
+        raise InputError(
+            f"not a saved model, so it is not overwritten: {target}", help="choose another folder"
+        )
+    program, parameters = _export(module, signature)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    writing = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks that the weights in the graph are place-holders
+            torch.export.save(program, writing / PROGRAM)
+        save_file(parameters, writing / PARAMETERS)
+        write_bundle(bundle, writing / BUNDLE)
+        description = {
+            "format": 1,
+            "model": signature.name,
+            "fingerprint": bundle.fingerprint,
+            "inputs": [{"name": t.name, "dtype": t.dtype, "shape": list(t.shape)} for t in signature.inputs],
+            "outputs": [c.name for c in signature.outputs],
+            "torch": torch.__version__,
+            "metrics": {name: float(value) for name, value in (metrics or {}).items()},
+            "files": {n: _sha256(writing / n) for n in (PROGRAM, PARAMETERS, BUNDLE)},
+        }
+        (writing / MODEL).write_text(json.dumps(description, indent=1))
+        writing.chmod(0o755)
+        _swap(writing, target)
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)
+    return target
+
+
+def load_model(path: str | os.PathLike[str]) -> SavedModel:
+    """The saved model at `path`. Errors: `InputError` for anything that `save_model` did not write, and for
+    parameters that are not finite."""
+    directory = Path(path)
+    description = _description(directory)
+    try:
+        _only_data(directory / PROGRAM)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = torch.export.load(directory / PROGRAM).module(check_guards=False)
+        parameters = load_file(directory / PARAMETERS)
+        module.load_state_dict(parameters, strict=True, assign=True)
+        inputs = {
+            str(i["name"]): (_DTYPES[i["dtype"]], tuple(None if d is None else int(d) for d in i["shape"]))
+            for i in description["inputs"]
+        }
+        outputs = tuple(str(name) for name in description["outputs"])
+        name, fingerprint = str(description["model"]), str(description["fingerprint"])
+    except (
+        OSError,
+        SafetensorError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ) as fault:
+        raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault
+    for key, tensor in parameters.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"a parameter is not finite: {directory}: {key}")
+    for tensor in module.parameters():
+        tensor.requires_grad_(False)
+    return SavedModel(name, fingerprint, inputs, outputs, module)
+
+
+def _signature(bundle: Bundle, model: str | None) -> ModelSignature:
+    if model is None:
+        if len(bundle.models) != 1:
+            names = ", ".join(bundle.models) or "none"
+            raise InputError(
+                f"say which model of the program this is, it has: {names}", help="save_model(…, model=NAME)"
+            )
+        model = next(iter(bundle.models))
+    return bundle.model(model)
+
+
+def _export(
+    module: torch.nn.Module, signature: ModelSignature
+) -> tuple[torch.export.ExportedProgram, dict[str, torch.Tensor]]:
+    """The graph with place-holders for its parameters, and the parameters."""
+    inputs = {t.name: (_DTYPES[t.dtype], t.shape) for t in signature.inputs}
+    rows = torch.export.Dim("rows", min=0, max=MAX_CANDIDATES)
+    dynamic: dict[str, Any] = {t.name: ({} if t.per_request else {0: rows}) for t in signature.inputs}
+    training = module.training
+    module.eval()
+    try:
+        example = _zeros(inputs, _EXAMPLE_ROWS)
+        with torch.no_grad():
+            outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
+        for name, tensor in outputs.items():
+            if tuple(tensor.shape) != (_EXAMPLE_ROWS,):
+                raise ValueError(f"output {name} has shape {list(tensor.shape)}, not [n]")
+        program = torch.export.export(module, (), example, dynamic_shapes=dynamic, strict=False)
+    except Exception as fault:  # whatever the user's own module raises
+        raise InputError(
+            f"the module does not fit model {signature.name}: {_first_line(fault)}",
+            help="its forward takes "
+            + ", ".join(f"{t.name} {_shown(t)}" for t in signature.inputs)
+            + " and returns "
+            + ", ".join(c.name for c in signature.outputs),
+        ) from fault
+    finally:
+        module.train(training)
+    parameters = {n: t.detach().clone().contiguous() for n, t in program.state_dict.items()}
+    for name, tensor in list(program.state_dict.items()):
+        # one element that is seen as many: the archive keeps the shape, not the values
+        hollow = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+        is_parameter = isinstance(tensor, torch.nn.Parameter)
+        program.state_dict[name] = torch.nn.Parameter(hollow, requires_grad=False) if is_parameter else hollow
+    program.example_inputs = None
+    return program, parameters
+
+
+def _shown(tensor: TensorSignature) -> str:
+    return f"{tensor.dtype}[{', '.join('n' if d is None else str(d) for d in tensor.shape)}]"
+
+
+def _named_outputs(answer: Any, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    wanted = list(names)
+    if isinstance(answer, torch.Tensor):
+        answer = (answer,)
+    if isinstance(answer, Mapping):
+        found = dict(answer)
+    else:
+        found = dict(zip(wanted, answer, strict=True))
+    if set(found) != set(wanted):
+        raise ValueError(f"the outputs are {sorted(found)}, the program names {sorted(wanted)}")
+    return {name: found[name] for name in wanted}
+
+
+def _zeros(
+    inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]], rows: int
+) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.zeros([rows if d is None else d for d in shape], dtype=dtype)
+        for name, (dtype, shape) in inputs.items()
+    }
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    try:
+        description = json.loads((directory / MODEL).read_text())
+        if description["format"] != 1:
+            raise ValueError(f"unknown format: {description['format']}")
+        return dict(description)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"not a saved model: {directory}: {MODEL}: {_first_line(fault)}") from fault
+
+
+def _only_data(path: Path) -> None:
+    """Refuses an archive that holds more than a graph and arrays, such as pickled sample inputs or objects."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            inner = entry.filename.partition("/")[2]
+            allowed = inner.startswith(_ALLOWED_FILES) or inner.rpartition("/")[2] in _ALLOWED_NAMES
+            if entry.file_size and not allowed:
+                raise ValueError(f"{path.name} holds something that is no graph: {entry.filename}")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _swap(writing: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.old.{time.monotonic_ns()}")
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(old)
+    writing.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _first_line(fault: BaseException) -> str:
+    return next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
