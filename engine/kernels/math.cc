@@ -1,0 +1,59 @@
+#include "engine/kernels/math.h"
+
+namespace feat {
+
+namespace {
+
+template <class T>
+void register_choice(Registry& r, std::string_view name, T (*choose)(T, T)) {
+  r.add(name, [choose](ListIn<T> values) -> Maybe<T> { return math::fold<T>(values, choose); });
+  r.add(name, [](T value) -> T { return value; });
+  r.add(name, [choose](T a, T b) -> T { return choose(a, b); });
+  r.add(name, [choose](Variadic<T> values) -> T { return math::fold<T>(values, choose).value; });
+}
+
+void register_arithmetic(Registry& r) {
+  r.add("add", [](int64_t a, int64_t b) -> int64_t { return math::add(a, b); });
+  r.add("add", [](double a, double b) -> double { return a + b; });
+  r.add("subtract", [](int64_t a, int64_t b) -> int64_t { return math::subtract(a, b); });
+  r.add("subtract", [](double a, double b) -> double { return a - b; });
+  r.add("multiply", [](int64_t a, int64_t b) -> int64_t { return math::multiply(a, b); });
+  r.add("multiply", [](double a, double b) -> double { return a * b; });
+  r.add("divide", [](double a, double b) -> Maybe<double> { return math::divide(a, b); });
+  r.add("floor_divide", [](int64_t a, int64_t b) -> Maybe<int64_t> { return math::floor_divide(a, b); });
+  r.add("modulo", [](int64_t a, int64_t b) -> Maybe<int64_t> { return math::modulo(a, b); });
+  r.add("negate", [](int64_t x) -> int64_t { return math::negate(x); });
+  r.add("negate", [](double x) -> double { return -x; });
+  r.add("abs", [](int64_t x) -> int64_t { return math::abs(x); });
+  r.add("abs", [](double x) -> double { return std::fabs(x); });
+}
+
+}  // namespace
+
+void register_math(Registry& r) {
+  register_arithmetic(r);
+  register_choice<int64_t>(r, "min", math::lesser);
+  register_choice<double>(r, "min", math::lesser);
+  register_choice<std::string_view>(r, "min", math::lesser);
+  register_choice<int64_t>(r, "max", math::greater);
+  register_choice<double>(r, "max", math::greater);
+  register_choice<std::string_view>(r, "max", math::greater);
+  r.add("clip", [](int64_t x, int64_t low, int64_t high) -> int64_t { return math::clip(x, low, high); });
+  r.add("clip", [](double x, double low, double high) -> double { return math::clip(x, low, high); });
+
+  r.add("round", [](int64_t x) -> int64_t { return x; });
+  r.add("round", [](double x) -> double { return math::round(x); });
+  r.add("floor", [](int64_t x) -> int64_t { return x; });
+  r.add("floor", [](double x) -> double { return std::floor(x); });
+  r.add("ceil", [](int64_t x) -> int64_t { return x; });
+  r.add("ceil", [](double x) -> double { return std::ceil(x); });
+
+  r.add("pow", [](double a, double b) -> Maybe<double> { return math::pow(a, b); });
+  r.add("sqrt", [](double x) -> Maybe<double> { return math::sqrt(x); });
+  r.add("exp", [](double x) -> double { return strictmath::exp(x); });
+  r.add("log", [](double x) -> Maybe<double> { return math::log(x); });
+  r.add("log1p", [](double x) -> Maybe<double> { return math::log1p(x); });
+  r.add("sigmoid", [](double x) -> double { return math::sigmoid(x); });
+}
+
+}  // namespace feat

@@ -1,0 +1,105 @@
+// Bodies of featdsl/operators/math.py: one row, no nulls unless said. Nothing here traps or overflows.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "engine/kernel.h"
+#include "engine/strictmath.h"
+
+namespace feat::math {
+
+// int64 arithmetic that wraps.
+inline int64_t add(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+inline int64_t subtract(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+inline int64_t multiply(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+inline int64_t negate(int64_t x) { return subtract(0, x); }
+inline int64_t abs(int64_t x) { return x < 0 ? negate(x) : x; }
+
+inline Maybe<double> divide(double a, double b) {
+  if (b == 0.0) return {};
+  return a / b;
+}
+
+// Division by -1 is apart because the processor traps on the smallest int64 by -1.
+inline Maybe<int64_t> floor_divide(int64_t a, int64_t b) {
+  if (b == 0) return {};
+  if (b == -1) return negate(a);
+  const int64_t quotient = a / b;
+  return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+inline Maybe<int64_t> modulo(int64_t a, int64_t b) {
+  if (b == 0) return {};
+  if (b == -1) return int64_t{0};
+  const int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+// Null for a NaN that did not come in with the arguments, and where a pole is (as 1/0).
+inline Maybe<double> pow(double a, double b) {
+  if (a == 0.0 && b < 0.0) return {};
+  const double power = strictmath::pow(a, b);
+  if (power != power && a == a && b == b) return {};
+  return power;
+}
+
+inline Maybe<double> sqrt(double x) {
+  if (x < 0.0) return {};
+  return std::sqrt(x);
+}
+
+inline Maybe<double> log(double x) {
+  if (x <= 0.0) return {};
+  return strictmath::log(x);
+}
+
+inline Maybe<double> log1p(double x) {
+  if (x <= -1.0) return {};
+  return strictmath::log1p(x);
+}
+
+inline double sigmoid(double x) { return 1.0 / (1.0 + strictmath::exp(-x)); }
+
+// Halves away from zero; floor(x + 0.5) would be wrong next to a half and above 2^52.
+inline double round(double x) {
+  const double whole = std::trunc(x);
+  const double size = std::fabs(whole);
+  return std::copysign(std::fabs(x - whole) >= 0.5 ? size + 1.0 : size, x);
+}
+
+template <class T>
+T clip(T x, T low, T high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+template <class T>
+T lesser(T a, T b) {
+  return b < a ? b : a;
+}
+
+template <class T>
+T greater(T a, T b) {
+  return b > a ? b : a;
+}
+
+// Folds from the left with `choose(best, next)`; `values` is a ListIn or a Variadic. Null when empty.
+template <class T, class Values>
+Maybe<T> fold(const Values& values, T (*choose)(T, T)) {
+  bool first = true;
+  T best{};
+  for (T value : values) {
+    best = first ? value : choose(best, value);
+    first = false;
+  }
+  if (first) return {};
+  return best;
+}
+
+}  // namespace feat::math

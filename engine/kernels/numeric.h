@@ -1,0 +1,34 @@
+// Bodies of featdsl/operators/numeric.py.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/kernel.h"
+
+namespace feat::numeric {
+
+// Ascending edges; `right`: a value on an edge goes down.
+template <class T>
+struct Buckets {
+  std::span<const T> edges;
+  bool right = false;
+
+  // How many edges are not greater than x (`right`: less than x), without branches. 0 for NaN.
+  int64_t find(T x) const {
+    if (edges.empty()) return 0;
+    size_t base = 0;
+    size_t left = edges.size();
+    while (left > 1) {
+      const size_t half = left / 2;
+      base += static_cast<size_t>(passes(edges[base + half - 1], x)) * half;
+      left -= half;
+    }
+    return static_cast<int64_t>(base + static_cast<size_t>(passes(edges[base], x)));
+  }
+
+ private:
+  bool passes(T edge, T x) const { return right ? edge < x : edge <= x; }
+};
+
+}  // namespace feat::numeric

@@ -1,0 +1,76 @@
+// Bodies of featdsl/operators/time.py: calendar fields of int64 microseconds, over their whole range.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/kernel.h"
+
+namespace feat::time {
+
+inline constexpr int64_t kSecond = 1'000'000;
+inline constexpr int64_t kMinute = 60 * kSecond;
+inline constexpr int64_t kHour = 60 * kMinute;
+inline constexpr int64_t kDay = 24 * kHour;
+
+// Days since 1970-01-01 and microseconds of the day, on a zone's clocks.
+struct Local {
+  int64_t days;
+  int64_t of_day;
+};
+
+struct Date {
+  int64_t year;
+  int64_t month;
+  int64_t day;
+};
+
+class Clock {
+ public:
+  // Errors: EngineError when the zone has no offset, or one of a day or more.
+  explicit Clock(Attributes::ZoneTable zone);
+
+  // The offset is added to the time of day and carried, so that no timestamp overflows.
+  Local local(int64_t at) const {
+    Local local{at / kDay, at % kDay};
+    local.of_day += offset(at);
+    while (local.of_day < 0) {
+      local.of_day += kDay;
+      --local.days;
+    }
+    if (local.of_day >= kDay) {
+      local.of_day -= kDay;
+      ++local.days;
+    }
+    return local;
+  }
+
+ private:
+  int64_t offset(int64_t at) const;
+
+  std::span<const int64_t> starts_;
+  std::span<const int64_t> offsets_;
+};
+
+// Year, month and day in the proleptic Gregorian calendar; see `civil` in the reference.
+inline Date civil(int64_t days) {
+  constexpr int64_t kDaysOf400Years = 146'097;
+  const int64_t shifted = days + 719'468;
+  const int64_t era = (shifted >= 0 ? shifted : shifted - (kDaysOf400Years - 1)) / kDaysOf400Years;
+  const int64_t day_of_era = shifted - era * kDaysOf400Years;
+  const int64_t leap_days = day_of_era / 1460 - day_of_era / 36524 + day_of_era / 146096;
+  const int64_t year_of_era = (day_of_era - leap_days) / 365;
+  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t month_from_march = (5 * day_of_year + 2) / 153;
+  const int64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+  const int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+  return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
+}
+
+// 0 for Monday.
+inline int64_t weekday(int64_t days) {
+  const int64_t rest = (days + 3) % 7;
+  return rest < 0 ? rest + 7 : rest;
+}
+
+}  // namespace feat::time
