@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +48,7 @@ class Graph:
         mapped: tuple[bool, ...] = (),
         drops_null: bool = False,
     ) -> Node:
-        key = (
-            op, type, tuple(a.id for a in args), _exact(attributes), overload, mapped, drops_null,
-        )
+        key = _key(op, type, args, attributes, overload, mapped, drops_null)
         found = self._known.get(key)
         if found is None:
             found = Node(len(self.nodes), op, type, level, args, attributes, overload, mapped, drops_null)
@@ -58,11 +56,80 @@ class Graph:
             self.nodes.append(found)
         return found
 
+    def find(
+        self,
+        op: str,
+        type: Type,
+        args: tuple[Node, ...] = (),
+        attributes: tuple[tuple[str, Constant], ...] = (),
+        overload: int = 0,
+        mapped: tuple[bool, ...] = (),
+        drops_null: bool = False,
+    ) -> Node | None:
+        """The node, if it was made already."""
+        return self._known.get(_key(op, type, args, attributes, overload, mapped, drops_null))
 
-def _exact(value: Any) -> Any:
+
+STAGES = ("request", "item", "pair", "after")
+"""How a scoring call runs a program: once a call, once a distinct item, once a candidate, and once a
+candidate after the model has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A named result, made by `stage`. It is stored as `type`, which may be narrower than the node's: a
+    float64 that is stored as float32 rounds to nearest even. A float that is then not finite becomes 0."""
+
+    node: Node
+    type: Type
+    stage: str = "pair"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What the passes take and give: a graph and its roots by name (`feature/<name>`,
+    `model/<model>/input/<name>`, `model/<model>/keep`, `model/<model>/score`), in order of declaration.
+    `labels` are the names that people gave to nodes, by node id: for reading, without meaning."""
+
+    graph: Graph
+    roots: Mapping[str, Root]
+    labels: Mapping[int, str] = field(default_factory=dict)
+
+
+def feature_root(feature: str) -> str:
+    return f"feature/{feature}"
+
+
+def input_root(model: str, tensor: str) -> str:
+    return f"model/{model}/input/{tensor}"
+
+
+def set_of(root: str) -> str:
+    """The program set that makes a root: `features` or `model/<name>`."""
+    return "features" if root.startswith("feature/") else "/".join(root.split("/")[:2])
+
+
+def column_of(root: str) -> str:
+    """The column name of a root in its set."""
+    return root.rpartition("/")[2]
+
+
+def _key(
+    op: str,
+    type: Type,
+    args: tuple[Node, ...],
+    attributes: tuple[tuple[str, Constant], ...],
+    overload: int,
+    mapped: tuple[bool, ...],
+    drops_null: bool,
+) -> tuple[Any, ...]:
+    return (op, type, tuple(a.id for a in args), exact(attributes), overload, mapped, drops_null)
+
+
+def exact(value: Any) -> Any:
     """A dictionary key that tells apart what Python's `==` does not: 1, 1.0 and True, 0.0 and -0.0."""
     if isinstance(value, tuple):
-        return tuple(_exact(v) for v in value)
+        return tuple(exact(v) for v in value)
     if isinstance(value, float):
         return ("float", value.hex())
     return (type(value).__name__, value)

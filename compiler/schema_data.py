@@ -1,0 +1,188 @@
+"""Schema and model signatures as plain data (for JSON) and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compiler.data import BadData, expect, members, parsed_type
+from compiler.signature import ModelSignature, TensorSignature
+from featdsl.levels import Level
+from featdsl.program import Column, Entity, Field, Schema, Sequence, Source
+
+
+def schema_to_data(schema: Schema) -> dict[str, Any]:
+    return {
+        "namespace": schema.namespace,
+        "entities": [
+            {"name": e.name, "type": str(e.type), "per_candidate": e.per_candidate, "doc": e.doc}
+            for e in schema.entities
+        ],
+        "sources": [_source_to_data(source) for source in schema.sources],
+        "request": [_field_to_data(field) for field in schema.request],
+        "candidate": [_field_to_data(field) for field in schema.candidate],
+    }
+
+
+def schema_from_data(data: Any) -> Schema:
+    """The schema that `schema_to_data` wrote. Errors: `BadData` for anything else."""
+    content = members(data, namespace=str, entities=list, sources=list, request=list, candidate=list)
+    return Schema(
+        content["namespace"],
+        tuple(_entity(entry) for entry in content["entities"]),
+        tuple(_source(entry) for entry in content["sources"]),
+        tuple(_field(entry) for entry in content["request"]),
+        tuple(_field(entry) for entry in content["candidate"]),
+    )
+
+
+def model_to_data(model: ModelSignature) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "inputs": [
+            {
+                "name": tensor.name,
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "per_request": tensor.per_request,
+                "doc": tensor.doc,
+            }
+            for tensor in model.inputs
+        ],
+        "labels": [_column_to_data(column) for column in model.labels],
+        "outputs": [_column_to_data(column) for column in model.outputs],
+        "has_keep": model.has_keep,
+        "has_score": model.has_score,
+        "doc": model.doc,
+    }
+
+
+def model_from_data(data: Any) -> ModelSignature:
+    """The signature that `model_to_data` wrote. Errors: `BadData` for anything else."""
+    content = members(
+        data, name=str, inputs=list, labels=list, outputs=list, has_keep=bool, has_score=bool, doc=str
+    )
+    return ModelSignature(
+        content["name"],
+        tuple(_tensor(entry) for entry in content["inputs"]),
+        tuple(_column(entry) for entry in content["labels"]),
+        tuple(_column(entry) for entry in content["outputs"]),
+        content["has_keep"],
+        content["has_score"],
+        content["doc"],
+    )
+
+
+def _tensor(data: Any) -> TensorSignature:
+    content = members(data, name=str, dtype=str, shape=list, per_request=bool, doc=str)
+    rows, *columns = content["shape"] or [0]
+    expect(rows == (1 if content["per_request"] else None), "a tensor has no such shape")
+    expect(len(columns) < 2 and all(type(n) is int and n > 0 for n in columns), "a tensor has no such shape")
+    expect(parsed_type(content["dtype"]).is_scalar, "a tensor is of no scalar type")
+    shape = tuple(content["shape"])
+    return TensorSignature(content["name"], content["dtype"], shape, content["per_request"], content["doc"])
+
+
+def _column_to_data(column: Column) -> dict[str, Any]:
+    return {"name": column.name, "type": str(column.type), "doc": column.doc}
+
+
+def _column(data: Any) -> Column:
+    content = members(data, name=str, type=str, doc=str)
+    return Column(content["name"], parsed_type(content["type"]), content["doc"])
+
+
+def _source_to_data(source: Source) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "key": source.key,
+        "key_type": str(source.key_type),
+        "level": source.level.label,
+        "fields": [
+            _sequence_to_data(field) if isinstance(field, Sequence) else _field_to_data(field)
+            for field in source.fields
+        ],
+        "rows_of": source.rows_of,
+        "per_element": source.per_element,
+        "doc": source.doc,
+    }
+
+
+def _sequence_to_data(sequence: Sequence) -> dict[str, Any]:
+    return {
+        "name": sequence.name,
+        "fields": [_field_to_data(field) for field in sequence.fields],
+        "cap": sequence.cap,
+        "doc": sequence.doc,
+    }
+
+
+def _field_to_data(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "type": str(field.type),
+        "default": field.default,
+        "cap": field.cap,
+        "required": field.required,
+        "now": field.now,
+        "doc": field.doc,
+    }
+
+
+def _entity(data: Any) -> Entity:
+    content = members(data, name=str, type=str, per_candidate=bool, doc=str)
+    return Entity(content["name"], parsed_type(content["type"]), content["per_candidate"], content["doc"])
+
+
+def _source(data: Any) -> Source:
+    content = members(
+        data,
+        name=str,
+        key=str,
+        key_type=str,
+        level=str,
+        fields=list,
+        rows_of=str,
+        per_element=bool,
+        doc=str,
+    )
+    expect(content["level"].upper() in Level.__members__, "no such level")
+    return Source(
+        content["name"],
+        content["key"],
+        parsed_type(content["key_type"]),
+        Level[content["level"].upper()],
+        tuple(
+            _sequence(f) if isinstance(f, dict) and "fields" in f else _field(f) for f in content["fields"]
+        ),
+        content["rows_of"],
+        content["per_element"],
+        content["doc"],
+    )
+
+
+def _sequence(data: Any) -> Sequence:
+    content = members(data, name=str, fields=list, cap=object, doc=str)
+    fields = tuple(_field(entry) for entry in content["fields"])
+    return Sequence(content["name"], fields, _cap(content["cap"]), content["doc"])
+
+
+def _field(data: Any) -> Field:
+    content = members(data, name=str, type=str, default=object, cap=object, required=bool, now=bool, doc=str)
+    default = content["default"]
+    if default is not None and not isinstance(default, bool | int | float | str):
+        raise BadData("a default is no scalar")
+    return Field(
+        content["name"],
+        parsed_type(content["type"]),
+        default,
+        _cap(content["cap"]),
+        content["required"],
+        content["now"],
+        content["doc"],
+    )
+
+
+def _cap(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise BadData("a cap is no size")
+    return value
