@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from featdsl.operators import cast, logic, math, numeric, time
+from featdsl.operators import cast, id, list, logic, map, math, numeric, set, string, time
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
-__all__ = ["OPERATORS", "SYMBOLS", "cast", "logic", "math", "numeric", "time"]
+__all__ = [
+    "OPERATORS",
+    "SYMBOLS",
+    "cast",
+    "id",
+    "list",
+    "logic",
+    "map",
+    "math",
+    "numeric",
+    "set",
+    "string",
+    "time",
+]
