@@ -22,10 +22,10 @@ class Dataset(IterableDataset[Batch]):
     """Batches of a dataset: a dict of tensors by column, inputs and labels ([n] or [n, k]).
 
     `columns`: which, by default all that are numbers. `where`: keeps the rows with `low <= column < high`, as
-    (column, low, high) with None for an open end; it splits by time. `shuffle_seed`: None keeps the order of the
-    files; else files, row groups and rows inside a block are shuffled, differently each epoch (`epoch` counts them).
-    Workers of a `DataLoader` (use `batch_size=None` there) share the row groups. Errors: `InputError` for a folder
-    that is no dataset, or one of another program when `fingerprint` is given.
+    (column, low, high) with None for an open end; it splits by time. `shuffle_seed`: None keeps the order of
+    the files; else row groups and the rows of each are shuffled, differently each epoch (`epoch` counts them).
+    Workers of a `DataLoader` (use `batch_size=None` there) share the row groups. Errors: `InputError` for a
+    folder that is no dataset, or one of another program when `fingerprint` is given.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Dataset(IterableDataset[Batch]):
         self.fingerprint = metadata.get("featdsl.fingerprint", "")
         if fingerprint is not None and fingerprint != self.fingerprint:
             raise InputError(
-                f"the dataset is of another feature program: {path}: {self.fingerprint[:12]}, not {fingerprint[:12]}",
+                f"the dataset is of another feature program: {path}",
                 help="make it anew with `feat dataset`",
             )
         self.columns = columns if columns is not None else [f.name for f in schema if _is_numeric(f.type)]

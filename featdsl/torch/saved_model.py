@@ -221,10 +221,7 @@ def _named_outputs(answer: Any, names: Iterable[str]) -> dict[str, torch.Tensor]
     wanted = list(names)
     if isinstance(answer, torch.Tensor):
         answer = (answer,)
-    if isinstance(answer, Mapping):
-        found = dict(answer)
-    else:
-        found = dict(zip(wanted, answer, strict=True))
+    found = dict(answer) if isinstance(answer, Mapping) else dict(zip(wanted, answer, strict=True))
     if set(found) != set(wanted):
         raise ValueError(f"the outputs are {sorted(found)}, the program names {sorted(wanted)}")
     return {name: found[name] for name in wanted}
@@ -250,7 +247,7 @@ def _description(directory: Path) -> dict[str, Any]:
 
 
 def _only_data(path: Path) -> None:
-    """Refuses an archive that holds more than a graph and arrays, such as pickled sample inputs or objects."""
+    """Refuses an archive that holds more than a graph and arrays, such as pickled inputs or objects."""
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             inner = entry.filename.partition("/")[2]

@@ -1,0 +1,32 @@
+"""`feat publish`: adds a saved model to a registry and makes it the one to serve."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+SUMMARY = "Publishes a saved model as the next version; servers that watch the registry switch to it."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="what featdsl.torch.save_model wrote")
+    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--json", action="store_true", help="print the version as JSON")
+    parser.epilog = "example:\n  feat publish models/ranker --registry dir://registry"
+
+
+def run(args: argparse.Namespace) -> int:
+    from model_sync import open_registry
+
+    registry = open_registry(args.registry, create=True)
+    version = registry.publish(args.directory, now_us=time.time_ns() // 1000)
+    if args.json:
+        import json
+
+        print(json.dumps(version.to_json()))
+    else:
+        size_kb = version.size / 1000
+        print(f"published version {version.number} of {version.model} ({size_kb:,.0f} kB) to {registry.url}")
+        print(f"feature program {version.fingerprint[:16]}")
+    return 0

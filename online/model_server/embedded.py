@@ -1,0 +1,240 @@
+"""The server's side of the embedded model server: starts workers, keeps connections, revives what died."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from online.model_server import wire
+from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
+
+LOAD_TIMEOUT_S = 120.0
+_CONNECT_PAUSE_S = 0.005
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A version's process. `idle` holds connections that are open and not in use."""
+
+    pid: int
+    address: str
+    directory: Path
+    idle: queue.SimpleQueue[socket.socket] = field(default_factory=queue.SimpleQueue)
+
+
+class EmbeddedModelServer:
+    """A `ModelServer`: one worker process a version. `threads`: torch threads of each worker."""
+
+    def __init__(self, *, threads: int = 1) -> None:
+        self._threads = threads
+        self._folder = tempfile.mkdtemp(prefix="featdsl-models-")
+        self._workers: dict[int, _Worker] = {}
+        self._lock = threading.Lock()
+        self._spawning = threading.Lock()
+        self._nursery: subprocess.Popen[str] | None = None
+        self._closed = False
+        self._sockets = 0
+
+    # --- ModelServer ---------------------------------------------------------------------------
+
+    def load(self, version: int, directory: Path) -> None:
+        with self._lock:
+            if version in self._workers:
+                return
+        worker = self._spawn(version, directory)
+        with self._lock:
+            self._workers[version] = worker
+
+    def unload(self, version: int) -> None:
+        with self._lock:
+            worker = self._workers.pop(version, None)
+        if worker is not None:
+            _end(worker)
+
+    def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
+        give_up = time.monotonic() + deadline_s
+        worker = self._worker(version)
+        try:
+            answer, outputs = self._ask(worker, {"op": "predict"}, tensors, give_up)
+        except TimeoutError as fault:
+            raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
+        except OSError:
+            # the worker died; a prediction changes nothing, so it is asked once more
+            worker = self._revive(version, worker)
+            try:
+                answer, outputs = self._ask(worker, {"op": "predict"}, tensors, give_up)
+            except TimeoutError as fault:
+                raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
+            except OSError as fault:
+                raise ModelServerDown(f"the process of version {version} is gone: {fault}") from fault
+        if not answer.get("ok"):
+            raise ModelFailed(str(answer.get("reason", "")))
+        return outputs
+
+    def ping(self) -> None:
+        with self._lock:
+            workers = list(self._workers.items())
+        for version, worker in workers:
+            try:
+                os.kill(worker.pid, 0)
+            except ProcessLookupError:
+                self._revive(version, worker)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            workers, self._workers = list(self._workers.values()), {}
+        for worker in workers:
+            _end(worker)
+        nursery, self._nursery = self._nursery, None
+        if nursery is not None:
+            _stop(nursery)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # --- workers -------------------------------------------------------------------------------
+
+    def _worker(self, version: int) -> _Worker:
+        with self._lock:
+            worker = self._workers.get(version)
+        if worker is None:
+            raise ModelServerDown(f"version {version} is not loaded")
+        return worker
+
+    def _revive(self, version: int, dead: _Worker) -> _Worker:
+        """Another worker for a version whose process is gone; one thread starts it, the others wait."""
+        with self._spawning:
+            worker = self._worker(version)
+            if worker is not dead:
+                return worker
+            try:
+                fresh = self._spawn_one(version, dead.directory)
+            except ModelRefused as refused:
+                raise ModelServerDown(
+                    f"version {version} does not start again: {refused.reason}"
+                ) from refused
+            with self._lock:
+                self._workers[version] = fresh
+        _end(dead)
+        return fresh
+
+    def _spawn(self, version: int, directory: Path) -> _Worker:
+        with self._spawning:
+            return self._spawn_one(version, directory)
+
+    def _spawn_one(self, version: int, directory: Path) -> _Worker:
+        """Forks a worker and waits until it is warm. Errors: `ModelRefused`, `ModelServerDown`."""
+        if self._closed:
+            raise ModelServerDown("the model server was closed")
+        self._sockets += 1
+        path = f"{self._folder}/{version}-{self._sockets}.sock"
+        order = {"version": version, "directory": str(directory), "socket": path, "threads": self._threads}
+        worker = _Worker(self._order(order), path, directory)
+        give_up = time.monotonic() + LOAD_TIMEOUT_S
+        try:
+            answer, _ = self._ask(worker, {"op": "ready"}, {}, give_up)
+        except TimeoutError as fault:
+            _end(worker)
+            raise ModelRefused(f"the model did not load in {LOAD_TIMEOUT_S:.0f} s") from fault
+        except OSError as fault:
+            raise ModelRefused("its process died while the model was loaded") from fault
+        if not answer.get("ok"):
+            _end(worker)
+            raise ModelRefused(str(answer.get("reason", "")))
+        return worker
+
+    def _order(self, order: dict[str, Any]) -> int:
+        """The pid of the worker that the nursery forked; a nursery that died is started again."""
+        for _ in range(2):
+            nursery = self._nursery
+            if nursery is None or nursery.poll() is not None:
+                nursery = self._nursery = _start_nursery()
+            assert nursery.stdin is not None
+            assert nursery.stdout is not None
+            with contextlib.suppress(OSError, ValueError):
+                nursery.stdin.write(json.dumps(order) + "\n")
+                nursery.stdin.flush()
+                return int(json.loads(nursery.stdout.readline())["pid"])
+            _stop(nursery)
+        raise ModelServerDown("the process that starts models does not answer")
+
+    # --- connections ---------------------------------------------------------------------------
+
+    def _ask(
+        self, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
+    ) -> tuple[dict[str, Any], wire.Arrays]:
+        connection = self._connection(worker, give_up)
+        try:
+            connection.settimeout(max(0.001, give_up - time.monotonic()))
+            wire.send(connection, request, tensors)
+            connection.settimeout(max(0.001, give_up - time.monotonic()))
+            answer = wire.receive(connection)
+        except BaseException:
+            connection.close()
+            raise
+        worker.idle.put(connection)
+        return answer
+
+    def _connection(self, worker: _Worker, give_up: float) -> socket.socket:
+        with contextlib.suppress(queue.Empty):
+            return worker.idle.get_nowait()
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(worker.address)
+                return connection
+            except (FileNotFoundError, ConnectionRefusedError):
+                # it has been forked and has not bound its socket yet, or it is gone
+                connection.close()
+                if time.monotonic() > give_up:
+                    raise TimeoutError from None
+                os.kill(worker.pid, 0)
+                time.sleep(_CONNECT_PAUSE_S)
+
+
+def _start_nursery() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "online.model_server.nursery"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        start_new_session=True,
+    )
+
+
+def _stop(nursery: subprocess.Popen[str]) -> None:
+    for pipe in (nursery.stdin, nursery.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    try:
+        nursery.wait(5)
+    except subprocess.TimeoutExpired:
+        nursery.kill()
+        nursery.wait()
+
+
+def _end(worker: _Worker) -> None:
+    """Ends a worker that no call uses any more."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            worker.idle.get_nowait().close()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        os.unlink(worker.address)

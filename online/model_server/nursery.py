@@ -1,0 +1,64 @@
+"""The process that workers are forked from: `python -m online.model_server.nursery`.
+
+It reads orders from its standard input, a JSON line each ({"version", "directory", "socket", "threads"}),
+forks a worker, and answers with a line {"pid"}. When its input ends, because the server stopped or was killed,
+it ends, and its workers with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    from featdsl.errors import InputError
+    from featdsl.torch.saved_model import load_model
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to all; the server decides
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    # orders and answers keep the first pipes; what a library prints goes to the log
+    orders, answers = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    warmed = False
+    while line := orders.readline():
+        order = json.loads(line)
+        if not warmed:
+            # the first load imports two seconds' worth of torch: once, here, for all workers
+            with contextlib.suppress(InputError):
+                load_model(order["directory"])
+                warmed = True
+            gc.collect()
+        pid = os.fork()
+        if pid == 0:
+            orders.close()
+            answers.close()
+            _become_worker(order)
+        answers.write(json.dumps({"pid": pid}) + "\n")
+        answers.flush()
+    return 0
+
+
+def _become_worker(order: dict[str, object]) -> None:
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        from online.model_server.worker import serve
+
+        serve(str(order["socket"]), str(order["directory"]), threads=int(str(order["threads"])))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

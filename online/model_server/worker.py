@@ -1,0 +1,70 @@
+"""One version of one model, answering over a Unix socket.
+
+{"op": "ready"}                 -> {"ok": true} once it is loaded and warm, or {"ok": false, "reason"}
+{"op": "predict"} with tensors  -> {"ok": true} with tensors, or {"ok": false, "reason"}
+{"op": "stop"}                  -> the worker ends
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import traceback
+from typing import Any
+
+import torch
+
+from featdsl.errors import InputError
+from featdsl.torch.saved_model import SavedModel, load_model
+from online.model_server import wire
+
+
+def serve(path: str, directory: str, *, threads: int) -> None:
+    """Loads the version in `directory`, then answers on the socket at `path` until told to stop."""
+    torch.set_num_threads(threads)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(128)
+    model, reason = _load(directory)
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=_answer_all, args=(connection, model, reason), daemon=True).start()
+
+
+def _load(directory: str) -> tuple[SavedModel | None, str]:
+    try:
+        model = load_model(directory)
+        model.warm()
+    except InputError as fault:
+        return None, fault.message
+    except Exception as fault:  # whatever a graph that is not ours may raise
+        traceback.print_exc(file=sys.stderr)
+        return None, f"the model does not run: {type(fault).__name__}: {fault}"
+    return model, ""
+
+
+def _answer_all(connection: socket.socket, model: SavedModel | None, reason: str) -> None:
+    with contextlib.suppress(OSError), connection:
+        while True:
+            request, tensors = wire.receive(connection)
+            if request.get("op") == "stop":
+                os._exit(0)
+            answer, outputs = _answer(request, tensors, model, reason)
+            wire.send(connection, answer, outputs)
+
+
+def _answer(
+    request: dict[str, Any], tensors: wire.Arrays, model: SavedModel | None, reason: str
+) -> tuple[dict[str, Any], wire.Arrays]:
+    if model is None:
+        return {"ok": False, "reason": reason}, {}
+    if request.get("op") == "ready":
+        return {"ok": True}, {}
+    try:
+        outputs = model.predict({n: torch.from_numpy(t) for n, t in tensors.items()})
+        return {"ok": True}, {n: t.contiguous().numpy() for n, t in outputs.items()}
+    except Exception as fault:  # a call that the model cannot answer must not end the worker
+        return {"ok": False, "reason": f"{type(fault).__name__}: {fault}"}, {}
