@@ -1,0 +1,139 @@
+"""Why a call fails: one reason each, the same on the server, on the wire and in the client."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterable, Mapping
+
+import grpc
+
+from featdsl.errors import FeatError
+
+DOMAIN = "featdsl"
+DETAILS_KEY = "grpc-status-details-bin"
+_INFO_URL = "type.googleapis.com/google.rpc.ErrorInfo"
+
+
+class Reason(enum.Enum):
+    """Why a call got no answer."""
+
+    MALFORMED_REQUEST = "the bytes are no request"
+    UNKNOWN_MODEL = "the server has no such model"
+    UNKNOWN_ENTITY = "keys for an entity that the program does not have"
+    MISSING_KEY = "no key for an entity of the program"
+    BAD_KEY_TYPE = "keys of another type than the entity's"
+    BAD_KEY_COUNT = "not one key a request, or not one a candidate"
+    UNKNOWN_FIELD = "a field that the program does not have"
+    MISSING_FIELD = "no value for a field without a default"
+    BAD_FIELD_TYPE = "a value of another type than the field's"
+    BAD_COLUMN_LENGTH = "a candidate column that is not one value a candidate"
+    TOO_MANY_ITEMS = "more candidates than the server takes in a call"
+    DEADLINE_EXCEEDED = "the call's time was up"
+    QUEUE_FULL = "too many calls are waiting"
+    STORE_DOWN = "the store does not answer"
+    NO_MODEL_YET = "no version of the model serves yet"
+    MODEL_SERVER_DOWN = "the model server does not answer"
+    MODEL_FAILED = "the model failed on this call"
+    DRAINING = "the server is stopping"
+    NO_SERVER = "no scoring server answers"
+    INTERNAL = "a fault of the server"
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        """The gRPC status that it travels under."""
+        return _CODES.get(self, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+_CODES = {
+    Reason.UNKNOWN_MODEL: grpc.StatusCode.NOT_FOUND,
+    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.STORE_DOWN: grpc.StatusCode.UNAVAILABLE,
+    Reason.NO_MODEL_YET: grpc.StatusCode.UNAVAILABLE,
+    Reason.MODEL_SERVER_DOWN: grpc.StatusCode.UNAVAILABLE,
+    Reason.MODEL_FAILED: grpc.StatusCode.INTERNAL,
+    Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    Reason.NO_SERVER: grpc.StatusCode.UNAVAILABLE,
+    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+_THE_CALLERS_FAULT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND})
+
+
+class CallError(FeatError):
+    """A call that gets no answer. `metadata` says what the reason is about: `field`, `model`, `stage`, …"""
+
+    def __init__(
+        self, reason: Reason, message: str, *, help: str = "", metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, help=help)
+        self.reason = reason
+        self.metadata = dict(metadata or {})
+        self.exit_code = 1 if reason.code in _THE_CALLERS_FAULT else 3
+
+
+def deadline_exceeded(stage: str) -> CallError:
+    return CallError(
+        Reason.DEADLINE_EXCEEDED, f"the call's time was up in the stage: {stage}", metadata={"stage": stage}
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Advice for a name that is not among the known ones."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"there are: {', '.join(names)}" if names else "there are none"
+
+
+def to_details(error: CallError) -> tuple[tuple[str, bytes], ...]:
+    """The trailing metadata of a failed call."""
+    from google.protobuf.any_pb2 import Any
+
+    from online.proto.error_pb2 import ErrorInfo, Status
+
+    metadata = {**error.metadata, "help": error.help} if error.help else error.metadata
+    info = ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
+    number = int(error.reason.code.value[0])
+    detail = Any(type_url=_INFO_URL, value=info.SerializeToString())
+    status = Status(code=number, message=error.message, details=[detail])
+    return ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def from_call(failed: grpc.RpcError, address: str) -> CallError:
+    """What a client's failed call says, typed. Without our details: by its status."""
+    for key, value in failed.trailing_metadata() or ():
+        if key == DETAILS_KEY:
+            found = _from_details(value)
+            if found is not None:
+                return found
+    code, said = failed.code(), failed.details() or ""
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return CallError(Reason.DEADLINE_EXCEEDED, f"no answer in time: {address}")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return CallError(
+            Reason.NO_SERVER, f"no scoring server answers: {address}", help="start one with `feat serve`"
+        )
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return CallError(Reason.NO_SERVER, f"what answers here is no scoring server of this kind: {address}")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return CallError(Reason.QUEUE_FULL, said or "the server has too many calls waiting")
+    return CallError(Reason.INTERNAL, said or f"the call failed: {code.name.lower()}")
+
+
+def _from_details(value: bytes) -> CallError | None:
+    from google.protobuf.message import DecodeError
+
+    from online.proto.error_pb2 import ErrorInfo, Status
+
+    try:
+        status = Status.FromString(value)
+        info = next(ErrorInfo.FromString(d.value) for d in status.details if d.type_url == _INFO_URL)
+    except (DecodeError, StopIteration):
+        return None
+    metadata = dict(info.metadata)
+    help = metadata.pop("help", "")
+    reason = Reason.__members__.get(info.reason, Reason.INTERNAL)
+    return CallError(reason, status.message, help=help, metadata=metadata)

@@ -1,0 +1,54 @@
+"""What a model server is to the scoring server, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+class ModelRefused(Exception):
+    """A version that must not serve; the text says why, for logs and `GetModels`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ModelServerDown(Exception):
+    """The model server does not answer now. It may again later."""
+
+
+class ModelTimeout(Exception):
+    """No answer within the deadline."""
+
+
+class ModelFailed(Exception):
+    """The model itself failed on these tensors."""
+
+
+class ModelServer(Protocol):
+    """Runs versions of one model. Safe to share among threads."""
+
+    def load(self, version: int, directory: Path) -> None:
+        """Loads a version (a folder whose files were verified) and warms it, apart from serving: calls of
+        `predict` go on meanwhile. A version that is loaded already is left as it is.
+        Errors: `ModelRefused(reason)`, or `ModelServerDown`."""
+
+    def unload(self, version: int) -> None:
+        """Lets go of a version; one that is not loaded is no error."""
+
+    def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
+        """The model's outputs by name, [n] each, of the tensors of one call: those per request have one row,
+        all others n. `deadline_s` is the time that is left, in seconds.
+        Errors: `ModelServerDown`, `ModelTimeout`, `ModelFailed`."""
+
+    def ping(self) -> None:
+        """Returns if the model server answers. Errors: `ModelServerDown`."""
+
+    def close(self) -> None:
+        """Stops what it started."""

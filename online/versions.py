@@ -1,0 +1,264 @@
+"""Which version of the model serves: follows the registry, loads apart from serving, switches by one
+reference."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from featdsl.errors import FeatError
+from model_sync import Registry, Version, VersionRefused, open_registry
+from online.errors import CallError, Reason
+from online.models import ModelRefused, ModelServer, ModelServerDown
+
+log = logging.getLogger("featdsl.versions")
+
+POLL_S = 0.2
+KEPT_BESIDE_SERVING = 2
+"""Versions that stay resident after they served, for a rollback without a load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The version that a call uses from its start to its end."""
+
+    version: int
+    model: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """A version of the registry as this server sees it: `published`, `ready`, `serving` or `refused`."""
+
+    info: Version
+    state: str
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Refusal:
+    reason: str
+    stamp: str
+
+
+@dataclass(slots=True)
+class _Residents:
+    """Versions that are loaded, the one used last at the end, and how many calls hold each."""
+
+    order: list[int] = field(default_factory=list)
+    pins: Counter[int] = field(default_factory=Counter)
+
+
+class VersionWatcher:
+    """Follows HEAD of a registry for one model of one program.
+
+    A version is verified, loaded and warmed while the old one serves; then `_serving`, the only reference
+    that calls look at, is replaced. What does not verify or match is refused, and tried again only when its
+    files change. When nothing serves yet and HEAD is refused, the newest good version before it serves.
+    """
+
+    def __init__(
+        self,
+        registry_url: str,
+        model: str,
+        fingerprint: str,
+        server: ModelServer,
+        kept: int = KEPT_BESIDE_SERVING,
+    ) -> None:
+        self.model = model
+        self._url = registry_url
+        self._fingerprint = fingerprint
+        self._server = server
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._serving: Serving | None = None
+        self._residents = _Residents()
+        self._refused: dict[int, _Refusal] = {}
+        self._registry: Registry | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.problem = "the registry has not been read yet"
+
+    @property
+    def serving(self) -> Serving | None:
+        return self._serving
+
+    @contextlib.contextmanager
+    def pin(self) -> Iterator[Serving]:
+        """The version for one call; it stays loaded until the block ends. Errors: `CallError`."""
+        with self._lock:
+            serving = self._serving
+            if serving is None:
+                raise CallError(
+                    Reason.NO_MODEL_YET,
+                    f"no version of the model serves yet: {self.model} ({self.problem})",
+                    help="publish one with `feat publish`",
+                    metadata={"model": self.model},
+                )
+            self._residents.pins[serving.version] += 1
+        try:
+            yield serving
+        finally:
+            with self._lock:
+                self._residents.pins[serving.version] -= 1
+
+    def start(self) -> None:
+        """Looks once, then goes on in a thread of its own."""
+        self.poll()
+        self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def poll(self) -> None:
+        """One look at the registry, with what follows from it. Never raises."""
+        try:
+            problem = self._follow()
+        except (FeatError, OSError, ModelServerDown) as fault:
+            problem = str(fault)
+        except Exception:
+            log.exception("the registry's watcher failed and goes on")
+            problem = "the watcher failed, see the log"
+        if problem != self.problem and problem:
+            log.warning("model %s: %s", self.model, problem)
+        self.problem = problem
+        self._unload_unused()
+
+    def states(self) -> list[VersionState]:
+        """Every version of the registry. Errors: `FeatError` or `OSError` when it cannot be read."""
+        serving = self._serving
+        with self._lock:
+            resident = set(self._residents.order)
+        states = []
+        for info in self._open().versions():
+            refusal = self._refused.get(info.number)
+            if serving is not None and info.number == serving.version:
+                states.append(VersionState(info, "serving"))
+            elif refusal is not None or (info.refusal and info.number not in resident):
+                states.append(
+                    VersionState(info, "refused", refusal.reason if refusal is not None else info.refusal)
+                )
+            else:
+                states.append(VersionState(info, "ready" if info.number in resident else "published"))
+        return states
+
+    def _watch(self) -> None:
+        while not self._stop.wait(POLL_S):
+            self.poll()
+
+    def _open(self) -> Registry:
+        if self._registry is None:
+            self._registry = open_registry(self._url)
+        return self._registry
+
+    def _follow(self) -> str:
+        """Serves what HEAD names, or else stays. Returns what is wrong, if anything is."""
+        registry = self._open()
+        head = registry.head()
+        if head is None:
+            return "nothing is published yet"
+        serving = self._serving
+        if serving is not None and serving.version == head:
+            return ""
+        reason = self._serve(registry, head)
+        if not reason:
+            return ""
+        if self._serving is None:
+            for number in before(head, registry.versions()):
+                if not self._serve(registry, number):
+                    break
+        return f"version {head} is refused: {reason}"
+
+    def _serve(self, registry: Registry, number: int) -> str:
+        """Makes a version serve. Returns why it is refused, or ""."""
+        if number not in self._residents.order:
+            reason = self._load(registry, number)
+            if reason:
+                return reason
+        before = self._serving
+        with self._lock:
+            self._serving = Serving(number, self.model, self._fingerprint)
+            order = self._residents.order
+            order[:] = [*(n for n in order if n != number), number]
+        was = "" if before is None else f" (before: {before.version})"
+        log.info("model %s: version %d serves%s", self.model, number, was)
+        return ""
+
+    def _load(self, registry: Registry, number: int) -> str:
+        stamp = stamp_of(registry.path(number))
+        known = self._refused.get(number)
+        if known is not None and known.stamp == stamp:
+            return known.reason
+        try:
+            self._check(registry.verify(number))
+            self._server.load(number, registry.path(number))
+        except (VersionRefused, ModelRefused) as refused:
+            self._refused[number] = _Refusal(refused.reason, stamp)
+            registry.refuse(number, refused.reason)
+            log.error("model %s: version %d is refused: %s", self.model, number, refused.reason)
+            return refused.reason
+        self._refused.pop(number, None)
+        registry.accept(number)
+        with self._lock:
+            self._residents.order.append(number)
+        return ""
+
+    def _check(self, version: Version) -> None:
+        if version.model != self.model:
+            raise ModelRefused(f"it is of another model: {version.model}")
+        if version.fingerprint != self._fingerprint:
+            raise ModelRefused(
+                "it was trained on another feature program: "
+                f"fingerprint {version.fingerprint[:12]}, the server's is {self._fingerprint[:12]}"
+            )
+
+    def _unload_unused(self) -> None:
+        with self._lock:
+            order = self._residents.order
+            old = order[: max(0, len(order) - 1 - self._kept)]
+            gone = [number for number in old if not self._residents.pins[number]]
+            order[:] = [number for number in order if number not in gone]
+            for number in gone:
+                del self._residents.pins[number]
+        for number in gone:
+            try:
+                self._server.unload(number)
+                log.info("model %s: version %d is unloaded", self.model, number)
+            except ModelServerDown as down:
+                log.warning("model %s: version %d is not unloaded: %s", self.model, number, down)
+
+
+def before(head: int, versions: Sequence[Version]) -> list[int]:
+    """The versions that HEAD was made after, newest first: its parents, or the lower numbers when its
+    manifest does not say."""
+    by_number = {version.number: version for version in versions}
+    found: list[int] = []
+    number = head
+    while number in by_number:
+        parent = by_number[number].parent
+        if parent is None:
+            break
+        number = parent
+        if number in found or number == head:
+            break
+        found.append(number)
+    found = [n for n in found if n in by_number]
+    return found + sorted((n for n in by_number if n < head and n not in found), reverse=True)
+
+
+def stamp_of(directory: Path) -> str:
+    """Changes whenever a file in the folder does."""
+    try:
+        entries = sorted((path.name, path.stat()) for path in directory.iterdir())
+    except OSError as fault:
+        return f"unreadable: {fault.errno}"
+    return ";".join(f"{name}:{s.st_size}:{s.st_mtime_ns}:{s.st_ino}" for name, s in entries)
