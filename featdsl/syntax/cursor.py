@@ -9,7 +9,9 @@ from featdsl.source_file import SourceFile, Span
 from featdsl.syntax.lexer import KEYWORDS, Token, tokens
 from featdsl.syntax.tree import Identifier
 
-DECLARATIONS = frozenset("namespace import entity source request candidate vocab def let feature model".split())
+DECLARATIONS = frozenset(
+    "namespace import entity source request candidate vocab def let feature model".split()
+)
 CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 SNAKE_CASE = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -69,7 +71,9 @@ class Cursor:
         if token.kind != "name":
             if token.kind in KEYWORDS:
                 self.diagnostics.error(
-                    "E0107", f"a reserved word cannot be {what}: `{token.text}`", self.span(token),
+                    "E0107",
+                    f"a reserved word cannot be {what}: `{token.text}`",
+                    self.span(token),
                     help=f"choose another name, such as `{token.text}_`" if declares else "",
                 )
                 raise SyntaxFault
@@ -77,9 +81,12 @@ class Cursor:
         self.advance()
         if declares and not SNAKE_CASE.fullmatch(token.text):
             self.diagnostics.error(
-                "E0111", f"a name is not in snake_case: `{token.text}`", self.span(token),
-                help=f"write `{_snake_case(token.text)}`" if token.text.isascii() else
-                "names are made of a-z, 0-9 and _, and begin with a letter",
+                "E0111",
+                f"a name is not in snake_case: `{token.text}`",
+                self.span(token),
+                help=f"write `{_snake_case(token.text)}`"
+                if token.text.isascii()
+                else "names are made of a-z, 0-9 and _, and begin with a letter",
             )
         return Identifier(token.text, self.span(token))
 
@@ -95,8 +102,11 @@ class Cursor:
         note = Note(f"the `{opening.kind}` is opened here", self.span(opening))
         if self.kind == "end" or self.at_declaration() or (opening.kind == "[" and self.at_item()):
             self.diagnostics.error(
-                "E0109", f"a bracket is not closed: `{opening.kind}`", self.span(opening),
-                label=f"no `{closing}` for this", help=help or f"add `{closing}`",
+                "E0109",
+                f"a bracket is not closed: `{opening.kind}`",
+                self.span(opening),
+                label=f"no `{closing}` for this",
+                help=help or f"add `{closing}`",
             )
             raise SyntaxFault
         raise self.unexpected(f"`{closing}`", help, (note,))
@@ -109,8 +119,12 @@ class Cursor:
             last = self.tokens[self.index - 1]
             span = Span(self.file, last.end, last.end)
         self.diagnostics.error(
-            "E0101", f"expected {wanted}, found {found}", span,
-            label=f"expected {wanted}", notes=notes, help=help,
+            "E0101",
+            f"expected {wanted}, found {found}",
+            span,
+            label=f"expected {wanted}",
+            notes=notes,
+            help=help,
         )
         return SyntaxFault()
 
@@ -126,7 +140,7 @@ class Cursor:
             return following == "{"
         if kind == "vocab" and self.index and self.tokens[self.index - 1].kind == "fit":
             return False
-        return following in ("name", "string", "=", "{", "end") or following in KEYWORDS
+        return following in ("name", "string", "{", "end") or following in KEYWORDS
 
     def at_item(self) -> bool:
         """Whether a field or a model's item seems to begin here: first of its line, `name :`, `label x` …"""
@@ -135,7 +149,9 @@ class Cursor:
             return False
         if token.kind in ("label", "output"):
             return following.kind == "name"
-        return token.kind in ("name", *KEYWORDS) and following.kind in (":", "=") and token.kind != "per"
+        if token.kind == "name":
+            return following.kind in (":", "=", "name")
+        return token.kind in KEYWORDS and following.kind in (":", "=")
 
     def skip_to_declaration(self, start: int) -> None:
         """Goes on behind the faulty declaration that begins at token `start`."""

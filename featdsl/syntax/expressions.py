@@ -49,14 +49,14 @@ class ExpressionParser:
         left = self._conditional()
         while self.cursor.accept("|>"):
             if self.cursor.kind != "name":
-                raise self.cursor.unexpected(
-                    "an operator after `|>`", "write `x |> f` or `x |> f(argument)`"
-                )
+                raise self.cursor.unexpected("an operator after `|>`", "write `x |> f` or `x |> f(argument)`")
             right = self._call(self._identifier(), left)
             left = right
             if self.cursor.kind in _BINDING:
                 self.cursor.diagnostics.error(
-                    "E0108", f"`{self.cursor.kind}` after `|>` needs parentheses", self.cursor.span(self.cursor.token),
+                    "E0108",
+                    f"`{self.cursor.kind}` after `|>` needs parentheses",
+                    self.cursor.span(self.cursor.token),
                     help=f"`|>` binds loosest of all: write `(a |> {right.function.name}) {self.cursor.kind} b`",
                 )
                 raise SyntaxFault
@@ -72,7 +72,9 @@ class ExpressionParser:
         condition = self._conditional()
         cursor.expect("then", "`then`", "a condition is written `if a then b else c`")
         then = self._conditional()
-        cursor.expect("else", "`else`", "a condition is written `if a then b else c`: it always has an `else`")
+        cursor.expect(
+            "else", "`else`", "a condition is written `if a then b else c`: it always has an `else`"
+        )
         otherwise = self._conditional()
         self._leave()
         node = If(condition, then, otherwise, cursor.span_from(start.start))
@@ -92,7 +94,9 @@ class ExpressionParser:
             left = self._sized(node, left, right, at=symbol)
             if binding == _COMPARE and _BINDING.get(cursor.kind) == _COMPARE:
                 cursor.diagnostics.error(
-                    "E0108", "comparisons cannot be chained", cursor.span(cursor.token),
+                    "E0108",
+                    "comparisons cannot be chained",
+                    cursor.span(cursor.token),
                     help="write `a < b and b < c`, or put one of them in parentheses",
                 )
                 raise SyntaxFault
@@ -141,7 +145,9 @@ class ExpressionParser:
             cursor.advance()
             if token.kind == "int" and token.value == INT64_MAX + 1:
                 cursor.diagnostics.error(
-                    "E0106", "the integer does not fit an int64", span,
+                    "E0106",
+                    "the integer does not fit an int64",
+                    span,
                     help="the largest int64 is 9_223_372_036_854_775_807; write it with `.0` for a float64",
                 )
                 return Literal(0, span)
@@ -170,7 +176,9 @@ class ExpressionParser:
             return self._fit()
         if token.kind in KEYWORDS and not cursor.at_declaration() and token.kind not in ("then", "else"):
             cursor.diagnostics.error(
-                "E0107", f"a reserved word cannot be used as a name: `{token.text}`", span,
+                "E0107",
+                f"a reserved word cannot be used as a name: `{token.text}`",
+                span,
                 help="rename what it stands for",
             )
             raise SyntaxFault
@@ -254,7 +262,9 @@ class ExpressionParser:
 
     def _too_deep(self, token: Token) -> None:
         self.cursor.diagnostics.error(
-            "E0110", f"the expression is nested more than {MAX_DEPTH} levels deep", self.cursor.span(token),
+            "E0110",
+            f"the expression is nested more than {MAX_DEPTH} levels deep",
+            self.cursor.span(token),
             help="give inner parts a name with `let`",
         )
         raise SyntaxFault
@@ -266,7 +276,9 @@ class ExpressionParser:
 
     def _parentheses(self, token: Token, what: str) -> SyntaxFault:
         self.cursor.diagnostics.error(
-            "E0108", f"`{token.kind}` inside an operator needs parentheses", self.cursor.span(token),
+            "E0108",
+            f"`{token.kind}` inside an operator needs parentheses",
+            self.cursor.span(token),
             help=f"write `({what})`",
         )
         return SyntaxFault()

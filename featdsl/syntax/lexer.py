@@ -58,7 +58,7 @@ _ADVICE = {
     "=>": "write `>=` to compare, `=` to define",
     ";": "a declaration ends where the next one begins: leave it out",
     "^": "a power is written `**`",
-    '"': "close it with a `\"` on the same line; a line break inside is written `\\n`",
+    '"': 'close it with a `"` on the same line; a line break inside is written `\\n`',
 }
 
 
@@ -128,7 +128,10 @@ class _Lexer:
             return Token("float", text, start, end, value, first, doc)
         if len(digits) > 19 and len(digits.lstrip("0")) > 19 or int(digits) > INT64_MAX + 1:
             self._error(
-                "E0106", "the integer does not fit an int64", start, end,
+                "E0106",
+                "the integer does not fit an int64",
+                start,
+                end,
                 help="the largest int64 is 9_223_372_036_854_775_807; write it with `.0` for a float64",
             )
             return Token("int", text, start, end, 0, first, doc)
@@ -149,7 +152,10 @@ class _Lexer:
                 if number < 0x110000 and not 0xD800 <= number < 0xE000:
                     return chr(number)
             self._error(
-                "E0104", "not an escape", at, at + len(found.group()),
+                "E0104",
+                "not an escape",
+                at,
+                at + len(found.group()),
                 help='the escapes are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{1F600}`',
             )
             return ""

@@ -207,7 +207,9 @@ class _Parser:
                 cursor.skip_to_item(start)
             if cursor.kind == ",":
                 cursor.diagnostics.error(
-                    "E0101", "expected the next field, found `,`", cursor.span(cursor.token),
+                    "E0101",
+                    "expected the next field, found `,`",
+                    cursor.span(cursor.token),
                     help="fields stand after one another, without commas",
                 )
                 cursor.advance()
@@ -222,7 +224,9 @@ class _Parser:
             cursor.advance()
             cursor.advance()
             cap = self._cap()
-            fields = self._block(self._field, "write `clicks: sequence[50] { item_id: string  at: timestamp }`")
+            fields = self._block(
+                self._field, "write `clicks: sequence[50] { item_id: string  at: timestamp }`"
+            )
             return Sequence(name, cap, fields, cursor.span_from(start.start), start.doc)
         return self._field()
 
@@ -286,7 +290,9 @@ class _Parser:
         cursor = self.cursor
         name = cursor.name("the name of a model", declares=True)
         after: dict[str, Expr] = {}
-        items = self._block(lambda: self._model_item(after), "write `model ranker { dense: float32 = [a, b] }`")
+        items = self._block(
+            lambda: self._model_item(after), "write `model ranker { dense: float32 = [a, b] }`"
+        )
         return Model(
             name,
             tuple(i for i in items if isinstance(i, ModelInput)),
@@ -303,7 +309,9 @@ class _Parser:
         start = cursor.token
         if start.kind in ("label", "output"):
             cursor.advance()
-            name = cursor.name(f"the name of {'an' if start.kind == 'output' else 'a'} {start.kind}", declares=True)
+            name = cursor.name(
+                f"the name of {'an' if start.kind == 'output' else 'a'} {start.kind}", declares=True
+            )
             cursor.expect(":", "`:` and a type", f"write `{start.kind} {name.name}: float32`")
             column = Label if start.kind == "label" else Output
             return column(name, self._type(), cursor.span_from(start.start), start.doc)
@@ -312,7 +320,9 @@ class _Parser:
             cursor.advance()
             if start.text in after:
                 cursor.diagnostics.error(
-                    "E0112", f"`{start.text}` stands twice in a model", cursor.span(start),
+                    "E0112",
+                    f"`{start.text}` stands twice in a model",
+                    cursor.span(start),
                     help="leave one of them",
                 )
             after[start.text] = self._item_expression()
@@ -335,7 +345,10 @@ class _Parser:
         try:
             found = self.expressions.expression()
             self.expressions.reset()
-            if cursor.kind not in ("}", "end", "label", "output", "name", ",") and not cursor.at_declaration():
+            if (
+                cursor.kind not in ("}", "end", "label", "output", "name", ",")
+                and not cursor.at_declaration()
+            ):
                 raise cursor.unexpected("an operator or the next item")
             return found
         except SyntaxFault:

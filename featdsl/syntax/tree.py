@@ -303,8 +303,18 @@ class Model:
 
 
 Declaration = (
-    Namespace | Import | Entity | Source | SourceAlias | Request | Candidate | Vocab
-    | Def | Let | Feature | Model
+    Namespace
+    | Import
+    | Entity
+    | Source
+    | SourceAlias
+    | Request
+    | Candidate
+    | Vocab
+    | Def
+    | Let
+    | Feature
+    | Model
 )
 
 
