@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -27,7 +28,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundle
 from featdsl.errors import InputError
@@ -129,16 +130,17 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> SavedModel:
-    """The saved model at `path`. Errors: `InputError` for anything that `save_model` did not write, and for
-    parameters that are not finite."""
+    """The saved model at `path`, wholly in memory: what happens to the files later does not matter. Errors:
+    `InputError` for anything that `save_model` did not write, and for parameters that are not finite."""
     directory = Path(path)
     description = _description(directory)
     try:
-        _only_data(directory / PROGRAM)
+        program = _read(directory, PROGRAM, description)
+        _only_data(program)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = torch.export.load(directory / PROGRAM).module(check_guards=False)
-        parameters = load_file(directory / PARAMETERS)
+            module = torch.export.load(io.BytesIO(program)).module(check_guards=False)
+        parameters = load(_read(directory, PARAMETERS, description))
         module.load_state_dict(parameters, strict=True, assign=True)
         inputs = {
             str(i["name"]): (_DTYPES[i["dtype"]], tuple(None if d is None else int(d) for d in i["shape"]))
@@ -246,14 +248,21 @@ def _description(directory: Path) -> dict[str, Any]:
         raise InputError(f"not a saved model: {directory}: {MODEL}: {_first_line(fault)}") from fault
 
 
-def _only_data(path: Path) -> None:
+def _read(directory: Path, name: str, description: Mapping[str, Any]) -> bytes:
+    data = (directory / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != description["files"][name]:
+        raise ValueError(f"the checksum of {name} is wrong")
+    return data
+
+
+def _only_data(program: bytes) -> None:
     """Refuses an archive that holds more than a graph and arrays, such as pickled inputs or objects."""
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(program)) as archive:
         for entry in archive.infolist():
             inner = entry.filename.partition("/")[2]
             allowed = inner.startswith(_ALLOWED_FILES) or inner.rpartition("/")[2] in _ALLOWED_NAMES
             if entry.file_size and not allowed:
-                raise ValueError(f"{path.name} holds something that is no graph: {entry.filename}")
+                raise ValueError(f"{PROGRAM} holds something that is no graph: {entry.filename}")
 
 
 def _sha256(path: Path) -> str:

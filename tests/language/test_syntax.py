@@ -166,7 +166,7 @@ def test_several_mistakes_are_reported_in_one_run() -> None:
         ("E0101", 2), ("E0101", 3), ("E0109", 6), ("E0109", 7), ("E0102", 8), ("E0101", 8), ("E0109", 10),
         ("E0101", 11),
     ]  # fmt: skip
-    assert {"a", "b"} <= parsed(text)[0].broken_names
+    assert "a" in parsed(text)[0].broken_names
 
 
 @pytest.mark.parametrize("text", ["é😀 = 1", "feature\r\n  é😀 = 1", "\tfeature é😀\u00a0= $"])
