@@ -116,9 +116,9 @@ def _roots_in_order(
     wanted: dict[str, tuple[Type | None, str]] = {feature_root(name): (None, "pair") for name in features}
     for model in models.values():
         for tensor in model.inputs:
-            element = Type(Kind(tensor.dtype))
-            width = tensor.shape[1] if len(tensor.shape) == 2 else None
-            stored = element if width is None else vector_of(element, width)
+            stored = Type(Kind(tensor.dtype))
+            if len(tensor.shape) == 2 and tensor.shape[1]:
+                stored = vector_of(stored, tensor.shape[1])
             stage = "request" if tensor.per_request else "pair"
             wanted[input_root(model.name, tensor.name)] = (stored, stage)
         for name, present in (("keep", model.has_keep), ("score", model.has_score)):
