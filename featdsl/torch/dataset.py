@@ -23,7 +23,7 @@ class Dataset(IterableDataset[Batch]):
 
     `columns`: which, by default all that are numbers. `where`: keeps the rows with `low <= column < high`, as
     (column, low, high) with None for an open end; it splits by time. `shuffle_seed`: None keeps the order of
-    the files; else row groups and the rows of each are shuffled, differently each epoch (`epoch` counts them).
+    the files; else row groups and their rows are shuffled, differently each epoch (`epoch` counts them).
     Workers of a `DataLoader` (use `batch_size=None` there) share the row groups. Errors: `InputError` for a
     folder that is no dataset, or one of another program when `fingerprint` is given.
     """

@@ -58,7 +58,7 @@ class SavedModel:
     module: torch.nn.Module
 
     def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The outputs, each float [n]. Errors: `ValueError` for a tensor that is absent or of another type."""
+        """The outputs, float [n] each. Errors: `ValueError` for a tensor that is absent or of another type."""
         for name, (dtype, _) in self.inputs.items():
             if name not in tensors:
                 raise ValueError(f"an input of the model is missing: {name}")

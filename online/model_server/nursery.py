@@ -1,7 +1,7 @@
 """The process that workers are forked from: `python -m online.model_server.nursery`.
 
 It reads orders from its standard input, a JSON line each ({"version", "directory", "socket", "threads"}),
-forks a worker, and answers with a line {"pid"}. When its input ends, because the server stopped or was killed,
+forks a worker, and answers with a line {"pid"}. When its input ends, as the server stopped or was killed,
 it ends, and its workers with it.
 """
 
