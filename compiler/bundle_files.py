@@ -125,9 +125,9 @@ def _roots_in_order(
             if present:
                 wanted[f"model/{model.name}/{name}"] = (None, "after")
     expect(set(wanted) == set(module.roots), "the roots are not those of the features and models")
-    for name, (stored, stage) in wanted.items():
+    for name, (declared, stage) in wanted.items():
         root = module.roots[name]
-        expect(root.stage == stage and stored in (None, root.type), f"the root `{name}` is of another type")
+        expect(root.stage == stage and declared in (None, root.type), f"the root `{name}` is of another type")
     return {name: module.roots[name] for name in wanted}
 
 

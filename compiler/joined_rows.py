@@ -77,13 +77,16 @@ def struct_column(rows: pa.RecordBatch, part: Part) -> pa.Array:
         raise InputError(f"column `{part.name}` must be {wanted}, found {column.type}")
     present = {field.name for field in struct}
     for field in part.fields:
-        needed = (isinstance(field, Field) and field.required) or getattr(field, "now", False)
-        if needed and field.name not in present and field.default is None:
+        if field.name not in present and isinstance(field, Field) and _must_be_given(field):
             raise InputError(
                 f"the rows have no `{part.name}.{field.name}`, which is required",
                 help=f"add it to the struct `{part.name}`, or give it a default in the program",
             )
     return column
+
+
+def _must_be_given(field: Field) -> bool:
+    return field.required or (field.now and field.default is None)
 
 
 def key_column(rows: pa.RecordBatch, entity: Entity, first_row: int = 0) -> pa.Array:

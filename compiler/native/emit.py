@@ -11,8 +11,8 @@ Little-endian. `str` is a u32 length in bytes and UTF-8.
     u32 n  outputs       {str name, str type, u8 where, u32 index, u8 finite}
 
 Registers: the inputs, then one an instruction. A value is a u8 (1: null, and nothing follows), then a bool as
-u8, an integer as i64, a float as f64, a string as str, a list or vector as u32 n and its values, a map as u32 n
-and key, value pairs. A vocab is a list; a zone is two lists, `<name>_starts` and `<name>_offsets`.
+u8, an integer as i64, a float as f64, a string as str, a list or vector as u32 n and its values, a map as
+u32 n and key, value pairs. A vocab is a list; a zone is two lists, `<name>_starts` and `<name>_offsets`.
 """
 
 from __future__ import annotations
