@@ -1,0 +1,25 @@
+"""The second backend: a program as Spark columns (`transform` in `compiler/spark/transform.py`).
+
+Importing this registers the lowerings of every family.
+"""
+
+from __future__ import annotations
+
+from compiler.spark import cast, id, list, logic, map, math, numeric, set, string, time
+from compiler.spark.fallbacks import FALLBACKS
+from compiler.spark.lowering import LOWERINGS
+
+__all__ = [
+    "FALLBACKS",
+    "LOWERINGS",
+    "cast",
+    "id",
+    "list",
+    "logic",
+    "map",
+    "math",
+    "numeric",
+    "set",
+    "string",
+    "time",
+]

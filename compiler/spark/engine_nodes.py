@@ -1,0 +1,79 @@
+"""Nodes that run in the engine inside a Spark plan: an Arrow UDF over the node's arguments.
+
+Inside the program integers are bigint and floats double; the engine is given the declared types.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from compiler.arrow_types import arrow_type
+from compiler.ir import Node
+from compiler.native.emit import emit
+from compiler.passes.split import Output, Stage
+from compiler.spark.sql import column, held_as
+from featdsl.types import FLOAT_KINDS, Kind, Type, parse_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import Column
+
+_RESULT = "result"
+
+
+def engine_column(node: Node) -> Column:
+    """The node as a column, its arguments being the columns `$<id>` (constants are in the program)."""
+    from pyspark.sql import functions
+    from pyspark.sql.functions import arrow_udf
+
+    inputs = {f"${a.id}": a for a in node.args if a.op != "const"}
+    constants = {a.id: a for a in node.args if a.op == "const"}
+    stage = Stage(
+        "pair", tuple(inputs.items()), (*constants.values(), node), (Output(_RESULT, node, node.type, False),)
+    )
+    program = emit(stage)
+    types = tuple((name, str(argument.type)) for name, argument in inputs.items())
+    result = held_as(node.type)
+
+    def run(*arrays: pa.Array) -> pa.Array:
+        return run_node(program, types, list(arrays), str(node.type))
+
+    return arrow_udf(run, result)(*(functions.col(column(name)) for name in inputs)).alias(f"${node.id}")
+
+
+def run_node(
+    program: bytes, types: tuple[tuple[str, str], ...], arrays: list[pa.Array], result: str
+) -> pa.Array:
+    """Runs a program of one result on arrays as Spark holds them."""
+    import pyarrow as pa
+
+    from engine._engine import Batch
+
+    declared = [
+        array.cast(arrow_type(parse_type(type))) for array, (_, type) in zip(arrays, types, strict=True)
+    ]
+    batch = pa.record_batch(declared, names=[name for name, _ in types])
+    out = _program(program).run([Batch.from_arrow(batch, list(types))], batch.num_rows)
+    return pa.record_batch(out).column(0).cast(_held(parse_type(result)))
+
+
+@cache
+def _program(data: bytes):  # type: ignore[no-untyped-def]
+    from engine._engine import Program
+
+    return Program(data)
+
+
+def _held(type: Type) -> pa.DataType:
+    """The Arrow type of a value as Spark holds it inside the program."""
+    import pyarrow as pa
+
+    if type.is_listlike:
+        return pa.list_(_held(type.item))
+    if type.kind is Kind.MAP:
+        assert type.key is not None
+        return pa.map_(_held(type.key), _held(type.item))
+    if type.kind in (Kind.BOOL, Kind.STRING):
+        return arrow_type(type)
+    return pa.float64() if type.kind in FLOAT_KINDS else pa.int64()

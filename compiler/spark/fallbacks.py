@@ -1,0 +1,46 @@
+"""The operators that Spark's own functions cannot match to the bit.
+
+With `--engine spark` exactly these nodes run in the engine (an Arrow UDF, see `engine_nodes.py`), and the
+plan and the report say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from compiler.ir import Node
+from featdsl.types import FLOAT_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """`reason` is for people. `applies` narrows it to some of the operator's nodes."""
+
+    reason: str
+    applies: Callable[[Node], bool] = lambda node: True
+
+
+def _of_float(node: Node) -> bool:
+    given = node.args[0].type
+    return (given.item if any(node.mapped) else given).kind in FLOAT_KINDS
+
+
+def _seeded(node: Node) -> bool:
+    return dict(node.attributes).get("seed", 42) != 42
+
+
+FALLBACKS: dict[str, Fallback] = {
+    "lower": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
+    "upper": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
+    "string": Fallback(
+        "Java writes floats in another notation, and before 19 not always shortest", _of_float
+    ),
+    "hash": Fallback("Spark's xxhash64 takes no other seed than 42", _seeded),
+}
+
+
+def fallback_of(node: Node) -> Fallback | None:
+    """Why this node runs in the engine, or None."""
+    found = FALLBACKS.get(node.op)
+    return found if found is not None and found.applies(node) else None

@@ -1,0 +1,72 @@
+"""Ids in Spark SQL: `xxhash64` of Spark is XXH64 with seed 42, and chains its arguments as `cross` does."""
+
+from __future__ import annotations
+
+from compiler.spark.lowering import Call, lowering
+from compiler.spark.sql import integer, text
+from featdsl.resources import Vocab
+from featdsl.types import Kind
+
+SCANNED = 64
+"""Up to this size a vocab is scanned, beyond it is searched."""
+
+
+@lowering("hash")
+def hash(call: Call) -> str:
+    x, given = call.args[0], call.types[0].kind
+    if given is Kind.ID:
+        code = x
+    else:
+        code = f"xxhash64(cast({x} as bigint))" if given is Kind.BOOL else f"xxhash64({x})"
+    buckets, offset = call.attributes.get("buckets"), call.attributes.get("offset")
+    if buckets is None:
+        return code
+    if offset is not None:
+        return f"{offset}L + pmod({code}, {buckets}L)"
+    folded = f"1L + pmod({code}, {buckets - 1}L)"
+    return f"if({x} is null, 0L, {folded})" if call.types[0].nullable else folded
+
+
+@lowering("cross")
+def cross(call: Call) -> str:
+    if not call.types[0].is_listlike:
+        return f"xxhash64({', '.join(call.args)})"
+    names = [f"p{i}_" for i in range(len(call.args))]
+    product = f"transform({call.args[-1]}, {names[-1]} -> xxhash64({', '.join(names)}))"
+    for part, name in zip(reversed(call.args[:-1]), reversed(names[:-1]), strict=True):
+        product = f"flatten(transform({part}, {name} -> {product}))"
+    return product
+
+
+@lowering("lookup")
+def lookup(call: Call) -> str:
+    x, vocab = call.args[0], call.attributes["vocab"]
+    assert isinstance(vocab, Vocab)
+    if not vocab.entries:
+        return f"if({x} is null, 0L, 1L)"
+    if len(vocab.entries) <= SCANNED:
+        place = f"array_position({_array(vocab.entries)}, {x})"
+        return f"coalesce(if({place} = 0L, 1L, {place} + 1L), 0L)"
+    return f"if({x} is null, 0L, {_searched(x, vocab)})"
+
+
+def _searched(x: str, vocab: Vocab) -> str:
+    """A binary search: after the steps, `n_` entries of the sorted vocab are at most `x`."""
+    order = sorted(range(len(vocab.entries)), key=lambda i: vocab.entries[i])
+    entries = _array(tuple(vocab.entries[i] for i in order))
+    numbers = _array(tuple(i + 2 for i in order))
+    steps = ", ".join(str(1 << bit) for bit in reversed(range(len(order).bit_length())))
+    step = f"if(coalesce(get({entries}, n_ + s_ - 1) <= {x}, false), n_ + s_, n_)"
+    found = f"if(coalesce(get({entries}, n_ - 1) = {x}, false), get({numbers}, n_ - 1), 1L)"
+    return f"aggregate(array({steps}), 0, (n_, s_) -> {step}, n_ -> {found})"
+
+
+def _array(entries: tuple[object, ...]) -> str:
+    """A constant array, as one literal that is split while Spark optimises the query: an array of literals
+    would cost a node an entry. Entries hold no line break (see the rules of vocab files)."""
+    if isinstance(entries[0], str) and any("\n" in str(entry) for entry in entries):
+        return f"array({', '.join(text(str(entry)) for entry in entries)})"
+    if len(entries) <= SCANNED:
+        return f"array({', '.join(text(e) if isinstance(e, str) else integer(int(str(e))) for e in entries)})"
+    split = rf"split({text(chr(10).join(map(str, entries)))}, '\\n', -1)"
+    return split if isinstance(entries[0], str) else f"cast({split} as array<bigint>)"

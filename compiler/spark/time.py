@@ -1,0 +1,65 @@
+"""Parts of a timestamp (bigint microseconds) in Spark SQL. Days and time of day are apart, so that no zone's
+offset overflows; the zone's transitions are a tree of comparisons. The calendar is Java's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compiler.spark.lowering import Call, lowering, rows
+from compiler.spark.sql import floor_div, integer, piecewise
+from featdsl.operators.time import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from featdsl.resources import Zone
+
+rows(
+    {
+        "days": f"{{0}} * {DAY_US}L",
+        "hours": f"{{0}} * {HOUR_US}L",
+        "minutes": f"{{0}} * {MINUTE_US}L",
+        "seconds": f"{{0}} * {SECOND_US}L",
+        "timestamp_seconds": f"{{0}} * {SECOND_US}L",
+        "timestamp_millis": "{0} * 1000L",
+    }
+)
+
+
+def _since_midnight_utc(call: Call) -> str:
+    """Microseconds of the zone's clocks since the UTC day began: may be negative, or more than a day."""
+    at, zone = call.args[0], call.attributes["zone"]
+    assert isinstance(zone, Zone)
+    of_day = f"pmod({at}, {DAY_US}L)"
+    if len(zone.offsets) == 1:
+        return of_day if zone.offsets[0] == 0 else f"({of_day} + {integer(zone.offsets[0])})"
+    starts = [integer(start) for start in zone.starts[1:]]
+    offset = piecewise(at, starts, [integer(offset) for offset in zone.offsets])
+    return f"({of_day} + {offset})"
+
+
+def _local_day(call: Call) -> str:
+    return f"({floor_div(call.args[0], DAY_US)} + {floor_div(_since_midnight_utc(call), DAY_US)})"
+
+
+def _date(function: str) -> Callable[[Call], str]:
+    def lower(call: Call) -> str:
+        return f"cast({function}(date_from_unix_date(cast({_local_day(call)} as int))) as bigint)"
+
+    return lower
+
+
+lowering("year")(_date("year"))
+lowering("month")(_date("month"))
+lowering("day")(_date("day"))
+
+
+@lowering("weekday")
+def weekday(call: Call) -> str:
+    return f"pmod({_local_day(call)} + 3L, 7L)"
+
+
+@lowering("hour")
+def hour(call: Call) -> str:
+    return f"pmod({_since_midnight_utc(call)}, {DAY_US}L) div {HOUR_US}L"
+
+
+@lowering("minute")
+def minute(call: Call) -> str:
+    return f"pmod({_since_midnight_utc(call)}, {HOUR_US}L) div {MINUTE_US}L"

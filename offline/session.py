@@ -1,0 +1,119 @@
+"""The only place that builds a Spark session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featdsl.errors import InputError, ServiceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_COLLAPSE = "org.apache.spark.sql.catalyst.optimizer.CollapseProject"
+
+EXACT = {
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.subexpressionElimination.enabled": "false",
+    "spark.sql.optimizer.excludedRules": _COLLAPSE,
+    "spark.sql.caseSensitive": "true",
+}
+"""What the Spark backend needs for its bits and its plans:
+- without ANSI mode integers wrap, and a division by zero is null;
+- generated code for a whole stage outgrows what the JIT compiles (see docs/decisions/0003-spark-settings.md);
+- subexpression elimination takes (a + b) + c and a + (b + c) for one, which are two in floating point;
+- the backend decides itself which nodes are columns of their own; collapsing them again makes expressions
+  that are exponential in the program's depth."""
+
+_DEFAULTS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.memory": "4g",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.extraJavaOptions": "-Xss8m",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.shuffle.partitions": "64",
+    "spark.log.level": "ERROR",
+}
+
+
+def open_session(
+    name: str, *, master: str | None = None, settings: Mapping[str, str] | None = None
+) -> SparkSession:
+    """A session on `master` (default: all cores of this machine). `settings` (with or without the leading
+    `spark.`) override the defaults, but not what exactness needs. Errors: `ServiceError` where pyspark or
+    Java is not there, or the master does not answer; `InputError` where an exactness setting is overridden."""
+    given = {
+        key if key.startswith("spark.") else f"spark.{key}": value for key, value in (settings or {}).items()
+    }
+    for key, wanted in EXACT.items():
+        if given.get(key, wanted) != wanted:
+            raise InputError(
+                f"the Spark setting `{key}` must be {wanted}: {given[key]}", help=f"take {key} out"
+            )
+    _need_java()
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise ServiceError("pyspark is not installed", help="pip install 'featdsl[spark]'") from None
+
+    target = master or given.pop("spark.master", None) or "local[*]"
+    given.pop("spark.master", None)
+    defaults = dict(_DEFAULTS)
+    if not target.startswith("local"):
+        del defaults["spark.driver.host"]
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    # The workers import the same rooms as this process; on other machines the package must be installed.
+    home = str(Path(__file__).resolve().parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [home, *_others(home)]))
+    builder = SparkSession.builder.appName(f"feat {name}").master(target)
+    for key, value in {**defaults, "spark.executorEnv.PYTHONPATH": home, **given, **EXACT}.items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, RuntimeError, OSError) as error:
+        raise ServiceError(f"Spark did not start on {target}: {_first_line(error)}") from None
+    except Exception as error:  # py4j raises its own errors for what the JVM throws while it starts
+        raise ServiceError(f"Spark did not start on {target}: {_first_line(error)}") from None
+    session.sparkContext.setLogLevel(given.get("spark.log.level", "ERROR"))
+    return session
+
+
+def require_exact(session: SparkSession) -> None:
+    """Errors: `InputError` when `session` lacks a setting that the Spark backend needs."""
+    for key, wanted in EXACT.items():
+        found = session.conf.get(key, "")
+        if found != wanted:
+            raise InputError(
+                f"the Spark setting `{key}` must be {wanted}: {found or 'not set'}",
+                help="take the session from offline.session.open_session",
+            )
+
+
+def _others(home: str) -> list[str]:
+    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != home]
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if (home and Path(home, "bin", "java").exists()) or shutil.which("java"):
+        return
+    raise ServiceError(
+        "Spark needs Java 17 or later, and there is no `java`",
+        help="apt-get install openjdk-17-jre-headless (or set JAVA_HOME)",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(error).__name__
