@@ -107,7 +107,7 @@ def cross_ids(ids: Sequence[int]) -> int:
         'hash(cross("a", 7), 1000)': 1 + cross_ids([hash_value("a", 42), hash_value(7, 42)]) % 999,
     },
 )
-def cross(*parts: int | list[int] | None) -> int | list[int]:
+def cross(*parts: int | Sequence[int] | None) -> int | list[int]:
     """One id for a combination of values: each part is hashed, and the hashes are chained.
 
     `h = 42; for each part: h = XXH64(le64(hash(part)), seed: h)`, which is Spark's
@@ -118,9 +118,10 @@ def cross(*parts: int | list[int] | None) -> int | list[int]:
     If a part is a list, the result is the Cartesian product as a `list<id>`, the first part slowest. A
     part that is no list stands in every combination; if it is null the list is empty (never null).
     """
-    if not any(isinstance(part, list) or part is None for part in parts):
-        return cross_ids([part for part in parts if isinstance(part, int)])
-    choices = [part if isinstance(part, list) else [] if part is None else [part] for part in parts]
+    ids = [part for part in parts if isinstance(part, int)]
+    if len(ids) == len(parts):
+        return cross_ids(ids)
+    choices = [[part] if isinstance(part, int) else part or () for part in parts]
     return [cross_ids(combination) for combination in itertools.product(*choices)]
 
 

@@ -78,7 +78,7 @@ def take(list: list[Any], *, n: int) -> list[Any]:
     """The first `n` elements, or all of a shorter list. Null gives null. A negative `n` is an error when
     the file is checked.
     """
-    return list[:n]
+    return [*list[:n]]
 
 
 def _check_pad(constants: Mapping[str, Any]) -> str | None:
@@ -105,7 +105,7 @@ def pad(list: list[Any], *, n: int, fill: Any) -> list[Any]:
     """A vector of exactly `n` elements: the first `n` of the list, then `fill` as often as needed. `fill`
     is the type's zero unless it is given: 0, 0.0, `""`, false. Null gives null. `n` is at least 1.
     """
-    return (list + [fill] * n)[:n]
+    return [*list, *[fill] * n][:n]
 
 
 @operator("distinct(list: list<S>) -> list<S>", examples={"distinct([3, 1, 3, 2, 1])": [3, 1, 2]})

@@ -1,0 +1,128 @@
+// Bodies of featdsl/operators/list.py.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "engine/kernel.h"
+#include "engine/kernels/value_set.h"
+
+namespace feat::list {
+
+// Element `pick(i, size)` of the list in row i; null where that is negative. Elements of any type.
+template <class Pick>
+Column elements(const Call& call, Pick pick) {
+  const Argument& lists = call.arguments[0];
+  const Column& column = *lists.column;
+  auto* rows = call.arena.take<int32_t>(call.rows);
+  for (int64_t i = 0; i < call.rows; ++i) {
+    const int64_t row = lists.row(i);
+    const int64_t start = column.start(row);
+    const int64_t at = lists.is_valid(i) ? pick(i, column.start(row + 1) - start) : -1;
+    rows[i] = at < 0 ? -1 : static_cast<int32_t>(start + at);
+  }
+  return gather(*column.child, rows, call.rows, call.arena);
+}
+
+inline Column first(const Call& call) {
+  return elements(call, [](int64_t, int64_t size) -> int64_t { return size > 0 ? 0 : -1; });
+}
+
+inline Column last(const Call& call) {
+  return elements(call, [](int64_t, int64_t size) { return size - 1; });
+}
+
+// From 0, or from the end where negative.
+inline Column at(const Call& call) {
+  const Argument& positions = call.arguments[1];
+  return elements(call, [&positions](int64_t i, int64_t size) -> int64_t {
+    if (!positions.is_valid(i)) return -1;
+    const int64_t position = positions.column->as<int64_t>()[positions.row(i)];
+    const int64_t from_start = position < 0 ? position + size : position;
+    return from_start < size ? from_start : -1;
+  });
+}
+
+// The first `n` elements of each list, of any type.
+inline Column take(const Call& call, int64_t n) {
+  const Argument& lists = call.arguments[0];
+  const Column& column = *lists.column;
+  Growing<int32_t> rows(call.arena, call.rows);
+  auto* offsets = call.arena.take<int32_t>(call.rows + 1);
+  offsets[0] = 0;
+  for (int64_t i = 0; i < call.rows; ++i) {
+    const int64_t row = lists.row(i);
+    const int64_t start = column.start(row);
+    const int64_t size = lists.is_valid(i) ? std::min(n, column.start(row + 1) - start) : 0;
+    if (rows.size() + size > std::numeric_limits<int32_t>::max()) throw EngineError("the lists of take are too long");
+    for (int64_t k = 0; k < size; ++k) rows.push(static_cast<int32_t>(start + k));
+    offsets[i + 1] = static_cast<int32_t>(rows.size());
+  }
+  auto* child = call.arena.take<Column>(1);
+  *child = gather(*column.child, rows.data(), rows.size(), call.arena);
+  Column taken;
+  taken.layout = Layout::List;
+  taken.length = call.rows;
+  taken.offsets = offsets;
+  taken.child = child;
+  return taken;
+}
+
+template <class T>
+struct Pad {
+  int64_t n;
+  T fill;
+
+  void operator()(const ListIn<T>& values, ListOut<T>& out) const {
+    const int64_t kept = std::min(n, values.size());
+    out.push_all(values.slice(0, kept));
+    for (int64_t i = kept; i < n; ++i) out.push(fill);
+  }
+};
+
+template <class T>
+void distinct(const ListIn<T>& values, ListOut<T>& out) {
+  thread_local ValueSet<T> seen;
+  seen.clear(values.size());
+  for (const T value : values) {
+    if (seen.insert(value).fresh) out.push(value);
+  }
+}
+
+template <class T>
+bool contains(const ListIn<T>& values, const T& wanted) {
+  for (const T value : values) {
+    if (same_value(value, wanted)) return true;
+  }
+  return false;
+}
+
+inline int64_t sum(const ListIn<int64_t>& values) {
+  uint64_t total = 0;
+  for (const int64_t value : values) total += static_cast<uint64_t>(value);
+  return static_cast<int64_t>(total);
+}
+
+inline double sum(const ListIn<double>& values) {
+  double total = 0;
+  for (const double value : values) total += value;
+  return total;
+}
+
+template <class T>
+Maybe<double> mean(const ListIn<T>& values) {
+  if (values.empty()) return {};
+  double total = 0;
+  for (const T value : values) total += static_cast<double>(value);
+  return total / static_cast<double>(values.size());
+}
+
+inline int64_t count(const ListIn<bool>& values) {
+  int64_t total = 0;
+  for (const bool value : values) total += value;
+  return total;
+}
+
+}  // namespace feat::list
