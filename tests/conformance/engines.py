@@ -1,0 +1,52 @@
+"""The implementations that must agree, an entry each: a checked program and joined rows in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from featdsl.program import CheckedProgram
+from tests.conformance.tree import run_tree
+
+Engine = Callable[[CheckedProgram, pa.Table], dict[str, list[Any]]]
+
+
+def reference(program: CheckedProgram, table: pa.Table) -> dict[str, list[Any]]:
+    """The IR after all passes, with the operators' references."""
+    from compiler.build import compile_program
+    from compiler.reference import run_rows
+
+    return columns(run_rows(compile_program(program), "features", table))
+
+
+def native(program: CheckedProgram, table: pa.Table) -> dict[str, list[Any]]:
+    """The C++ engine."""
+    from compiler.build import compile_program
+    from compiler.native import run_rows
+
+    return columns(run_rows(compile_program(program), "features", table))
+
+
+ENGINES: dict[str, Engine] = {"tree": run_tree, "reference": reference, "native": native}
+
+
+def columns(table: pa.Table) -> dict[str, list[Any]]:
+    """Columns as Python values; a timestamp as int microseconds, a map as a dict."""
+    return {name: _values(table.column(name)) for name in table.column_names}
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    values: list[Any] = column.cast(_plain(column.type)).to_pylist(maps_as_pydicts="strict")
+    return values
+
+
+def _plain(type: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(type):
+        return pa.int64()
+    if pa.types.is_fixed_size_list(type):
+        return pa.list_(_plain(type.value_type), type.list_size)
+    if pa.types.is_list(type):
+        return pa.list_(_plain(type.value_type))
+    return type

@@ -1,0 +1,93 @@
+"""Every case, through every implementation, to the bit."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from featdsl.check import check
+from featdsl.operators import OPERATORS
+from featdsl.program import CheckedProgram
+from tests.conformance.cases import FOLDER, Case, all_cases
+from tests.conformance.engines import ENGINES
+from tests.conformance.programs import PATH, Program, exact, program_of, rows_of, wanted
+
+CASES = all_cases()
+FAMILIES = sorted({case.family for case in CASES})
+ROWS = 7
+
+
+def _cases(family: str) -> list[Case]:
+    return [case for case in CASES if case.family == family and case.error is None]
+
+
+@cache
+def _checked(family: str, constants: bool) -> tuple[Program, CheckedProgram]:
+    program = program_of(_cases(family), constants=constants)
+    result = check(PATH, overlay=program.overlay, nullable_features=True)
+    found = [
+        f"{program.cases[d.span.file.position(d.span.start)[0] - program.first_line].place}: {d.message} {d.label}"
+        for d in result.diagnostics
+        if d.severity == "error"
+    ]
+    assert not found, "\n".join(found)
+    assert result.program is not None
+    return program, result.program
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_checker_infers_the_types(family: str) -> None:
+    program, checked = _checked(family, False)
+    found = [
+        f"{case.place}: {feature.value.type}, not {case.type}"
+        for index, (case, feature) in enumerate(zip(program.cases, checked.features, strict=True))
+        if case.type is not None and index not in program.as_text and feature.value.type != case.type
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("variables", ["columns", "constants"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values(family: str, engine: str, variables: str) -> None:
+    program, checked = _checked(family, variables == "constants")
+    found = []
+    for count in (1, ROWS):
+        results = ENGINES[engine](checked, rows_of(program, count))
+        for index, case in enumerate(program.cases):
+            got = results[f"f{index}"][::2]
+            expected = wanted(program, index)
+            if any(exact(value) != exact(expected) for value in got):
+                found.append(f"{case.place}: {got[0]!r}, not {expected!r} (in a batch of {count}: {got!r})")
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_mistakes(family: str) -> None:
+    found = []
+    for case in CASES:
+        if case.family != family or case.error is None:
+            continue
+        program = program_of([case])
+        errors = [
+            " ".join((d.message, d.label, *(note.message for note in d.notes)))
+            for d in check(PATH, overlay=program.overlay, nullable_features=True).diagnostics
+            if d.severity == "error"
+        ]
+        if len(errors) != 1 or case.error not in errors[0]:
+            found.append(f"{case.place}: {errors}, not {case.error!r}")
+    assert not found, "\n".join(found)
+
+
+def test_every_operator_has_cases() -> None:
+    covered = {(case.family, case.operator) for case in CASES}
+    assert {(o.family, o.name) for o in OPERATORS.values()} - covered == set()
+
+
+def test_the_suite_does_not_shrink() -> None:
+    """Raise a number with `python -m tests.conformance.count`; it may not fall."""
+    stored = dict(line.split() for line in (FOLDER / "COUNT").read_text().splitlines())
+    actual = {family: sum(case.family == family for case in CASES) for family in FAMILIES}
+    assert {f: n for f, n in stored.items() if actual.get(f, 0) < int(n)} == {}
+    assert set(actual) <= set(stored), "a family has no stored count"
