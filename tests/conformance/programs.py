@@ -80,7 +80,7 @@ def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
 
 
 def substitute(expression: str, names: dict[str, str]) -> str:
-    """The expression with variables replaced, but not in strings, nor names of arguments, nor of functions."""
+    """The expression with variables replaced, but not in strings, nor names of arguments or functions."""
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', expression)
     for name, text in names.items():
         pattern = rf"(?<![\w.]){re.escape(name)}(?![\w(]|\s*:)"
@@ -229,7 +229,7 @@ def _zero(kind: Kind) -> str:
 
 
 def _literal(value: Any, type: Type) -> str:
-    """An expression of constants alone. int32 and float32 have no literal; they are computed as int64, float64."""
+    """An expression of constants alone. int32 and float32 have no literal: they become int64 and float64."""
     if value is None:
         return f"(if true then null else {_zero(type.kind)})"
     if isinstance(value, bool):

@@ -26,11 +26,13 @@ def _cases(family: str) -> list[Case]:
 def _checked(family: str, constants: bool) -> tuple[Program, CheckedProgram]:
     program = program_of(_cases(family), constants=constants)
     result = check(PATH, overlay=program.overlay, nullable_features=True)
-    found = [
-        f"{program.cases[d.span.file.position(d.span.start)[0] - program.first_line].place}: {d.message} {d.label}"
-        for d in result.diagnostics
-        if d.severity == "error"
-    ]
+    found = []
+    for mistake in result.diagnostics:
+        line, _ = mistake.span.file.position(mistake.span.start)
+        if mistake.severity == "error":
+            index = line - program.first_line
+            place = program.cases[index].place if index >= 0 else f"line {line}"
+            found.append(f"{place}: {mistake.message} {mistake.label}")
     assert not found, "\n".join(found)
     assert result.program is not None
     return program, result.program
