@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -92,6 +93,23 @@ class Bundle:
         features, for `model/<name>` its inputs, then `keep` and `score` where it has them."""
         self.stages(set_name)
         return {column_of(name): root for name, root in self.roots.items() if set_of(name) == set_name}
+
+    def only(self, features: Iterable[str]) -> Bundle:
+        """A bundle with these features alone, in this order, and no models: for trying them out. It keeps the
+        fingerprint. Errors: `InputError` for a name that the program does not have."""
+        names = list(dict.fromkeys(features))
+        for name in names:
+            if name not in self.features:
+                near = difflib.get_close_matches(name, self.features, n=1)
+                known = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(self.features)}"
+                raise InputError(f"the program has no such feature: {name}", help=known)
+        roots = {feature_root(name): self.roots[feature_root(name)] for name in names}
+        return _with_roots(self, optimize(Module(self.graph, roots)))
+
+
+def _with_roots(bundle: Bundle, module: Module) -> Bundle:
+    programs = {"features": {stage.name: emit(stage) for stage in split(module, "features")}}
+    return replace(bundle, models={}, graph=module.graph, roots=module.roots, programs=programs)
 
 
 def compile_program(program: CheckedProgram) -> Bundle:

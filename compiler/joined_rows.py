@@ -1,18 +1,19 @@
 """Joined rows: a table with a struct column a source, `request` and `candidate`, and a column an entity.
 
-What both runners have in common: which columns are there, whether they can be read, and which are not.
+What both runners have in common: which columns are there, whether they can be read, and the loop.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from compiler.arrow_types import arrow_type
+from compiler.bundle import Bundle
 from compiler.inputs import in_reading_order, inputs_read, needed_fields, with_keys
 from compiler.ir import Root
 from featdsl.errors import InputError
@@ -41,7 +42,7 @@ class Plan:
     keys: tuple[Entity, ...]
 
 
-def plan_reading(schema: Schema, roots: dict[str, Root], now_us: int | None) -> Plan:
+def plan_reading(schema: Schema, roots: Mapping[str, Root], now_us: int | None) -> Plan:
     """The plan for some roots. A field that reads as the call's time reads as `now_us` where it is absent;
     without `now_us` it is required."""
     read = inputs_read(root.node for root in roots.values())
@@ -110,35 +111,38 @@ def key_column(rows: pa.RecordBatch, entity: Entity, first_row: int = 0) -> pa.A
     return column.cast(wanted)
 
 
-def notes_on(rows: pa.Schema, plan: Plan, schema: Schema) -> Iterator[str]:
-    """What somebody should know who reads such rows with such a program: columns and fields that are absent
-    (and read as missing) or not known, with what may have been meant."""
-    known = [entity.name for entity in schema.entities] + [source.name for source in schema.sources]
-    known += ["request", "candidate"]
-    unknown = [name for name in rows.names if name not in known]
-    absent = [part.name for part in plan.parts if part.name not in rows.names]
-    for name in absent:
-        near = difflib.get_close_matches(name, unknown, n=1)
-        yield f"there is no column `{name}`: {_missing(name)}" + (f"; is it `{near[0]}`?" if near else "")
-    for name in unknown:
-        near = difflib.get_close_matches(name, [*absent, *known], n=1)
-        yield f"column `{name}` is not of the program" + (f"; did you mean `{near[0]}`?" if near else "")
-    for part in plan.parts:
-        if part.name in rows.names:
-            yield from _notes_on_struct(rows.field(part.name).type, part)
+class RowRunner(Protocol):
+    """A program set, loaded once, for batch after batch of joined rows."""
+
+    plan: Plan
+    schema: pa.Schema
+
+    def run(self, rows: pa.RecordBatch, *, first_row: int = 0) -> pa.RecordBatch:
+        """The outputs for these rows, in order. `first_row` is the number of the first, for messages."""
 
 
-def _missing(name: str) -> str:
-    return "its fields read as their defaults" if name in ("request", "candidate") else "every row is missing"
+def run_table(
+    runner: RowRunner,
+    rows: pa.Table | pa.RecordBatch,
+    chunk_rows: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """The outputs for a whole table. `on_progress` is told how many rows are done."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+    made = []
+    for start in range(0, table.num_rows, chunk_rows):
+        batch = table.slice(start, chunk_rows).combine_chunks().to_batches()[0]
+        made.append(runner.run(batch, first_row=start))
+        if on_progress is not None:
+            on_progress(start + batch.num_rows)
+    return pa.Table.from_batches(made, runner.schema)
 
 
-def _notes_on_struct(type: pa.DataType, part: Part) -> Iterator[str]:
-    struct = type.value_type if kinds.is_list(type) or kinds.is_large_list(type) else type
-    if not kinds.is_struct(struct):
-        return
-    present = [field.name for field in struct]
-    for field in part.fields:
-        if field.name not in present:
-            near = difflib.get_close_matches(field.name, present, n=1)
-            hint = f"; is it `{near[0]}`?" if near else ""
-            yield f"`{part.name}` has no field `{field.name}`: it reads as missing{hint}"
+def output_schema(roots: Mapping[str, Root]) -> pa.Schema:
+    """The columns that roots are stored in."""
+    return pa.schema([(name, arrow_type(root.type)) for name, root in roots.items()])
+
+
+def computable(bundle: Bundle, set_name: str) -> dict[str, Root]:
+    """The outputs of a set that need no answer of a model: all but `keep` and `score`."""
+    return {name: root for name, root in bundle.outputs(set_name).items() if root.stage != "after"}

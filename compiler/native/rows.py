@@ -9,9 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compiler.arrow_types import arrow_type
 from compiler.bundle import Bundle
-from compiler.joined_rows import Part, Plan, key_column, plan_reading, struct_column
+from compiler.joined_rows import (
+    Part,
+    Plan,
+    computable,
+    key_column,
+    output_schema,
+    plan_reading,
+    run_table,
+    struct_column,
+)
 from compiler.native.program import StagePrograms, carried, row_reader, stage_programs
 from compiler.reference.aligned import aligned_rows
 from compiler.reference.arrow_values import python_values
@@ -38,27 +46,25 @@ def run_rows(
     `now_us` is what a field with `= now` reads as where the rows do not have it. `on_progress` is told how
     many rows are done. Errors: `InputError` for rows that cannot be read, with column and row.
     """
-    runner = RowRunner(bundle, set_name, now_us=now_us)
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-    made = []
-    for start in range(0, max(table.num_rows, 1), chunk_rows):
-        batch = _one_batch(table.slice(start, chunk_rows))
-        made.append(runner.run(batch, first_row=start))
-        if on_progress is not None:
-            on_progress(start + batch.num_rows)
-    return pa.Table.from_batches(made)
+    return run_table(RowRunner(bundle, set_name, now_us=now_us), rows, chunk_rows, on_progress)
 
 
 class RowRunner:
     """A program set with its readers, loaded once, for batch after batch of joined rows."""
 
     def __init__(self, bundle: Bundle, set_name: str, *, now_us: int | None = None) -> None:
-        roots = {name: root for name, root in bundle.outputs(set_name).items() if root.stage != "after"}
+        roots = computable(bundle, set_name)
         self.plan: Plan = plan_reading(bundle.schema, roots, now_us)
         self.programs: StagePrograms = stage_programs(bundle, set_name)
         self._readers = {part.name: row_reader(part.name, part.fields) for part in self.plan.parts}
         self._owners = {part.name: part.source for part in self.plan.parts if part.source is not None}
-        self.schema = pa.schema([(name, arrow_type(root.type)) for name, root in roots.items()])
+        self.schema = output_schema(roots)
+
+    @property
+    def nonfinite_total(self) -> int:
+        """How many floats were not finite and became 0 so far."""
+        stages = (self.programs.request, self.programs.pair)
+        return sum(program.nonfinite_total for program in stages if program is not None)
 
     def run(self, rows: pa.RecordBatch, *, first_row: int = 0) -> pa.RecordBatch:
         """The outputs for these rows. `first_row` is the number of the first, for messages."""
@@ -145,10 +151,3 @@ def _aligned(
 def _from_row(message: str, first_row: int) -> str:
     """The engine counts the rows of its batch; here they count from the table's first."""
     return re.sub(r"^row (\d+)", lambda found: f"row {int(found[1]) + first_row}", message)
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    batches = table.combine_chunks().to_batches()
-    if batches:
-        return batches[0]
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in table.schema], schema=table.schema)

@@ -9,7 +9,16 @@ import pyarrow as pa
 
 from compiler.bundle import Bundle
 from compiler.ir import Node, Root, reachable
-from compiler.joined_rows import Part, Plan, key_column, plan_reading, struct_column
+from compiler.joined_rows import (
+    Part,
+    Plan,
+    computable,
+    key_column,
+    output_schema,
+    plan_reading,
+    run_table,
+    struct_column,
+)
 from compiler.reference.aligned import aligned_rows
 from compiler.reference.arrow_values import python_values
 from compiler.reference.read import read_source, read_struct
@@ -37,19 +46,28 @@ def run_rows(
     `now_us` is what a field with `= now` reads as where the rows do not have it. `on_progress` is told how
     many rows are done. Errors: `InputError` for rows that cannot be read, with column and row.
     """
-    roots = {name: root for name, root in bundle.outputs(set_name).items() if root.stage != "after"}
-    plan = plan_reading(bundle.schema, roots, now_us)
-    evaluator = Evaluator(roots)
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-    made = []
-    for start in range(0, max(table.num_rows, 1), chunk_rows):
-        batch = _one_batch(table.slice(start, chunk_rows))
-        results = [evaluator.evaluate(inputs) for inputs in read_inputs(batch, plan, start)]
-        columns = [stored_column([r[name] for r in results], root.type)[0] for name, root in roots.items()]
-        made.append(pa.RecordBatch.from_arrays(columns, list(roots)))
-        if on_progress is not None:
-            on_progress(start + batch.num_rows)
-    return pa.Table.from_batches(made)
+    return run_table(RowRunner(bundle, set_name, now_us=now_us), rows, chunk_rows, on_progress)
+
+
+class RowRunner:
+    """A program set for batch after batch of joined rows."""
+
+    def __init__(self, bundle: Bundle, set_name: str, *, now_us: int | None = None) -> None:
+        self._roots = computable(bundle, set_name)
+        self._evaluator = Evaluator(self._roots)
+        self.plan = plan_reading(bundle.schema, self._roots, now_us)
+        self.schema = output_schema(self._roots)
+        self.nonfinite_total = 0
+
+    def run(self, rows: pa.RecordBatch, *, first_row: int = 0) -> pa.RecordBatch:
+        """The outputs for these rows. `first_row` is the number of the first, for messages."""
+        results = [self._evaluator.evaluate(inputs) for inputs in read_inputs(rows, self.plan, first_row)]
+        columns = []
+        for name, root in self._roots.items():
+            column, nonfinite = stored_column([result[name] for result in results], root.type)
+            columns.append(column)
+            self.nonfinite_total += nonfinite
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
 class Evaluator:
@@ -134,10 +152,3 @@ def _key(value: Any, name: str, row: int) -> Any:
         return value.decode()
     except UnicodeDecodeError:
         raise InputError(f"row {row}: the key `{name}` is not UTF-8") from None
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    batches = table.combine_chunks().to_batches()
-    if batches:
-        return batches[0]
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in table.schema], schema=table.schema)
