@@ -8,12 +8,12 @@
     bucketize(1, [2, 1]) -> error "edges must ascend"
 
 An expression, after `;` its variables with type and value, after `->` what comes out, to the bit, and after
-`:` the type that the checker must infer. Variables with a dot are the fields of one sequence. `error "…"` is a
-part of the message of the one mistake that the checker finds.
+`:` the type that the checker must infer. Variables with a dot are the fields of one sequence. `error "…"` is
+a part of the message of the one mistake that the checker finds.
 
-Values: `null true false 7 1.5 -0.0 inf -inf nan "text"` (escapes `\\n \\t \\" \\\\ \\u{1F600}`), `[…]`, maps as
-`{"k": 1}`, timestamps as `2024-02-29T23:59:59.000001Z` or as microseconds. An integer is no float: a float has
-a point, an exponent, or is named.
+Values: `null true false 7 1.5 -0.0 inf -inf nan "text"` (escapes `\\n \\t \\" \\\\ \\u{1F600}`), `[…]`, maps
+as `{"k": 1}`, timestamps as `2024-02-29T23:59:59.000001Z` or as microseconds. An integer is no float: a float
+has a point, an exponent, or is named.
 """
 
 from __future__ import annotations
