@@ -1,0 +1,279 @@
+"""Mistakes in expressions, said once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from featdsl.check.nodes import Nodes
+from featdsl.check.overloads import Binding, failing_arguments, fit_constant, has_null_elements, CANNOT
+from featdsl.check.suggest import Suggestions
+from featdsl.check.values import Given, VocabValue
+from featdsl.check.zones import zone, zone_names
+from featdsl.diagnostics import Diagnostics, Note
+from featdsl.operators.declare import NOT_CONSTANT, REQUIRED, Operator, Parameter, match
+from featdsl.source_file import Span
+from featdsl.typed import Typed
+from featdsl.types import FLOAT_KINDS, NUMERIC_KINDS, Kind, Type
+
+_ZEROS = {
+    Kind.BOOL: "false", Kind.INT32: "0", Kind.INT64: "0", Kind.FLOAT32: "0.0", Kind.FLOAT64: "0.0",
+    Kind.STRING: '""', Kind.TIMESTAMP: "timestamp_seconds(0)", Kind.LIST: "[]", Kind.NOTHING: "0",
+}  # fmt: skip
+
+_EXPECTED = {"S": "a scalar", "T": "any value", "vocab": "a vocab", "zone": "a time zone"}
+
+
+def zero_of(given: Type) -> str:
+    """How `??` is followed so that a value of this type is never null, as text of the language."""
+    return _ZEROS.get(given.kind, "…")
+
+
+class Complaints:
+    """Reports mistakes in expressions. The same code at the same place is said once, however often a
+    def is used; `callers` are the calls of defs that led to where the checker is."""
+
+    def __init__(self, diagnostics: Diagnostics, suggestions: Suggestions) -> None:
+        self.diagnostics = diagnostics
+        self.suggestions = suggestions
+        self.callers: list[tuple[str, Span]] = []
+        self.alternatives: Callable[[Typed, Callable[[Type], bool]], str | None] = lambda node, fits: None
+        """Another field of the same source whose type fits, if an argument is a field."""
+        self.declared_at: Callable[[Typed], Note | None] = lambda node: None
+        """The note that says where an input is declared."""
+        self._said: set[tuple[str, str, int, int]] = set()
+
+    def error(
+        self, code: str, message: str, span: Span, *, label: str = "", notes: tuple[Note, ...] = (), help: str = ""
+    ) -> None:
+        if self._first_time(code, span):
+            self.diagnostics.error(code, message, span, label=label, notes=notes + self._calls(span), help=help)
+
+    def warning(self, code: str, message: str, span: Span, *, label: str = "", help: str = "") -> None:
+        if not self.callers and self._first_time(code, span):
+            self.diagnostics.warning(code, message, span, label=label, help=help)
+
+    def _first_time(self, code: str, span: Span) -> bool:
+        key = (code, span.file.path, span.start, span.end)
+        if key in self._said:
+            return False
+        self._said.add(key)
+        return True
+
+    def _calls(self, span: Span) -> tuple[Note, ...]:
+        if not self.callers:
+            return ()
+        name, caller = self.callers[-1]
+        return (Note(f"in the def `{name}`, used here", caller),)
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def arguments(self, operator: Operator, given: list[Given], at: Span, symbol: str) -> None:
+        """Their number or names fit no overload."""
+        names = {p.name for s in operator.signatures for p in s.parameters}
+        usage = " or ".join(f"`{_usage(u)}`" for u in _usages(operator)[:4])
+        for one in given:
+            if one.name is not None and one.name.name not in names:
+                help = self.suggestions.help(one.name.name, sorted(names)) or f"write {usage}"
+                self.error(
+                    "E0205", f"`{operator.name}` has no parameter of this name: `{one.name.name}`", one.name.span,
+                    help=help,
+                )
+                return
+        seen: set[str] = set()
+        for one in given:
+            if one.name is not None:
+                if one.name.name in seen:
+                    self.error("E0205", f"an argument is given twice: `{one.name.name}`", one.name.span)
+                    return
+                seen.add(one.name.name)
+        self.error(
+            "E0204", f"the arguments do not fit `{operator.name}`: {_count(len(given))}", at, help=f"write {usage}"
+        )
+
+    def mismatch(self, operator: Operator, bindings: list[Binding], nodes: Nodes, at: Span, symbol: str) -> None:
+        """Their types fit no overload: says which argument is wrong, or that they do not go together."""
+        if self._null_elements(bindings) or self._constants(operator, bindings, nodes, at):
+            return
+        failing = [(failing_arguments(b), b) for b in bindings]
+        fewest = min(len(f) for f, _ in failing)
+        if fewest == 1 or (fewest > 1 and not symbol):
+            index_span = next(f for f, _ in failing if len(f) == fewest)[0][1]
+            parameters = [f[0][0] for f, _ in failing if len(f) == fewest and f[0][1] is index_span]
+            self._argument(index_span, parameters)
+            return
+        values = [g for _, g in bindings[0].values]
+        types = " and ".join(f"`{_type_text(g)}`" for g in values)
+        shown = symbol or operator.name
+        self.error(
+            "E0202", f"`{shown}` does not take these types together: {types}", at, label=types,
+            help=_advice_together(shown, [g.value.type for g in values if isinstance(g.value, Typed)]),
+        )
+
+    def _argument(self, given: Given, parameters: list[Parameter]) -> None:
+        expected = " or ".join(dict.fromkeys(_expected(p) for p in parameters))
+        found = _type_text(given)
+        notes: tuple[Note, ...] = ()
+        help = ""
+        if isinstance(given.value, Typed):
+
+            def fits(other: Type) -> bool:
+                return any(match(p.pattern, other, {}) for p in parameters)
+
+            help = _advice(given.value.type, parameters)
+            note = self.declared_at(given.value)
+            if note is not None:
+                notes = (note,)
+                other = self.alternatives(given.value, fits)
+                help = f"did you mean `{other}`?" if other else help
+        self.error(
+            "E0203", "the argument type does not match", given.span,
+            label=f"expected {expected}, found `{found}`", notes=notes, help=help,
+        )
+
+    def _null_elements(self, bindings: list[Binding]) -> bool:
+        """Says that a list with nulls must be coalesced, if that is what is wrong."""
+        for binding in bindings:
+            if failing_arguments(binding):
+                continue
+            for _, given in binding.values:
+                if isinstance(given.value, Typed) and has_null_elements(given.value.type):
+                    self.null_elements(given.value, given.span)
+                    return True
+        return False
+
+    def null_elements(self, node: Typed, span: Span) -> None:
+        """A list whose elements may be null is used where they may not."""
+        note = self.declared_at(node)
+        self.error(
+            "E0502", "the elements of the list may be null", span, label=f"found `{node.type}`",
+            notes=() if note is None else (note,),
+            help=f"add `?? {zero_of(innermost(node.type))}`, which replaces each null",
+        )
+
+    def _constants(self, operator: Operator, bindings: list[Binding], nodes: Nodes, at: Span) -> bool:
+        """Says which constant is wrong, if one is in every overload."""
+        first: tuple[Parameter, Given] | None = None
+        for binding in bindings:
+            wrong = [
+                (p, g) for p, g in binding.constants if fit_constant(p, g, binding.signature, nodes) is CANNOT
+            ]
+            if not wrong:
+                return False
+            first = first or wrong[0]
+        if first is None:
+            return False
+        parameter, given = first
+        value = given.value if isinstance(given.value, VocabValue) else nodes.value_of(given.value)
+        name, expected = parameter.name, _expected(parameter)
+        if value is NOT_CONSTANT and parameter.pattern.name != "vocab":
+            note = self.declared_at(given.value) if isinstance(given.value, Typed) else None
+            self.error(
+                "E0206", f"the argument must be a constant: `{name}`", given.span,
+                label="this is computed from rows", notes=() if note is None else (note,),
+            )
+        elif parameter.pattern.name == "zone" and isinstance(value, str):
+            if zone(value) is None:
+                names = zone_names()
+                self.error(
+                    "E0208", f"there is no such time zone: `{value}`", given.span,
+                    help=self.suggestions.help(value, sorted(names)) or 'zones are named as in "Europe/Berlin"',
+                )
+        else:
+            self.error(
+                "E0203", "the argument type does not match", given.span,
+                label=f"expected {expected}, found `{_type_text(given)}`",
+                help="declare it: `vocab genres from \"genres.txt\"`" if parameter.pattern.name == "vocab" else "",
+            )
+        return True
+
+    def not_aligned(self, first: Given, second: Given) -> None:
+        """Two lists whose elements do not belong together meet in an element-wise operator."""
+        assert isinstance(first.value, Typed) and isinstance(second.value, Typed)
+        a, b = first.value, second.value
+        if a.type.kind is Kind.VECTOR and b.type.kind is Kind.VECTOR:
+            reason = f"one has {a.type.size} elements, the other {b.type.size}"
+        else:
+            reason = "they come from different lists, so they may differ in length"
+        self.error(
+            "E0501", f"the lists are not aligned: {reason}", second.span,
+            notes=(Note("the other list is this", first.span),),
+            help="element-wise operators take lists of one sequence, or lists made from one list element by "
+            "element without dropping any",
+        )
+
+
+def innermost(given: Type) -> Type:
+    """The type of the elements of a list, at any depth."""
+    while given.is_listlike:
+        given = given.item
+    return given
+
+
+def _type_text(given: Given) -> str:
+    return "vocab" if isinstance(given.value, VocabValue) else str(given.value.type)
+
+
+def _expected(parameter: Parameter) -> str:
+    pattern = parameter.pattern
+    if pattern.name in _EXPECTED:
+        return _EXPECTED[pattern.name]
+    return f"`{str(pattern).replace('<S>', '<T>')}`"
+
+
+def _usages(operator: Operator) -> list[tuple[str, ...]]:
+    """The ways to call it: names of parameters, those with a default after a colon."""
+    found: dict[tuple[str, ...], None] = {}
+    for signature in operator.signatures:
+        parts = []
+        for p in signature.parameters:
+            if p.variadic:
+                parts.append(f"{p.name}, …")
+            elif p.default is REQUIRED:
+                parts.append(p.name)
+            else:
+                parts.append(f"{p.name}: …")
+        found.setdefault((operator.name, *parts))
+    return list(found)
+
+
+def _usage(parts: tuple[str, ...]) -> str:
+    return f"{parts[0]}({', '.join(parts[1:])})"
+
+
+def _count(n: int) -> str:
+    return "none are given" if n == 0 else f"{n} {'is' if n == 1 else 'are'} given"
+
+
+def _advice(given: Type, parameters: list[Parameter]) -> str:
+    """What to write instead of an argument of this type."""
+    wanted = {p.pattern.name for p in parameters}
+    if given.is_listlike and given.item.is_listlike:
+        return "a list of lists is not mapped over: size or pool the inner lists first"
+    if "bool" in wanted and given.kind in NUMERIC_KINDS:
+        return "compare it: `x != 0`"
+    if "string" in wanted and given.kind in NUMERIC_KINDS | {Kind.BOOL, Kind.ID}:
+        return "make it a text: `string(x)`"
+    if wanted & {"int64", "int32"} and given.kind in FLOAT_KINDS:
+        return "truncate it: `int64(x)`"
+    if wanted & {"int64", "float64"} and given.kind is Kind.BOOL:
+        return "make it 0 or 1: `int64(x)`"
+    if wanted & {"int64", "float64"} and given.kind is Kind.TIMESTAMP:
+        return "`int64(x)` is its microseconds since 1970"
+    if wanted & {"int64", "float64"} and given.kind is Kind.STRING:
+        return "a text does not become a number by a cast"
+    if "timestamp" in wanted and given.kind in NUMERIC_KINDS:
+        return "`timestamp_seconds(x)` or `timestamp_millis(x)` makes a timestamp"
+    if "list" in wanted and given.is_scalar:
+        return ""
+    return ""
+
+
+def _advice_together(shown: str, types: list[Type]) -> str:
+    kinds = {innermost(t).kind for t in types}
+    if shown == "+" and kinds == {Kind.STRING}:
+        return "join texts with `concat(a, b)`"
+    if shown in ("+", "-") and Kind.TIMESTAMP in kinds and kinds & FLOAT_KINDS:
+        return "a timestamp moves by whole microseconds: `days(7)`, `int64(x)`"
+    if Kind.STRING in kinds and kinds & NUMERIC_KINDS:
+        return "make both texts: `string(x)`"
+    return ""

@@ -1,0 +1,237 @@
+"""Which overload of an operator a call means: binding arguments to parameters, matching their types,
+first as they are and then mapped over lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from featdsl.check.nodes import Nodes
+from featdsl.check.values import Given, VocabValue
+from featdsl.check.zones import zone
+from featdsl.operators.declare import NOT_CONSTANT, REQUIRED, Parameter, Pattern, Signature, match
+from featdsl.resources import Zone
+from featdsl.typed import Typed
+from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, Kind, Type, list_of
+
+CANNOT: Any = object()
+
+
+@dataclass(slots=True)
+class Binding:
+    """A call's arguments at the parameters of one signature. `constants` holds what was given; the
+    defaults come later."""
+
+    overload: int
+    signature: Signature
+    values: list[tuple[Parameter, Given]]
+    constants: list[tuple[Parameter, Given]]
+
+
+@dataclass(slots=True)
+class Match:
+    """An overload that fits, `peeled` saying which arguments it is mapped over."""
+
+    binding: Binding
+    peeled: tuple[bool, ...]
+    bindings: dict[str, Type]
+    constants: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Mismatch:
+    """Why no overload fits. `failing` are, for one overload, the arguments that fit in no way."""
+
+    binding: Binding
+    failing: list[tuple[Parameter, Given]] = field(default_factory=list)
+
+
+def bind(overload: int, signature: Signature, given: list[Given], by_position: bool) -> Binding | None:
+    """Arguments to parameters; None where their number or names do not fit. Constants with a default
+    are taken by position only if `by_position`."""
+    values: dict[str, list[Given]] = {}
+    constants: list[tuple[Parameter, Given]] = []
+    parameters = signature.parameters
+    position = 0
+    for one in given:
+        if one.name is not None:
+            parameter = next((p for p in parameters if p.name == one.name.name), None)
+            if parameter is None or parameter.variadic:
+                return None
+        else:
+            while position < len(parameters) and (
+                (parameters[position].constant and parameters[position].default is not REQUIRED and not by_position)
+                or (parameters[position].name in values and not parameters[position].variadic)
+            ):
+                position += 1
+            if position >= len(parameters):
+                return None
+            parameter = parameters[position]
+            if not parameter.variadic:
+                position += 1
+        if parameter.name in values and not parameter.variadic:
+            return None
+        values.setdefault(parameter.name, []).append(one)
+    arguments: list[tuple[Parameter, Given]] = []
+    for parameter in parameters:
+        found = values.get(parameter.name)
+        if found is None:
+            if parameter.default is REQUIRED:
+                return None
+        elif parameter.constant:
+            constants.append((parameter, found[0]))
+        else:
+            arguments += [(parameter, one) for one in found]
+    return Binding(overload, signature, arguments, constants)
+
+
+def find(bindings: list[Binding], nodes: Nodes) -> Match | None:
+    """The first overload that fits without mapping, else with arguments mapped over that do not fit as
+    they are, else with all lists mapped over."""
+    constants: list[dict[str, Any] | None] = [fit_constants(b, nodes) for b in bindings]
+    lists = any(
+        isinstance(g.value, Typed) and g.value.type.is_listlike for b in bindings[:1] for _, g in b.values
+    )
+    for way in ("whole", "needed", "all") if lists else ("whole",):
+        for binding, fitted in zip(bindings, constants, strict=True):
+            if fitted is None:
+                continue
+            found = _match(binding, fitted, way)
+            if found is not None:
+                return found
+    return None
+
+
+def _match(binding: Binding, constants: dict[str, Any], way: str) -> Match | None:
+    bindings: dict[str, Type] = {}
+    peeled: list[bool] = []
+    for parameter, given in binding.values:
+        if not isinstance(given.value, Typed):
+            return None
+        seen = seen_type(parameter, given.value.type)
+        peel = False
+        if way == "whole":
+            if has_null_elements(seen):
+                return None
+        elif seen.is_listlike:
+            peel = has_null_elements(seen) or not match(parameter.pattern, seen, {})
+            if way == "all" and not peel:
+                peel = match(parameter.pattern, seen.item, {})
+            if peel:
+                seen = seen.item
+                if has_null_elements(seen):
+                    return None
+        if not match(parameter.pattern, seen, bindings):
+            return None
+        peeled.append(peel)
+    if way != "whole" and not any(peeled):
+        return None
+    for name, bound in bindings.items():
+        bindings[name] = _something(bound)
+    return Match(binding, tuple(peeled), bindings, constants)
+
+
+def _something(bound: Type) -> Type:
+    """An element or value of which only null was seen is an int64, so that it has some type."""
+    if bound.kind is Kind.NOTHING:
+        return INT64.optional(bound.nullable)
+    if bound.is_listlike and bound.item.kind is Kind.NOTHING:
+        return list_of(INT64)
+    return bound
+
+
+def seen_type(parameter: Parameter, given: Type) -> Type:
+    """The type that an argument has at a parameter: ids where the parameter hashes."""
+    if not parameter.hashed:
+        return given
+    if given.is_scalar:
+        # a single value beside lists counts as a list of one
+        return list_of(ID) if parameter.pattern.name == "list" else ID.optional(given.nullable)
+    if given.is_listlike and given.item.is_scalar:
+        return list_of(ID.optional(given.item.nullable)).optional(given.nullable)
+    return given
+
+
+def has_null_elements(given: Type) -> bool:
+    """Whether a null may be among the elements of a list, at any depth."""
+    return given.is_listlike and (given.item.nullable or has_null_elements(given.item))
+
+
+def fit_constants(binding: Binding, nodes: Nodes) -> dict[str, Any] | None:
+    """The values of the const parameters that were given, or None if one does not fit."""
+    fitted: dict[str, Any] = {}
+    for parameter, given in binding.constants:
+        value = fit_constant(parameter, given, binding.signature, nodes)
+        if value is CANNOT:
+            return None
+        fitted[parameter.name] = value
+    return fitted
+
+
+def fit_constant(parameter: Parameter, given: Given, signature: Signature, nodes: Nodes) -> Any:
+    """The value of a constant argument in its parameter's type; CANNOT if it is no constant or does
+    not fit."""
+    pattern = parameter.pattern
+    if isinstance(given.value, VocabValue):
+        return given.value if pattern.name == "vocab" else CANNOT
+    if pattern.name == "vocab":
+        return CANNOT
+    value = nodes.value_of(given.value)
+    if value is NOT_CONSTANT:
+        return CANNOT
+    if pattern.name == "zone":
+        found = zone(value) if isinstance(value, str) else None
+        return CANNOT if found is None else found
+    if value is None:
+        return None if pattern.nullable else CANNOT
+    seen = given.value.type
+    if not match(pattern, seen.optional(False), {}):
+        # a literal takes the type that is declared where it stands
+        if not (seen.kind in INTEGER_KINDS and pattern.name in ("int32", "float32")) and not (
+            seen.kind in FLOAT_KINDS and pattern.name == "float32"
+        ):
+            return CANNOT
+        if pattern.name == "int32" and not -(1 << 31) <= value < 1 << 31:
+            return CANNOT
+    return converted(value, pattern)
+
+
+def converted(value: Any, pattern: Pattern | Type) -> Any:
+    """A constant as a value of a type it widens to."""
+    if isinstance(value, tuple):
+        inner = pattern.arguments[0] if isinstance(pattern, Pattern) and pattern.arguments else None
+        if isinstance(pattern, Type) and pattern.element is not None:
+            return tuple([converted(v, pattern.element) for v in value])
+        return value if inner is None else tuple([converted(v, inner) for v in value])
+    name = pattern.name if isinstance(pattern, Pattern) else pattern.kind.value
+    if name in ("float64", "float32") and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def default_constants(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
+    """All const parameters with their values, defaults filled in."""
+    found = dict(given)
+    for parameter in signature.parameters:
+        if parameter.constant and parameter.name not in found:
+            value = parameter.default
+            if parameter.pattern.name == "zone" and isinstance(value, str):
+                value = zone(value) or Zone(value, (0,), (0,))
+            else:
+                value = converted(value, parameter.pattern)
+            found[parameter.name] = value
+    return found
+
+
+def failing_arguments(binding: Binding) -> list[tuple[Parameter, Given]]:
+    """The arguments of values that do not fit their parameter, whatever the others are."""
+    failing = []
+    for parameter, given in binding.values:
+        if isinstance(given.value, Typed):
+            seen = seen_type(parameter, given.value.type)
+            if match(parameter.pattern, seen, {}):
+                continue
+            if seen.is_listlike and match(parameter.pattern, seen.item, {}):
+                continue
+        failing.append((parameter, given))
+    return failing

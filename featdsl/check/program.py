@@ -1,0 +1,194 @@
+"""The whole check: files, names, what is read, definitions in the order they need, models."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from featdsl.check.complaints import Complaints, zero_of
+from featdsl.check.expressions import Expressions
+from featdsl.check.imports import Loader, Program, Reader, read_file
+from featdsl.check.model import ModelChecker
+from featdsl.check.names import Names
+from featdsl.check.order import names_in, sorted_by_need
+from featdsl.check.schema import SchemaChecker
+from featdsl.check.suggest import Suggestions
+from featdsl.check.types import DeclaredTypes
+from featdsl.check.vocabs import DeclaredVocab
+from featdsl.diagnostics import Diagnostic, Diagnostics, Note
+from featdsl.program import CheckedProgram, Feature
+from featdsl.rendering import sort_key
+from featdsl.syntax import tree
+from featdsl.typed import Typed
+from featdsl.types import Kind
+
+RECURSION_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """`program` is None when a diagnostic is an error. `diagnostics` are in the order of the text, `files`
+    the paths that were read: the file, its imports and vocabs."""
+
+    program: CheckedProgram | None
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[str, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        return self.program is None
+
+
+def check(
+    path: str,
+    *,
+    read: Reader = read_file,
+    nullable_features: bool = False,
+    overlay: Mapping[str, str] | None = None,
+) -> CheckResult:
+    """Checks the file at `path` and what it imports.
+
+    `read` gives the bytes of a path (or raises `OSError`), `overlay` the text of paths that are not read.
+    `nullable_features` allows features that may be null. Mistakes are in the result, nothing is raised.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+    diagnostics = Diagnostics()
+    loader = Loader(diagnostics, read, overlay)
+    files = loader.load(path)
+    program = _Checker(path, files, loader, diagnostics, nullable_features).check() if files.main else None
+    return CheckResult(
+        None if diagnostics.has_errors else program,
+        tuple(sorted(diagnostics.found, key=sort_key)),
+        tuple(files.files),
+    )
+
+
+class _Checker:
+    def __init__(
+        self, path: str, files: Program, loader: Loader, diagnostics: Diagnostics, nullable_features: bool
+    ) -> None:
+        suggestions = Suggestions()
+        self.path = path
+        self.files = files
+        self.loader = loader
+        self.diagnostics = diagnostics
+        self.nullable_features = nullable_features
+        self.names = Names(files.trees, diagnostics)
+        self.types = DeclaredTypes(diagnostics, suggestions)
+        self.schema = SchemaChecker(self.names, diagnostics, self.types, suggestions)
+        self.complaints = Complaints(diagnostics, suggestions)
+        self.expressions = Expressions(self.names, self.schema.roots, self.types, self.complaints)
+        self.models = ModelChecker(self.expressions, self.types, diagnostics)
+        self.checked: dict[str, Typed] = {}
+
+    def check(self) -> CheckedProgram:
+        schema = self.schema.check(self._namespace())
+        expressions = self.expressions
+        for declared in self.names.of(tree.Vocab):
+            assert isinstance(declared, tree.Vocab)
+            expressions.vocabs[declared.name.name] = DeclaredVocab(declared, self.loader)
+        self._definitions()
+        models = [self.models.check(m) for m in self.names.of(tree.Model) if isinstance(m, tree.Model)]
+        for unused in self.names.of(tree.Def):
+            if isinstance(unused, tree.Def) and unused.name.name not in expressions.used_defs:
+                expressions.unused_def(unused)
+        features = tuple(
+            Feature(d.name.name, self.checked[d.name.name], d.doc)
+            for d in self.names.of(tree.Feature)
+            if d.name.name in self.checked
+        )
+        lets = tuple(
+            (d.name.name, self.checked[d.name.name]) for d in self.names.of(tree.Let) if d.name.name in self.checked
+        )
+        vocabs = [expressions.vocabs[n].strings for n in sorted(expressions.used_vocabs)]
+        return CheckedProgram(
+            schema, features, tuple(models), tuple(v for v in vocabs if v is not None), lets
+        )
+
+    def _namespace(self) -> str:
+        """The namespace of the file that is named; without one, the file's name."""
+        main = self.files.main
+        assert main is not None
+        found = [d for d in main.declarations if isinstance(d, tree.Namespace)]
+        for second in found[1:]:
+            self.diagnostics.error(
+                "E0304", "a file has one namespace", second.span, notes=(Note("the first is here", found[0].span),)
+            )
+        if found:
+            return found[0].name.name
+        stem = os.path.splitext(os.path.basename(self.path))[0]
+        return re.sub(r"\W", "_", stem) or "features"
+
+    def _definitions(self) -> None:
+        """Lets and features, each after those it uses."""
+        definitions = {
+            d.name.name: d
+            for d in self.names.of(tree.Def, tree.Let, tree.Feature)
+            if isinstance(d, (tree.Def, tree.Let, tree.Feature))
+        }
+        needs: dict[str, list[str]] = {}
+        for name, declared in definitions.items():
+            parameters = set()
+            if isinstance(declared, tree.Def):
+                parameters = self._parameters(declared)
+            needs[name] = [
+                n.name for n in names_in(declared.body) if n.name in definitions and n.name not in parameters
+            ]
+        order, cycles = sorted_by_need(needs)
+        for cycle in cycles:
+            self._cycle(cycle, definitions)
+        for name in set(definitions).difference(order):
+            # what stands on a cycle is no value, and no second mistake
+            if isinstance(definitions[name], tree.Def):
+                del self.names.declared[name]
+                self.names.broken.add(name)
+            else:
+                self.expressions.values[name] = None
+        for name in order:
+            declared = definitions[name]
+            if isinstance(declared, tree.Def):
+                continue
+            value = self.expressions.check(declared.body)
+            if value is not None and isinstance(declared, tree.Feature):
+                value = self._feature(declared, value)
+            self.expressions.values[name] = value
+            if value is not None:
+                self.checked[name] = value
+
+    def _parameters(self, declared: tree.Def) -> set[str]:
+        found: set[str] = set()
+        for parameter in declared.parameters:
+            name = parameter.name.name
+            if name in found:
+                self.diagnostics.error("E0304", f"the name is declared twice: `{name}`", parameter.name.span)
+            found.add(name)
+        return found
+
+    def _cycle(self, cycle: list[str], definitions: Mapping[str, tree.Def | tree.Let | tree.Feature]) -> None:
+        first = definitions[cycle[0]]
+        shown = [f"`{n}`" for n in cycle]
+        if len(shown) > 6:
+            shown = [*shown[:3], "…", *shown[-2:]]
+        way = " -> ".join([*shown, shown[0]])
+        only_defs = all(isinstance(definitions[n], tree.Def) for n in cycle)
+        message = f"a def cannot call itself: {way}" if only_defs else f"definitions use each other: {way}"
+        self.diagnostics.error(
+            "E0307", message, first.name.span,
+            notes=tuple(Note(f"`{n}` is declared here", definitions[n].name.span) for n in cycle[1:4]),
+        )
+
+    def _feature(self, declared: tree.Feature, value: Typed) -> Typed | None:
+        """The value of a feature; None where it may be null."""
+        if self.nullable_features:
+            return value
+        if value.type.kind is Kind.NOTHING or value.type.nullable:
+            self.diagnostics.error(
+                "E0212", f"a feature may not be null: `{declared.name.name}`", declared.body.span,
+                label=f"this is `{value.type}`", notes=self.expressions.cause_of_null(value),
+                help=f"add `?? {zero_of(value.type)}`",
+            )
+            return None
+        return value if self.models.not_null(value, declared.body.span, "a feature") else None
