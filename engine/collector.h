@@ -119,8 +119,6 @@ struct ShapeOf<MapIn<K, V>> {
 
 // --- collecting --------------------------------------------------------------------------------------------------
 
-int32_t checked_offset(int64_t end);  // Errors: EngineError past 2^31 - 1
-
 // Values appended one after the other become a column. `append_default` stands in a null row.
 template <class T>
 class Collector {

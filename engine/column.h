@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "engine/arena.h"
@@ -47,6 +48,7 @@ int64_t value_bytes(Layout layout);
 Layout stored_layout(const Type& type);
 Layout held_layout(const Type& type);
 bool valid_utf8(std::string_view text);
+int32_t checked_offset(int64_t end);  // Errors: EngineError past 2^31 - 1
 
 // Fills a column of a declared type (in its stored layout), row by row. Errors: EngineError when a
 // column passes 2^31 - 1 bytes or elements, or a vector's row has not its length.
@@ -61,6 +63,8 @@ class ColumnBuilder {
   void append_text(std::string_view value);  // valid UTF-8
   // A null row, of any layout (a null vector takes its room).
   void append_null();
+  // What stands in a null row: 0, an empty string, list or map, a vector of such.
+  void append_default();
 
   // A row of a list, vector or map: append to `items()` (and `keys()`), then `end_row()`. Until then the row
   // can be undone with `undo_row()`.
@@ -93,13 +97,14 @@ class ColumnBuilder {
   std::unique_ptr<ColumnBuilder> items_, keys_;
 };
 
-// The rows at `rows`, in that order; a negative one gives a null row.
+inline constexpr int32_t kNullRow = -1;
+inline constexpr int32_t kDefaultRow = -2;
+
+// The rows at `rows`, in that order; kNullRow gives a null row, kDefaultRow one of 0, "" or no elements.
 Column gather(const Column& column, const int32_t* rows, int64_t count, Arena& arena);
-// Row i is row rows[i] of columns[which[i]]; a negative one gives a null row. All columns of one layout,
-// where a List and a Vector together make a List.
+// Row i is row rows[i] of columns[which[i]]. All columns of one layout, but that lists and vectors (of any
+// widths) together make a List.
 Column gather_from(const Column* const* columns, int32_t column_count, const int32_t* which, const int32_t* rows,
                    int64_t count, Arena& arena);
-// A copy, all of it in `arena`.
-Column copy(const Column& column, Arena& arena);
 
 }  // namespace feat

@@ -37,6 +37,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -197,7 +198,7 @@ class Attributes {
 
  private:
   const Entry& find(std::string_view name) const;
-  const Entry& find(std::string_view name, Shape::Base base, const char* wanted) const;
+  const Entry& find(std::string_view name, const Shape& wanted) const;
   std::span<const Entry> entries_;
 };
 
@@ -234,13 +235,14 @@ struct Kernel {
   std::string name;
   std::vector<Parameter> parameters;
   bool variadic = false;  // the last parameter, one or more times
-  Shape result;           // Any: what the instruction declares
+  Shape result;
   bool gives_null = false;
   std::function<std::shared_ptr<const void>(const Attributes&)> prepare;  // or empty
   std::function<Column(const Call&)> run;
 
   const Parameter& parameter(size_t index) const { return parameters[std::min(index, parameters.size() - 1)]; }
-  bool admits(std::span<const Shape> arguments) const;
+  // Whether it gives `result` from these; `bound` comes out as what `any` stands for in it.
+  bool admits(std::span<const Shape> arguments, const Shape& result_wanted, Shape& bound) const;
   std::string signature() const;
 };
 
@@ -251,7 +253,7 @@ class Registry {
   void add(std::string_view name, Body body);
   template <class Prepare, class Body>
   void add(std::string_view name, Prepare prepare, Body body);
-  // A kernel over whole columns, under `name(bool?,any?,any?)->any?`. It owns nulls for `?` parameters; rows of the
+  // A kernel over whole columns, under `name(bool?,any?,any?)->any?`; `any` is one type throughout. It owns nulls for `?` parameters; rows of the
   // others that are null may hold anything, and come out null. `dense` asks for arguments that are so.
   void add_column(std::string_view signature, std::function<Column(const Call&)> run, bool dense = false) {
     add_column_kernel(signature, {}, std::move(run), dense);
@@ -260,7 +262,11 @@ class Registry {
   void add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run, bool dense = false);
 
   // Errors: EngineError that lists the kernels of that name.
-  const Kernel& find(std::string_view name, std::span<const Shape> arguments) const;
+  struct Match {
+    const Kernel* kernel;
+    Shape bound;  // what `any` stands for
+  };
+  Match find(std::string_view name, std::span<const Shape> arguments, const Shape& result) const;
   std::vector<std::string> signatures() const;
   // All kernels of the engine, registered on first use.
   static const Registry& all();
@@ -271,6 +277,7 @@ class Registry {
                          bool dense);
   void insert(std::unique_ptr<Kernel> kernel);
   std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::unordered_map<std::string, std::vector<const Kernel*>> by_name_;
 };
 
 }  // namespace feat

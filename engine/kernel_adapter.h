@@ -89,6 +89,7 @@ struct Source<Maybe<T>> {
 
 template <class T>
 struct Source<OneOrMany<T>> {
+  static_assert(is_fixed<T> || std::is_same_v<T, std::string_view>, "OneOrMany is of scalars");
   static constexpr bool fixed = false, variadic = false;
   static Parameter parameter() { return {ShapeOf<T>::get(), false, true, false}; }
   explicit Source(const Argument& argument) : argument_(argument) {

@@ -27,6 +27,10 @@ struct Type {
   static Type parse(std::string_view text);
   std::string text() const;
   bool operator==(const Type&) const = default;
+  // The same with int64 for int32 and float64 for float32: what a program holds it as.
+  Type held() const;
+  // Whether int32 or float32 occurs in it.
+  bool is_narrow() const;
   // Equal, nullness of the value itself apart.
   bool same_values(const Type& other) const;
 };
@@ -40,8 +44,12 @@ struct Shape {
   static Shape of(const Type& type);
   static Shape parse(std::string_view text);
   std::string text() const;
-  // Whether a value of shape `given` can stand here. Nothing (of null and []) fits everywhere.
-  bool admits(const Shape& given) const;
+  // Whether a value of shape `given` can stand here. `any` is one shape throughout a signature: `bound`, Any until it
+  // is known. Nothing (of null and []) fits everywhere.
+  bool admits(const Shape& given, Shape& bound) const;
+  // With `any` replaced.
+  Shape with(const Shape& bound) const;
+  bool has_any() const;
   bool operator==(const Shape&) const = default;
 };
 

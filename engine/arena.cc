@@ -1,0 +1,60 @@
+#include "engine/arena.h"
+
+#include <algorithm>
+#include <new>
+
+namespace feat {
+
+namespace {
+constexpr size_t kFirstBlock = size_t{16} << 10;
+constexpr size_t kLargestBlock = size_t{8} << 20;
+}  // namespace
+
+void Arena::too_large() const {
+  throw EngineError("a call needs more memory than its limit of " + std::to_string(limit_ >> 20) + " MiB");
+}
+
+void Arena::add_block(size_t bytes) {
+  // A kept block first (after a reset), if it is large enough; those that are not are passed over.
+  while (current_ < blocks_.size()) {
+    const Block& kept = blocks_[current_++];
+    if (kept.bytes >= bytes) return enter(kept);
+  }
+  const size_t wanted = std::max(bytes, std::clamp(reserved_, kFirstBlock, kLargestBlock));
+  if (wanted > limit_ || reserved_ > limit_ - wanted) too_large();
+  Block block;
+  try {
+    block.memory = std::make_unique_for_overwrite<std::byte[]>(wanted + kAlign);
+  } catch (const std::bad_alloc&) {
+    throw EngineError("out of memory: " + std::to_string(wanted >> 20) + " MiB more could not be had");
+  }
+  const auto address = reinterpret_cast<uintptr_t>(block.memory.get());
+  block.start = block.memory.get() + ((kAlign - address % kAlign) % kAlign);
+  block.bytes = wanted;
+  reserved_ += wanted;
+  blocks_.push_back(std::move(block));
+  current_ = blocks_.size();
+  enter(blocks_.back());
+}
+
+void Arena::enter(const Block& block) {
+  next_ = block.start;
+  end_ = block.start + block.bytes;
+}
+
+void Arena::reset(size_t kept_bytes) {
+  // The largest blocks are the newest: keep those.
+  size_t kept = 0;
+  std::vector<Block> keep;
+  for (size_t i = blocks_.size(); i-- > 0;) {
+    if (kept + blocks_[i].bytes > kept_bytes) break;
+    kept += blocks_[i].bytes;
+    keep.push_back(std::move(blocks_[i]));
+  }
+  blocks_ = std::move(keep);
+  reserved_ = kept;
+  current_ = 0;
+  next_ = end_ = nullptr;
+}
+
+}  // namespace feat

@@ -1,0 +1,29 @@
+// Columns from one form to another: stored <-> held, list <-> vector, one row -> many.
+#pragma once
+
+#include "engine/column.h"
+
+namespace feat {
+
+// From the stored to the held layout. What is not narrow is shared with `column`.
+Column to_held(const Column& column, const Type& type, Arena& arena);
+
+struct StoreOptions {
+  bool finite = false;          // a float that is not finite becomes 0
+  int64_t* nonfinite = nullptr;  // and is counted here
+};
+// A copy of a held column in the stored layout, with 0 in null rows. Errors: EngineError on a null where `type`
+// has none, on an int32 that does not fit.
+Column to_stored(const Column& column, const Type& type, Arena& arena, const StoreOptions& options);
+
+// The column with Lists and Vectors as `type` declares them, at every level. Errors: EngineError when a row has not
+// the vector's length.
+Column conform(const Column& column, const Type& type, Arena& arena);
+
+// A column without values (nulls, empty lists) of a type with `nothing` in it, as one of type `to`.
+Column retype_nothing(const Column& column, const Type& from, const Type& to, Arena& arena);
+
+// The first row, `count` times.
+Column repeat(const Column& column, int64_t count, Arena& arena);
+
+}  // namespace feat

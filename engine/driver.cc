@@ -1,0 +1,334 @@
+// Runs a program's instructions: what kernels do not see of nulls, lists, constants and single rows.
+#include <cstring>
+
+#include "engine/convert.h"
+#include "engine/program.h"
+
+namespace feat {
+namespace {
+
+constexpr size_t kKeptScratch = size_t{16} << 20;
+
+// The scratch memory of this thread, used by one call after the other.
+class Scratch {
+ public:
+  Scratch() : arena_(of_thread()) {}
+  ~Scratch() { arena_.reset(kKeptScratch); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  Arena& arena() { return arena_; }
+
+ private:
+  static Arena& of_thread() {
+    thread_local Arena arena;
+    return arena;
+  }
+  Arena& arena_;
+};
+
+// A value during the call. `single`: one row that stands for all.
+struct Slot {
+  Column column;
+  bool single = false;
+  const Column* wide = nullptr;  // the single row repeated, once it was needed
+};
+
+bool same_rows(const Column& a, const Column& b) {
+  return a.offsets == b.offsets && a.width == b.width && a.valid == b.valid;
+}
+
+}  // namespace
+
+class Driver {
+ public:
+  Driver(const Program& program, int64_t num_rows, Arena& arena)
+      : program_(program), num_rows_(num_rows), arena_(arena), constants_(program.constants_.size()) {
+    registers_.reserve(program.inputs_.size() + program.instructions_.size());
+  }
+
+  void load_inputs(std::span<const Batch> batches) {
+    for (const Batch& batch : batches) {
+      if (batch.num_rows() != num_rows_ && batch.num_rows() != 1) {
+        throw EngineError("a batch of " + std::to_string(batch.num_rows()) + " rows in a run of " + std::to_string(num_rows_));
+      }
+    }
+    for (const Program::Input& input : program_.inputs_) registers_.push_back(load_input(input, batches));
+  }
+
+  void execute() {
+    for (const Instruction& instruction : program_.instructions_) {
+      try {
+        registers_.push_back(instruction.mapped ? run_mapped(instruction) : run_flat(instruction));
+      } catch (const EngineError& error) {
+        throw EngineError("`" + instruction.op + "`: " + error.what());
+      }
+    }
+  }
+
+  Batch outputs(int64_t& nonfinite) {
+    auto memory = std::make_shared<Arena>();
+    std::vector<Batch::Field> fields;
+    fields.reserve(program_.outputs_.size());
+    for (const Program::Output& output : program_.outputs_) {
+      try {
+        Slot& slot = at(output.from);
+        const Column held = conform(slot.single ? widened(slot) : slot.column, output.type, arena_);
+        const StoreOptions options{output.finite, &nonfinite};
+        fields.push_back({output.name, output.type, to_stored(held, output.type, *memory, options), memory});
+      } catch (const EngineError& error) {
+        throw EngineError("output `" + output.name + "`: " + error.what());
+      }
+    }
+    return {num_rows_, std::move(fields)};
+  }
+
+ private:
+  Slot load_input(const Program::Input& input, std::span<const Batch> batches) {
+    for (const Batch& batch : batches) {
+      const Batch::Field* field = batch.find(input.name);
+      if (field == nullptr) continue;
+      if (!field->type.same_values(input.type)) {
+        throw EngineError("the input `" + input.name + "` is a `" + field->type.text() + "`, wanted `" +
+                          input.type.text() + "`");
+      }
+      return {to_held(field->column, input.type, arena_), batch.num_rows() == 1 && num_rows_ != 1};
+    }
+    throw EngineError("no batch has the input `" + input.name + "`");
+  }
+
+  Slot& at(const Operand& operand) {
+    if (!operand.constant) return registers_[operand.index];
+    Slot& slot = constants_[operand.index];
+    if (slot.column.length == 0) slot = {program_.constants_[operand.index].column, true};
+    return slot;
+  }
+
+  // The single row of a slot, `num_rows` times.
+  const Column& widened(Slot& slot) {
+    if (slot.wide == nullptr) {
+      auto* wide = arena_.take<Column>(1);
+      *wide = repeat(slot.column, num_rows_, arena_);
+      slot.wide = wide;
+    }
+    return *slot.wide;
+  }
+
+  bool all_single(const Instruction& instruction) {
+    for (const Operand& operand : instruction.operands) {
+      if (!at(operand).single) return false;
+    }
+    return true;
+  }
+
+  // --- an instruction on rows ---
+
+  Slot run_flat(const Instruction& instruction) {
+    const bool single = all_single(instruction);
+    arguments_.clear();
+    for (size_t a = 0; a < instruction.operands.size(); ++a) {
+      Slot& slot = at(instruction.operands[a]);
+      const Parameter& parameter = instruction.kernel->parameter(a);
+      Argument argument{&slot.column};
+      if (slot.single && !single) {
+        if (parameter.dense) {
+          argument.column = &widened(slot);
+        } else {
+          argument.step = 0;
+        }
+      }
+      mark_list(argument, parameter);
+      arguments_.push_back(argument);
+    }
+    return {run_kernel(instruction, instruction.result, single ? 1 : num_rows_), single};
+  }
+
+  static void mark_list(Argument& argument, const Parameter& parameter) {
+    if (!parameter.or_list) return;
+    const Layout layout = argument.column->layout;
+    argument.as_list = layout == Layout::List || layout == Layout::Vector;
+  }
+
+  Column run_kernel(const Instruction& instruction, const Type& result, int64_t rows) {
+    const Call call{arguments_, rows, instruction.state.get(), result, arena_};
+    Column column = conform(instruction.kernel->run(call), result, arena_);
+    if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(rows)) == nullptr) {
+      column.valid = nullptr;
+    }
+    return column;
+  }
+
+  // --- an instruction on the elements of lists ---
+
+  Slot run_mapped(const Instruction& instruction) {
+    const bool single = all_single(instruction);
+    const int64_t rows = single ? 1 : num_rows_;
+    lists_.clear();
+    for (const Operand& operand : instruction.operands) {
+      if (!operand.mapped) continue;
+      Slot& slot = at(operand);
+      lists_.push_back(slot.single && !single ? widened(slot) : slot.column);
+    }
+    const Column row = align(rows);
+    const int64_t elements = lists_[0].child->length;
+
+    arguments_.clear();
+    columns_.clear();
+    columns_.reserve(instruction.operands.size());
+    size_t list = 0;
+    for (size_t a = 0; a < instruction.operands.size(); ++a) {
+      const Operand& operand = instruction.operands[a];
+      const Parameter& parameter = instruction.kernel->parameter(a);
+      Argument argument;
+      if (operand.mapped) {
+        argument.column = lists_[list++].child;
+      } else {
+        argument = repeated(at(operand), row, elements, parameter.dense, single);
+      }
+      mark_list(argument, parameter);
+      arguments_.push_back(argument);
+    }
+    const Type& element = instruction.result.element();
+    auto* child = arena_.take<Column>(1);
+    *child = run_kernel(instruction, element, elements);
+
+    Column out = row;
+    out.child = child;
+    if (instruction.drops_null && child->valid != nullptr) out = without_null(out);
+    return {conform(out, instruction.result, arena_), single};
+  }
+
+  // Makes the mapped lists go element by element beside each other; returns their rows: extents and validity.
+  // Errors: EngineError when they have not equally many elements in a row.
+  Column align(int64_t rows) {
+    bool any_null = false, aligned = true;
+    for (const Column& list : lists_) {
+      any_null |= list.valid != nullptr;
+      aligned &= same_rows(list, lists_[0]);
+    }
+    Column row = lists_[0];
+    if (aligned && !(any_null && row.layout == Layout::Vector)) return row;
+    uint8_t* valid = nullptr;
+    if (any_null) {
+      valid = arena_.take<uint8_t>(rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        valid[i] = 1;
+        for (const Column& list : lists_) valid[i] &= list.is_valid(i);
+      }
+    }
+    auto* offsets = arena_.take<int32_t>(rows + 1);
+    offsets[0] = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t size = valid == nullptr || valid[i] ? row.start(i + 1) - row.start(i) : 0;
+      offsets[i + 1] = checked_offset(offsets[i] + size);
+      for (const Column& list : lists_) {
+        const int64_t other = list.start(i + 1) - list.start(i);
+        if ((valid == nullptr || valid[i]) && other != size) {
+          throw EngineError("lists of " + std::to_string(size) + " and " + std::to_string(other) +
+                            " elements beside each other, row " + std::to_string(i));
+        }
+      }
+    }
+    if (valid != nullptr) {
+      for (Column& list : lists_) list.child = kept_elements(list, offsets, rows);
+    }
+    row.layout = Layout::List;
+    row.width = 0;
+    row.valid = valid;
+    row.offsets = offsets;
+    return row;
+  }
+
+  // The elements of the rows that `offsets` gives any.
+  const Column* kept_elements(const Column& list, const int32_t* offsets, int64_t rows) {
+    if (list.child->length == offsets[rows]) return list.child;
+    auto* picked = arena_.take<int32_t>(offsets[rows]);
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int32_t k = offsets[i]; k < offsets[i + 1]; ++k) picked[k] = static_cast<int32_t>(list.start(i)) + k - offsets[i];
+    }
+    auto* kept = arena_.take<Column>(1);
+    *kept = gather(*list.child, picked, offsets[rows], arena_);
+    return kept;
+  }
+
+  // An argument that is not mapped, the same for all elements of its row.
+  Argument repeated(Slot& slot, const Column& row, int64_t elements, bool dense, bool single) {
+    Argument argument{&slot.column};
+    if (slot.single && !single) {
+      argument.step = 0;
+      if (!dense) return argument;
+      columns_.push_back(repeat(slot.column, elements, arena_));
+    } else {
+      argument.rows = row_of_elements(row, elements);
+      if (!dense) return argument;
+      columns_.push_back(gather(slot.column, argument.rows, elements, arena_));
+    }
+    return {&columns_.back()};
+  }
+
+  // For each element its row; kept, since often many instructions map over one list.
+  const int32_t* row_of_elements(const Column& row, int64_t elements) {
+    if (kept_rows_ != nullptr && kept_offsets_ == row.offsets && kept_width_ == row.width && kept_count_ == elements) {
+      return kept_rows_;
+    }
+    auto* rows = arena_.take<int32_t>(elements);
+    for (int64_t i = 0; i < row.length; ++i) {
+      for (int64_t k = row.start(i); k < row.start(i + 1); ++k) rows[k] = static_cast<int32_t>(i);
+    }
+    kept_rows_ = rows;
+    kept_offsets_ = row.offsets;
+    kept_width_ = row.width;
+    kept_count_ = elements;
+    return rows;
+  }
+
+  // A list without its null elements.
+  Column without_null(const Column& list) {
+    const Column& child = *list.child;
+    auto* picked = arena_.take<int32_t>(child.length);
+    auto* offsets = arena_.take<int32_t>(list.length + 1);
+    int32_t end = 0;
+    offsets[0] = 0;
+    for (int64_t i = 0; i < list.length; ++i) {
+      for (int64_t k = list.start(i); k < list.start(i + 1); ++k) {
+        picked[end] = static_cast<int32_t>(k);
+        end += child.valid[k];
+      }
+      offsets[i + 1] = end;
+    }
+    auto* kept = arena_.take<Column>(1);
+    *kept = gather(child, picked, end, arena_);
+    Column out = list;
+    out.layout = Layout::List;
+    out.width = 0;
+    out.offsets = offsets;
+    out.child = kept;
+    return out;
+  }
+
+  const Program& program_;
+  const int64_t num_rows_;
+  Arena& arena_;
+  std::vector<Slot> registers_, constants_;
+  // Of the instruction at work.
+  std::vector<Argument> arguments_;
+  std::vector<Column> lists_, columns_;
+
+  const int32_t* kept_rows_ = nullptr;
+  const int32_t* kept_offsets_ = nullptr;
+  int64_t kept_width_ = 0, kept_count_ = 0;
+};
+
+Batch Program::run(std::span<const Batch> batches, int64_t num_rows) const {
+  if (num_rows < 0) throw EngineError("a run of " + std::to_string(num_rows) + " rows");
+  checked_offset(num_rows);
+  Scratch scratch;
+  Driver driver(*this, num_rows, scratch.arena());
+  driver.load_inputs(batches);
+  driver.execute();
+  int64_t nonfinite = 0;
+  Batch out = driver.outputs(nonfinite);
+  if (nonfinite > 0) nonfinite_.fetch_add(nonfinite, std::memory_order_relaxed);
+  return out;
+}
+
+}  // namespace feat

@@ -1,0 +1,74 @@
+// A native program: instructions on registers, read from a file and validated whole.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/arena.h"
+#include "engine/batch.h"
+#include "engine/kernel.h"
+#include "engine/type.h"
+
+namespace feat {
+
+struct Operand {
+  bool constant = false;
+  uint32_t index = 0;  // of the register or the constant
+  bool mapped = false;
+};
+
+struct Instruction {
+  std::string op;
+  Type result;
+  const Kernel* kernel = nullptr;
+  std::shared_ptr<const void> state;
+  std::vector<Operand> operands;
+  bool mapped = false;
+  bool drops_null = false;
+};
+
+class Program {
+ public:
+  struct Input {
+    std::string name;
+    Type type;
+  };
+  struct Output {
+    std::string name;
+    Type type;
+    Operand from;
+    bool finite = false;  // what is not finite becomes 0, and is counted
+  };
+  struct Constant {
+    Type type;
+    Column column;  // one row, held layout
+  };
+
+  // Errors: EngineError that says what in the file is wrong.
+  explicit Program(std::string_view file);
+
+  const std::vector<Input>& inputs() const { return inputs_; }
+  const std::vector<Output>& outputs() const { return outputs_; }
+  // The outputs, `num_rows` long. Each input is found by name in one of the batches, which have `num_rows` rows or one.
+  // Thread safe.
+  Batch run(std::span<const Batch> batches, int64_t num_rows) const;
+  int64_t nonfinite_total() const { return nonfinite_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class ProgramReader;
+  friend class Driver;
+  std::vector<Input> inputs_;
+  std::vector<Constant> constants_;
+  std::vector<Instruction> instructions_;
+  std::vector<Output> outputs_;
+  std::unique_ptr<Arena> memory_;  // of the constants
+  mutable std::atomic<int64_t> nonfinite_ = 0;
+};
+
+}  // namespace feat
