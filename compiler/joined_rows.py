@@ -117,6 +117,10 @@ class RowRunner(Protocol):
     plan: Plan
     schema: pa.Schema
 
+    @property
+    def nonfinite_total(self) -> int:
+        """How many floats were not finite and became 0 so far."""
+
     def run(self, rows: pa.RecordBatch, *, first_row: int = 0) -> pa.RecordBatch:
         """The outputs for these rows, in order. `first_row` is the number of the first, for messages."""
 
