@@ -252,7 +252,8 @@ class Expressions:
             return None
         if node.operator == "-" and isinstance(node.operand, tree.Literal):
             value = node.operand.value
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            # the operator wraps the smallest int64
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value != -(1 << 63):
                 return self.nodes.constant(-value, operand.type, node.span)
         symbol = "unary -" if node.operator == "-" else node.operator
         given = [Given(operand, node.operand.span)]
