@@ -85,6 +85,14 @@ class RowReader:
     def read_avro(self, rows: Sequence[bytes | None]) -> tuple[Batch, npt.NDArray[np.uint8], list[bytes]]:
         """Avro single-object rows. Returns the batch, a status a row (0 ok, 1 missing, 2 does not decode,
         3 unknown schema; all but 0 read as a missing row), and the unknown fingerprints."""
+    def read_avro_lists(
+        self, rows: Sequence[bytes | None], lengths: Sequence[int]
+    ) -> tuple[Batch, npt.NDArray[np.uint8], list[bytes]]:
+        """For a source keyed by a list: `lengths[i]` of the rows make row i, each field as a list aligned with the
+        key. The statuses are of the `rows`."""
+    @property
+    def invalid_text_total(self) -> int:
+        """How many texts were not UTF-8 and read as null, since construction."""
 
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`."""

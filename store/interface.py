@@ -13,7 +13,7 @@ Key = str | int
 SCHEMES = ("lmdb", "redis", "rediss")
 
 
-class StoreUnavailable(ServiceError):  # noqa: N818 - named for what it says, as ServiceError's reason
+class StoreUnavailable(ServiceError):
     """The store does not answer, or not in time. Once it answers again the same store object goes on."""
 
 

@@ -1,0 +1,268 @@
+#include "engine/row_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <unordered_set>
+
+#include "engine/row_arrow.h"
+
+namespace feat {
+
+namespace {
+
+constexpr std::string_view kMarker = "\xC3\x01";
+constexpr size_t kHeader = 10;
+
+void check_type(const std::string& name, const Type& type) {
+  if (type.kind == Kind::Nothing) throw EngineError("`" + name + "` has a type that no row holds: " + type.text());
+  for (const Type& child : type.children) check_type(name, child);
+  if (type.kind == Kind::Vector && !type.element().children.empty()) {
+    throw EngineError("`" + name + "` is a vector of what is no scalar: " + type.text());
+  }
+  if (type.kind == Kind::Map) {
+    const Kind key = type.children[0].kind;
+    if (key != Kind::String && key != Kind::Int64 && key != Kind::Int32) {
+      throw EngineError("`" + name + "` has keys that are neither string nor int64: " + type.text());
+    }
+  }
+}
+
+// A default reads as itself, so it must be a value of its type (a vector repeats it).
+bool suits(const Type& type, const Default& value) {
+  if (value.index() == 0) return true;
+  const Type& scalar = type.kind == Kind::Vector ? type.element() : type;
+  switch (scalar.kind) {
+    case Kind::Bool: return value.index() == 1;
+    case Kind::Int32: {
+      const int64_t* integer = std::get_if<int64_t>(&value);
+      return integer != nullptr && *integer == static_cast<int32_t>(*integer);
+    }
+    case Kind::Int64:
+    case Kind::Timestamp:
+    case Kind::Id: return value.index() == 2;
+    case Kind::Float32:
+    case Kind::Float64: {
+      if (value.index() == 2) return true;
+      const double* number = std::get_if<double>(&value);
+      const double largest = scalar.kind == Kind::Float32 ? std::numeric_limits<float>::max()
+                                                          : std::numeric_limits<double>::max();
+      return number != nullptr && std::fabs(*number) <= largest;
+    }
+    case Kind::String: {
+      const std::string* text = std::get_if<std::string>(&value);
+      return text != nullptr && valid_utf8(*text);
+    }
+    default: return false;
+  }
+}
+
+void check_field(const FieldSpec& field, std::unordered_set<std::string>& names) {
+  if (!names.insert(field.name).second) throw EngineError("a field is named twice: `" + field.name + "`");
+  check_type(field.name, field.type);
+  if (!suits(field.type, field.fallback)) throw EngineError("the default of `" + field.name + "` is not " + field.type.text());
+}
+
+// Each column as a list, whose row i has the rows from offsets[i] to offsets[i + 1].
+void nest(std::vector<Batch::Field>& columns, const int32_t* offsets, int64_t num_rows, Arena& arena) {
+  for (auto& [name, type, column, memory] : columns) {
+    Column list;
+    list.layout = Layout::List;
+    list.length = num_rows;
+    list.offsets = offsets;
+    list.child = place(column, arena);
+    column = list;
+    type = Type{Kind::List, false, 0, {type}};
+  }
+}
+
+}  // namespace
+
+RowSink::RowSink(const std::string& prefix, const std::vector<FieldSpec>& fields,
+                 const std::vector<SequenceSpec>& sequences, Intake& intake)
+    : Sink(prefix), field_specs_(fields), sequence_specs_(sequences), name_start_(prefix.size() + 1) {
+  for (const FieldSpec& field : fields) fields_.push_back(make_sink(field, field.type, false, intake));
+  for (const SequenceSpec& sequence : sequences) sequences_.push_back(std::make_unique<SequenceSink>(sequence, intake));
+}
+
+Sink& RowSink::member(int index) {
+  const auto at = static_cast<size_t>(index);
+  if (at < fields_.size()) return *fields_[at];
+  return *sequences_[at - fields_.size()];
+}
+
+int RowSink::member_index(std::string_view name) const {
+  for (size_t i = 0; i < field_specs_.size(); ++i) {
+    if (std::string_view(field_specs_[i].name).substr(name_start_) == name) return static_cast<int>(i);
+  }
+  for (size_t i = 0; i < sequence_specs_.size(); ++i) {
+    if (std::string_view(sequence_specs_[i].name).substr(name_start_) == name) {
+      return static_cast<int>(fields_.size() + i);
+    }
+  }
+  return -1;
+}
+
+void RowSink::end_member(int index) {
+  const auto at = static_cast<size_t>(index);
+  if (at >= fields_.size()) {
+    SequenceSink& sequence = *sequences_[at - fields_.size()];
+    if (sequence.rows() == rows_) sequence.null();
+    if (sequence.rows() != rows_ + 1) throw BadValue("`" + sequence.name() + "` is given twice");
+    return;
+  }
+  ColumnSink& field = *fields_[at];
+  if (field.rows() == rows_) field.null();
+  if (field.rows() != rows_ + 1) throw BadValue("`" + field.name() + "` is given twice");
+  if (field.last_is_null() && field_specs_[at].required()) {
+    throw BadValue("`" + field.name() + "` is missing, and has no default");
+  }
+}
+
+void RowSink::end_struct() {
+  for (int i = 0; i < member_count(); ++i) end_member(i);
+  ++rows_;
+}
+
+void RowSink::truncate(int64_t rows) {
+  for (auto& field : fields_) field->truncate(rows);
+  for (auto& sequence : sequences_) sequence->truncate(rows);
+  rows_ = rows;
+}
+
+std::vector<Batch::Field> RowSink::finish(const std::shared_ptr<const Arena>& memory) {
+  std::vector<Batch::Field> columns;
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    Type type = field_specs_[i].type;
+    if (type.kind == Kind::List || type.kind == Kind::Map) type.nullable = false;
+    columns.push_back({field_specs_[i].name, std::move(type), fields_[i]->finish(), memory});
+  }
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    const std::vector<Column> lists = sequences_[i]->finish();
+    for (size_t j = 0; j < lists.size(); ++j) {
+      const FieldSpec& member = sequence_specs_[i].members[j];
+      columns.push_back({member.name, Type{Kind::List, false, 0, {member.type}}, lists[j], memory});
+    }
+  }
+  return columns;
+}
+
+RowReader::RowReader(std::string prefix, std::vector<FieldSpec> fields, std::vector<SequenceSpec> sequences)
+    : prefix_(std::move(prefix)), fields_(std::move(fields)), sequences_(std::move(sequences)) {
+  std::unordered_set<std::string> names;
+  for (const FieldSpec& field : fields_) check_field(field, names);
+  for (const SequenceSpec& sequence : sequences_) {
+    if (sequence.members.empty()) throw EngineError("a sequence has no fields: `" + sequence.name + "`");
+    if (!names.insert(sequence.name).second) throw EngineError("a field is named twice: `" + sequence.name + "`");
+    for (const FieldSpec& member : sequence.members) check_field(member, names);
+  }
+}
+
+Batch RowReader::read_arrow(const ArrowSchema& schema, const ArrowArray& array) {
+  auto arena = std::make_shared<Arena>();
+  Intake intake{*arena};
+  RowSink row(prefix_, fields_, sequences_, intake);
+  read_structs(schema, array, row);
+  invalid_text_total_ += intake.invalid_texts;
+  return Batch(array.length, row.finish(arena));
+}
+
+Batch RowReader::read_arrow_lists(const ArrowSchema& schema, const ArrowArray& array) {
+  auto arena = std::make_shared<Arena>();
+  Intake intake{*arena};
+  RowSink row(prefix_, fields_, sequences_, intake);
+  const int32_t* offsets = read_struct_lists(schema, array, row, *arena);
+  invalid_text_total_ += intake.invalid_texts;
+  std::vector<Batch::Field> columns = row.finish(arena);
+  nest(columns, offsets, array.length, *arena);
+  return Batch(array.length, std::move(columns));
+}
+
+void RowReader::add_schema(uint64_t fingerprint, std::string_view plan) {
+  Arena arena;
+  Intake intake{arena};
+  RowSink row(prefix_, fields_, sequences_, intake);
+  auto read = std::make_shared<const DecodePlan>(plan, row);
+  const std::lock_guard lock(mutex_);
+  auto larger = std::make_shared<Plans>(*plans_);
+  (*larger)[fingerprint] = std::move(read);
+  plans_ = std::move(larger);
+}
+
+std::shared_ptr<const RowReader::Plans> RowReader::plans() const {
+  const std::lock_guard lock(mutex_);
+  return plans_;
+}
+
+AvroRows RowReader::read_avro(std::span<const std::optional<std::string_view>> rows) {
+  auto arena = std::make_shared<Arena>();
+  std::vector<Batch::Field> columns;
+  AvroRows result = read_avro_into(rows, arena, columns);
+  result.batch = Batch(static_cast<int64_t>(rows.size()), std::move(columns));
+  return result;
+}
+
+AvroRows RowReader::read_avro_into(std::span<const std::optional<std::string_view>> rows,
+                                   const std::shared_ptr<Arena>& arena, std::vector<Batch::Field>& columns) {
+  for (const FieldSpec& field : fields_) {
+    if (field.required()) throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
+  }
+  const std::shared_ptr<const Plans> known = plans();
+  Intake intake{*arena};
+  RowSink row(prefix_, fields_, sequences_, intake);
+  AvroRows result;
+  result.statuses.reserve(rows.size());
+  for (const auto& data : rows) {
+    RowStatus status = RowStatus::Ok;
+    if (!data.has_value()) {
+      status = RowStatus::Missing;
+    } else if (data->size() < kHeader || !data->starts_with(kMarker)) {
+      status = RowStatus::Undecodable;
+    } else {
+      uint64_t fingerprint;
+      std::memcpy(&fingerprint, data->data() + kMarker.size(), sizeof fingerprint);
+      const auto found = known->find(fingerprint);
+      if (found == known->end()) {
+        status = RowStatus::UnknownSchema;
+        if (std::ranges::find(result.unknown, fingerprint) == result.unknown.end()) result.unknown.push_back(fingerprint);
+      } else {
+        const int64_t before = row.rows();
+        try {
+          found->second->decode(data->substr(kHeader), row);
+        } catch (const BadValue&) {
+          row.truncate(before);
+          status = RowStatus::Undecodable;
+        }
+      }
+    }
+    if (status != RowStatus::Ok) row.null();
+    result.statuses.push_back(status);
+  }
+  invalid_text_total_ += intake.invalid_texts;
+  columns = row.finish(arena);
+  return result;
+}
+
+AvroRows RowReader::read_avro_lists(std::span<const std::optional<std::string_view>> rows,
+                                    std::span<const int64_t> lengths) {
+  const auto num_rows = static_cast<int64_t>(lengths.size());
+  const auto total = static_cast<int64_t>(rows.size());
+  auto arena = std::make_shared<Arena>();
+  int32_t* offsets = arena->take<int32_t>(num_rows + 1);
+  int64_t end = offsets[0] = 0;
+  for (int64_t i = 0; i < num_rows; ++i) {
+    const int64_t length = lengths[static_cast<size_t>(i)];
+    if (length < 0 || length > total - end) throw EngineError("the lengths do not add up to the rows");
+    end += length;
+    offsets[i + 1] = checked_count(end, prefix_);
+  }
+  if (end != total) throw EngineError("the lengths do not add up to the rows");
+  std::vector<Batch::Field> columns;
+  AvroRows result = read_avro_into(rows, arena, columns);
+  nest(columns, offsets, num_rows, *arena);
+  result.batch = Batch(num_rows, std::move(columns));
+  return result;
+}
+
+}  // namespace feat
