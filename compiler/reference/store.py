@@ -25,6 +25,8 @@ class _Store:
         self.nonfinite = 0
 
     def value(self, value: Any, type: Type) -> Any:
+        if value is None:
+            return None
         if type.kind is Kind.MAP and type.key is not None:
             return [(key, self.value(element, type.item)) for key, element in value.items()]
         if type.is_listlike:
