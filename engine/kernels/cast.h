@@ -14,7 +14,7 @@ inline Maybe<int64_t> to_int64(double x) {
 }
 
 inline Maybe<int64_t> to_int32(double x) {
-  if (!(x > -0x1.000000002p31 && x < 0x1p31)) return {};
+  if (!(x > -2147483649.0 && x < 2147483648.0)) return {};
   return static_cast<int64_t>(x);
 }
 
