@@ -8,7 +8,13 @@ namespace feat::unicode {
 
 inline constexpr char kVersion[] = "14.0.0";
 
-enum Flag : uint8_t { kWord = 1, kSpace = 2, kCased = 4, kCaseIgnorable = 8, kSpecial = 16 };
+enum Flag : uint8_t {
+  kWord = 1,
+  kSpace = 2,
+  kCased = 4,
+  kCaseIgnorable = 8,
+  kSpecial = 16,
+};
 
 // What to add to a code point for its lower and upper case. With kSpecial, see kSpecialCases.
 struct Properties {

@@ -121,7 +121,13 @@ namespace feat::unicode {{
 
 inline constexpr char kVersion[] = "{VERSION}";
 
-enum Flag : uint8_t {{ kWord = {WORD}, kSpace = {SPACE}, kCased = {CASED}, kCaseIgnorable = {CASE_IGNORABLE}, kSpecial = {SPECIAL} }};
+enum Flag : uint8_t {{
+  kWord = {WORD},
+  kSpace = {SPACE},
+  kCased = {CASED},
+  kCaseIgnorable = {CASE_IGNORABLE},
+  kSpecial = {SPECIAL},
+}};
 
 // What to add to a code point for its lower and upper case. With kSpecial, see kSpecialCases.
 struct Properties {{

@@ -32,8 +32,12 @@ def cross(call: Call) -> str:
     if not call.types[0].is_listlike:
         return f"xxhash64({', '.join(call.args)})"
     names = [f"p{i}_" for i in range(len(call.args))]
-    product = f"transform({call.args[-1]}, {names[-1]} -> xxhash64({', '.join(names)}))"
-    for part, name in zip(reversed(call.args[:-1]), reversed(names[:-1]), strict=True):
+    parts = [
+        f"coalesce({part}, cast(array() as array<bigint>))" if type.nullable else part
+        for part, type in zip(call.args, call.types, strict=True)
+    ]
+    product = f"transform({parts[-1]}, {names[-1]} -> xxhash64({', '.join(names)}))"
+    for part, name in zip(reversed(parts[:-1]), reversed(names[:-1]), strict=True):
         product = f"flatten(transform({part}, {name} -> {product}))"
     return product
 

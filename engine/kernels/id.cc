@@ -19,8 +19,7 @@ void register_id(Registry& r) {
   register_hash<double>(r);
   register_hash<std::string_view>(r);
   r.add("cross", [](Variadic<int64_t> parts) -> int64_t { return id::cross(parts); });
-  r.add("cross",
-        [](Variadic<Maybe<OneOrMany<int64_t>>> parts, ListOut<int64_t>& out) { id::cross_lists(parts, out); });
+  r.add("cross", [](Variadic<Maybe<ListIn<int64_t>>> parts, ListOut<int64_t>& out) { id::cross_lists(parts, out); });
   r.add(
       "lookup", [](const Attributes& a) { return id::VocabIndex<int64_t>(a.integers("vocab")); },
       [](const id::VocabIndex<int64_t>& index, Maybe<int64_t> x) -> int64_t { return index(x); });

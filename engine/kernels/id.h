@@ -80,10 +80,10 @@ inline int64_t cross(const Variadic<int64_t>& parts) {
 
 inline constexpr int64_t kMostCombinations = int64_t{1} << 30;
 
-// The Cartesian product, the first part slowest; a part that is null has no value to combine.
-inline void cross_lists(const Variadic<Maybe<OneOrMany<int64_t>>>& parts, ListOut<int64_t>& out) {
+// The Cartesian product, the first part slowest; null is an empty list.
+inline void cross_lists(const Variadic<Maybe<ListIn<int64_t>>>& parts, ListOut<int64_t>& out) {
   int64_t combinations = 1;
-  for (const Maybe<OneOrMany<int64_t>> part : parts) {
+  for (const Maybe<ListIn<int64_t>> part : parts) {
     if (!part.has || part.value.empty()) return;
     if (part.value.size() > kMostCombinations / combinations) {
       throw EngineError("a cross has more combinations than " + std::to_string(kMostCombinations));
@@ -94,14 +94,14 @@ inline void cross_lists(const Variadic<Maybe<OneOrMany<int64_t>>>& parts, ListOu
   thread_local std::vector<uint64_t> chains, longer;
   chains.assign(1, kSeed);
   for (size_t k = 0; k + 1 < parts.size(); ++k) {
-    const Maybe<OneOrMany<int64_t>> part = parts[k];
+    const Maybe<ListIn<int64_t>> part = parts[k];
     longer.clear();
     for (const uint64_t chain : chains) {
       for (const int64_t value : part.value) longer.push_back(chained(chain, value));
     }
     chains.swap(longer);
   }
-  const Maybe<OneOrMany<int64_t>> last = parts[parts.size() - 1];
+  const Maybe<ListIn<int64_t>> last = parts[parts.size() - 1];
   for (const uint64_t chain : chains) {
     for (const int64_t value : last.value) out.push(static_cast<int64_t>(chained(chain, value)));
   }

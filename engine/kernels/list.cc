@@ -13,6 +13,9 @@ void register_pad(Registry& r, Read fill) {
 
 template <class T>
 void register_values(Registry& r) {
+  r.add("as_list", [](Maybe<T> x, ListOut<T>& out) {
+    if (x.has) out.push(x.value);
+  });
   r.add("distinct", [](ListIn<T> values, ListOut<T>& out) { list::distinct(values, out); });
   r.add("contains", [](ListIn<T> values, T wanted) -> bool { return list::contains(values, wanted); });
 }

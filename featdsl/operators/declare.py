@@ -18,8 +18,8 @@ Signature text, one overload a string:
                         `const vocab` and `const zone` are `featdsl.resources` objects.
   `name: type...`       (last) one or more; the reference gets them as *args.
   `name: hashed id`     an argument that is not an id is first passed through `hash` (null stays null).
-                        `hashed T`: a list's elements too; T is then an id or a list of ids, each
-                        argument by itself, and binds nothing. See `match_argument`.
+                        `hashed list<id>`: so are a list's elements; a single value then passes through
+                        `as_list` (null gives an empty list).
   `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
                         widened to their common type.
   `-> type?`            null is possible on non-null input.
@@ -48,7 +48,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from featdsl.types import ID, SCALARS, Kind, Type, common_type, list_of, map_of, vector_of, widens_to
+from featdsl.types import SCALARS, Kind, Type, common_type, list_of, map_of, vector_of, widens_to
 
 REQUIRED: Any = object()
 NOT_CONSTANT: Any = object()
@@ -256,23 +256,6 @@ def match(pattern: Pattern, given: Type, bindings: dict[str, Type]) -> bool:
             and match(pattern.arguments[1], bare.item, bindings)
         )
     return False
-
-
-def hashed_type(given: Type) -> Type | None:
-    """What an argument of a `hashed` parameter is after `hash`: an id, or a list of ids; else None."""
-    if given.is_scalar:
-        return ID.optional(given.nullable)
-    if given.is_listlike and given.item.is_scalar:
-        return list_of(ID.optional(given.item.nullable)).optional(given.nullable)
-    return None
-
-
-def match_argument(parameter: Parameter, given: Type, bindings: dict[str, Type]) -> bool:
-    """As `match`, for a value of type `given` (before hashing) at a parameter."""
-    if not parameter.hashed:
-        return match(parameter.pattern, given, bindings)
-    ids = hashed_type(given)
-    return ids is not None and (parameter.pattern.name == "T" or match(parameter.pattern, ids, bindings))
 
 
 def resolve(pattern: Pattern, bindings: Mapping[str, Type], constants: Mapping[str, Any]) -> Type:

@@ -102,12 +102,12 @@ def cross_ids(ids: Sequence[int]) -> int:
 
 @operator(
     "cross(parts: hashed id...) -> id",
-    "cross(parts: hashed T?...) -> list<id>",
+    "cross(parts: hashed list<id>?...) -> list<id>",
     examples={
         'hash(cross("a", 7), 1000)': 1 + cross_ids([hash_value("a", 42), hash_value(7, 42)]) % 999,
     },
 )
-def cross(*parts: int | Sequence[int] | None) -> int | list[int]:
+def cross(*parts: Any) -> int | list[int]:
     """One id for a combination of values: each part is hashed, and the hashes are chained.
 
     `h = 42; for each part: h = XXH64(le64(hash(part)), seed: h)`, which is Spark's
@@ -116,13 +116,12 @@ def cross(*parts: int | Sequence[int] | None) -> int | list[int]:
     Null gives null.
 
     If a part is a list, the result is the Cartesian product as a `list<id>`, the first part slowest. A
-    part that is no list stands in every combination; if it is null the list is empty (never null).
+    part that is no list counts as a list of one, and null as an empty list: then the product is empty,
+    never null.
     """
-    ids = [part for part in parts if isinstance(part, int)]
-    if len(ids) == len(parts):
-        return cross_ids(ids)
-    choices = [[part] if isinstance(part, int) else part or () for part in parts]
-    return [cross_ids(combination) for combination in itertools.product(*choices)]
+    if isinstance(parts[0], int):
+        return cross_ids(parts)
+    return [cross_ids(combination) for combination in itertools.product(*(part or () for part in parts))]
 
 
 @operator(

@@ -44,6 +44,12 @@ def size(collection: Any) -> int:
     return len(collection)
 
 
+@operator("as_list(x: S?) -> list<S>", examples={"as_list(5)": [5], "as_list(null)": []})
+def as_list(x: Any) -> list[Any]:
+    """The list of one value, and the empty list for null: it is never null."""
+    return [] if x is None else [x]
+
+
 @operator("first(list: list<T>) -> T?", examples={"first([5, 6, 7])": 5, "first([]) ?? 0": 0})
 def first(list: list[Any]) -> Any:
     """The first element; null if the list is empty."""
