@@ -31,12 +31,15 @@ def bind(
     signature = operator.signatures[overload]
     reference = operator.reference
     constants = dict(attributes)
+    gives_float = signature.result.name == "float64"
 
     def scalar(arguments: Sequence[Any]) -> Any:
         for index, value in enumerate(arguments):
             if value is None and not signature.parameter_of(index).takes_null:
                 return None
-        return reference(*arguments, **constants)
+        result = reference(*arguments, **constants)
+        # A reference does not see types: the sum of no floats is 0.0, not 0.
+        return float(result) if gives_float and type(result) is int else result
 
     if not any(mapped):
         return scalar
