@@ -12,6 +12,7 @@ from compiler.archive import read_archive, write_archive
 from compiler.bundle_files import files_of, parts_of
 from compiler.data import BadData
 from compiler.fingerprint import fingerprint, root_digests
+from compiler.graph_data import vocabs_of
 from compiler.ir import Graph, Module, Root, column_of, feature_root, set_of
 from compiler.lower import lower
 from compiler.native.emit import emit
@@ -50,7 +51,6 @@ class Bundle:
     roots: Mapping[str, Root]
     programs: Mapping[str, Mapping[str, bytes]]
     fingerprint: str
-    vocabs: tuple[Vocab, ...] = ()
     docs: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,6 +67,11 @@ class Bundle:
     @cached_property
     def module(self) -> Module:
         return Module(self.graph, self.roots)
+
+    @cached_property
+    def vocabs(self) -> tuple[Vocab, ...]:
+        """The vocabs that the program looks values up in."""
+        return tuple(vocabs_of(self.graph.nodes).values())
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -123,8 +128,7 @@ def compile_program(program: CheckedProgram) -> Bundle:
         module.graph,
         module.roots,
         {name: {stage.name: emit(stage) for stage in split(module, name)} for name in set_names},
-        fingerprint(program.schema, models.values(), module, program.vocabs),
-        program.vocabs,
+        fingerprint(program.schema, models.values(), module),
         {feature.name: feature.doc for feature in program.features if feature.doc},
     )
 
@@ -156,7 +160,7 @@ def read_bundle(path: str | Path) -> Bundle:
         files, facts = read_archive(path)
         parts = parts_of(files)
         bundle = Bundle(**parts, fingerprint=facts.get("fingerprint", ""))
-        found = fingerprint(bundle.schema, bundle.models.values(), bundle.module, bundle.vocabs)
+        found = fingerprint(bundle.schema, bundle.models.values(), bundle.module)
     except BadData as error:
         raise InputError(
             f"it is not a bundle that can be read: {error}: {path}", help="`feat build` makes one"

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.archive import dump, load
 from compiler.data import BadData, expect, members
-from compiler.graph_data import graph_from_data, graph_to_data, operator_versions, zones_of
+from compiler.graph_data import (
+    graph_from_data,
+    graph_to_data,
+    operator_versions,
+    vocab_key,
+    vocabs_of,
+    zones_of,
+)
 from compiler.ir import STAGES, Module, Root, feature_root, input_root
 from compiler.schema_data import model_from_data, model_to_data, schema_from_data, schema_to_data
 from compiler.signature import ModelSignature
@@ -29,12 +36,13 @@ if TYPE_CHECKING:
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:
     nodes = bundle.graph.nodes
+    vocabs = vocabs_of(nodes)
     contract = {
         "schema": schema_to_data(bundle.schema),
         "models": [model_to_data(model) for model in bundle.models.values()],
         "features": [{"name": name, "doc": bundle.docs.get(name, "")} for name in bundle.features],
         "operators": operator_versions(nodes),
-        "vocabs": [vocab.name for vocab in bundle.vocabs],
+        "vocabs": {key: vocab.name for key, vocab in vocabs.items()},
     }
     zones = {name: {"starts": z.starts, "offsets": z.offsets} for name, z in zones_of(nodes).items()}
     files = {
@@ -42,7 +50,7 @@ def files_of(bundle: Bundle) -> dict[str, bytes]:
         "ir.json": dump(graph_to_data(bundle.module)),
         "zones.json": dump(zones),
     }
-    files |= {f"vocab/{vocab.name}.json": dump(vocab.entries) for vocab in bundle.vocabs}
+    files |= {f"vocab/{key}.json": dump(vocab.entries) for key, vocab in vocabs.items()}
     for set_name, programs in bundle.programs.items():
         files |= {f"native/{set_name}/{stage}": program for stage, program in programs.items()}
     return files
@@ -51,12 +59,12 @@ def files_of(bundle: Bundle) -> dict[str, bytes]:
 def parts_of(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The arguments of `Bundle`, but for its fingerprint. Errors: `BadData`."""
     contract = members(
-        _json(files, "schema.json"), schema=dict, models=list, features=list, operators=dict, vocabs=list
+        _json(files, "schema.json"), schema=dict, models=list, features=list, operators=dict, vocabs=dict
     )
     _check_versions(contract["operators"])
-    vocabs = tuple(_vocab(files, name) for name in contract["vocabs"])
+    vocabs = {key: _vocab(files, key, name) for key, name in contract["vocabs"].items()}
     zones = {name: _zone(name, data) for name, data in _json(files, "zones.json").items()}
-    module = graph_from_data(_json(files, "ir.json"), {vocab.name: vocab for vocab in vocabs}, zones)
+    module = graph_from_data(_json(files, "ir.json"), vocabs, zones)
     schema = schema_from_data(contract["schema"])
     signatures = [model_from_data(data) for data in contract["models"]]
     models = {model.name: model for model in signatures}
@@ -72,7 +80,6 @@ def parts_of(files: Mapping[str, bytes]) -> dict[str, Any]:
         "graph": module.graph,
         "roots": roots,
         "programs": {name: _programs(files, name) for name in set_names},
-        "vocabs": vocabs,
         "docs": {name: doc for name, doc in features.items() if doc},
     }
 
@@ -93,13 +100,15 @@ def _check_versions(wanted: Mapping[str, Any]) -> None:
             )
 
 
-def _vocab(files: Mapping[str, bytes], name: Any) -> Vocab:
+def _vocab(files: Mapping[str, bytes], key: str, name: Any) -> Vocab:
     expect(isinstance(name, str), "a vocab has no name")
-    entries = _json(files, f"vocab/{name}.json")
+    entries = _json(files, f"vocab/{key}.json")
     alike = isinstance(entries, list) and len({type(entry) for entry in entries} | {str}) <= 2
     kinds = {type(entry) for entry in entries} if alike else {object}
     expect(kinds in (set(), {str}, {int}), f"the vocab `{name}` is damaged")
-    return Vocab.of(name, tuple(entries))
+    vocab = Vocab.of(name, tuple(entries))
+    expect(vocab_key(vocab) == key, f"the vocab `{name}` is damaged")
+    return vocab
 
 
 def _zone(name: str, data: Any) -> Zone:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compiler.graph_data import constant_to_data, graph_to_data, operator_versions, zones_of
+from compiler.graph_data import constant_to_data, graph_to_data, operator_versions, vocabs_of, zones_of
 from compiler.ir import Module, Node
 from compiler.schema_data import model_to_data, schema_to_data
 from compiler.signature import ModelSignature
@@ -20,9 +20,7 @@ from featdsl.program import Schema
 from featdsl.resources import Vocab, Zone
 
 
-def fingerprint(
-    schema: Schema, models: Iterable[ModelSignature], module: Module, vocabs: Iterable[Vocab]
-) -> str:
+def fingerprint(schema: Schema, models: Iterable[ModelSignature], module: Module) -> str:
     """SHA-256 over the whole program, 64 hex digits. `module` is pruned, which numbers its nodes alike
     whatever the order of the file."""
     nodes = module.graph.nodes
@@ -31,7 +29,7 @@ def fingerprint(
             "ir": graph_to_data(module),
             "schema": _unordered(_without_docs(schema_to_data(schema))),
             "models": sorted((_without_docs(model_to_data(m)) for m in models), key=lambda m: str(m["name"])),
-            "vocabs": {vocab.name: vocab.digest for vocab in vocabs},
+            "vocabs": {key: vocab.digest for key, vocab in vocabs_of(nodes).items()},
             "zones": {name: [zone.starts, zone.offsets] for name, zone in zones_of(nodes).items()},
             "operators": operator_versions(nodes),
         }

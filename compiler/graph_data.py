@@ -43,6 +43,17 @@ def graph_from_data(data: Any, vocabs: Mapping[str, Vocab], zones: Mapping[str, 
     return Module(graph, roots)
 
 
+def vocabs_of(nodes: Iterable[Node]) -> dict[str, Vocab]:
+    """The vocabs that nodes carry, by key (see `vocab_key`)."""
+    values = (value for node in nodes for _, value in node.attributes)
+    return {vocab_key(value): value for value in values if isinstance(value, Vocab)}
+
+
+def vocab_key(vocab: Vocab) -> str:
+    """Name and content: one file of entries may be a vocab of strings and one of integers."""
+    return f"{vocab.name}-{vocab.digest[:16]}"
+
+
 def zones_of(nodes: Iterable[Node]) -> dict[str, Zone]:
     """The time zones that nodes carry, by name."""
     values = (value for node in nodes for _, value in node.attributes)
@@ -58,7 +69,7 @@ def operator_versions(nodes: Iterable[Node]) -> dict[str, int]:
 def constant_to_data(value: Constant) -> Any:
     """JSON keeps 1 and 1.0 apart; what it has no number for is written as an object."""
     if isinstance(value, Vocab):
-        return {"vocab": value.name}
+        return {"vocab": vocab_key(value)}
     if isinstance(value, Zone):
         return {"zone": value.name}
     if isinstance(value, tuple):
