@@ -25,7 +25,7 @@ _RESULT = "result"
 def engine_column(node: Node) -> Column:
     """The node as a column, its arguments being the columns `$<id>` (constants are in the program)."""
     from pyspark.sql import functions
-    from pyspark.sql.functions import arrow_udf
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
 
     inputs = {f"${a.id}": a for a in node.args if a.op != "const"}
     constants = {a.id: a for a in node.args if a.op == "const"}
@@ -39,7 +39,8 @@ def engine_column(node: Node) -> Column:
     def run(*arrays: pa.Array) -> pa.Array:
         return run_node(program, types, list(arrays), str(node.type))
 
-    return arrow_udf(run, result)(*(functions.col(column(name)) for name in inputs)).alias(f"${node.id}")
+    made: Column = arrow_udf(run, result)(*(functions.col(column(name)) for name in inputs))
+    return made.alias(f"${node.id}")
 
 
 def run_node(

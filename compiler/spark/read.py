@@ -81,7 +81,8 @@ class _Reader:
                 f"the rows have no column for the key `{name}`",
                 help=f"the columns are: {', '.join(self._given.names)}",
             )
-        return read_value(name, self._schema.entity(name).type, column(name), type)
+        value = read_value(name, self._schema.entity(name).type, column(name), type)
+        return f"coalesce({value}, raise_error({text(f'column `{name}` has no key in a row')}))"
 
     def _rows(self, prefix: str, wanted: Sequence, struct: st.StructType | None) -> str:
         """The column of a sequence's rows."""

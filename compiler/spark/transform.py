@@ -34,9 +34,9 @@ def transform(bundle: Bundle, set_name: str, df: DataFrame, keep: Sequence[str] 
     spark_plan = plan_set(bundle, set_name)
     read = read_inputs(bundle.schema, df.schema, dict.fromkeys(spark_plan.inputs.values()))
     kept = [functions.col(column(name)) for name in keep]
-    for made in (read.sequences, read.lists):
-        if made:
-            df = df.select("*", *(functions.expr(sql).alias(name) for name, sql in made.items()))
+    for rows in (read.sequences, read.lists):
+        if rows:
+            df = df.select("*", *(functions.expr(sql).alias(name) for name, sql in rows.items()))
     df = df.select(
         *kept,
         *(

@@ -1,0 +1,249 @@
+"""`feat dataset`: training data from a sample log, as of each sample's time, or from rows already joined."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from pyspark.sql import functions
+
+from compiler.bundle import Bundle
+from compiler.inputs import in_reading_order, inputs_read, needed_fields, with_keys
+from compiler.spark.sql import column
+from compiler.spark.transform import plan_set, transform
+from featdsl.errors import InputError
+from featdsl.program import Field, Sequence
+from offline.layout import Layout
+from offline.parts import FLAGS, PartWriter, write_parts
+from offline.shipped import packed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+REPORT = "_REPORT.json"
+ENGINES = ("native", "spark")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRows:
+    """Rows ready for a program: a struct column a source, `request` and `candidate`, and the columns of `layout`
+    but for the outputs. `order`: the columns to sort the data by; none: as it comes."""
+
+    df: DataFrame
+    layout: Layout
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was made. `sources`: rows that were missing, by source. `fields`: by field, how often it was null in a
+    row that was there (it read as its default, or as null). `labels`: how often a label was null.
+    `nonfinite`: outputs that were not finite and became 0 (None: not counted by this engine)."""
+
+    folder: str
+    set_name: str
+    fingerprint: str
+    engine: str
+    rows: int
+    sources: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    nonfinite: int | None = None
+    plan: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "set": self.set_name,
+            "fingerprint": self.fingerprint,
+            "engine": self.engine,
+            "rows": self.rows,
+            "missing_rows": self.sources,
+            "null_fields": self.fields,
+            "null_labels": self.labels,
+            "nonfinite_outputs": self.nonfinite,
+            "plan": list(self.plan),
+            "files": list(self.files),
+        }
+
+
+def write_dataset(
+    bundle: Bundle,
+    set_name: str,
+    joined: JoinedRows,
+    out: str | Path,
+    *,
+    engine: str = "native",
+    overwrite: bool = False,
+    say: Say = lambda line: None,
+) -> Report:
+    """Runs a program set on joined rows and writes the data set to the folder `out` (see
+    `offline/layout.py`) with a report beside the files. It is written aside and then renamed.
+
+    Errors: `InputError` where `out` is already there and not to be overwritten, or rows cannot be read.
+    """
+    target = Path(out).absolute()
+    _may_write(target, overwrite)
+    aside = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    schema = joined.layout.schema(bundle, set_name)
+    flags = _flags(bundle, set_name, joined)
+    df = joined.df.withColumn(FLAGS, functions.expr(_flag_array(list(flags.values()))))
+    plan: tuple[str, ...] = ()
+    kept = list(dict.fromkeys([*joined.layout.kept, FLAGS, *joined.order]))
+    if engine == "spark":
+        plan = tuple(plan_set(bundle, set_name).describe())
+        df = transform(bundle, set_name, df, kept)
+    if joined.order:
+        df = df.orderBy(*(column(name) for name in joined.order))
+    program = packed(bundle) if engine == "native" else None
+    writer = PartWriter(str(aside), schema.serialize().to_pybytes(), len(flags), program, set_name)
+    aside.mkdir(parents=True)
+    try:
+        say(f"writing {set_name} with the {engine} engine")
+        parts = _run(lambda: write_parts(df, writer))
+        if not parts:
+            pq.write_table(schema.empty_table(), aside / "part-00000.parquet")
+        report = _report(bundle, set_name, target, engine, parts, list(flags), plan)
+        (aside / REPORT).write_text(json.dumps(report.as_data(), indent=1) + "\n", encoding="utf-8")
+        _put_in_place(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return report
+
+
+def program_set(bundle: Bundle, what: str, model: str | None) -> str:
+    """The set to make: `features`, or the inputs of the named model, or of the only one. Errors:
+    `InputError` where that is not clear."""
+    if what == "features":
+        return "features"
+    if model is None and len(bundle.models) != 1:
+        known = ", ".join(bundle.models)
+        if not known:
+            raise InputError("the program has no model", help="make its features: --what features")
+        raise InputError("the program has several models", help=f"name one with --model: {known}")
+    return f"model/{bundle.model(model).name if model else next(iter(bundle.models))}"
+
+
+def fields_to_read(bundle: Bundle, set_name: str) -> dict[str, tuple[Field | Sequence, ...]]:
+    """The fields that a set reads (and those that hold keys), by source, `request` and `candidate`; each source
+    after the one that holds its key."""
+    roots = [root.node for root in bundle.outputs(set_name).values() if root.stage != "after"]
+    inputs = with_keys(bundle.schema, inputs_read(roots))
+    parts: dict[str, tuple[Field | Sequence, ...]] = {
+        "request": bundle.schema.request,
+        "candidate": bundle.schema.candidate,
+        **{source.name: source.fields for source in in_reading_order(bundle.schema.sources)},
+    }
+    needed = {name: needed_fields(name, fields, inputs) for name, fields in parts.items()}
+    return {name: fields for name, fields in needed.items() if fields}
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+def _flags(bundle: Bundle, set_name: str, joined: JoinedRows) -> dict[tuple[str, str], str]:
+    """What is counted, by kind and name: SQL that is true for a row that counts."""
+    flags: dict[tuple[str, str], str] = {}
+    for name, fields in fields_to_read(bundle, set_name).items():
+        if name not in joined.df.columns:
+            flags["source", name] = "true"
+            continue
+        given = joined.df.schema[name].dataType
+        if name not in ("request", "candidate"):
+            flags["source", name] = f"{column(name)} is null"
+        for f in fields:
+            if f.name in getattr(given, "names", ()):
+                at = f"{column(name)}.{column(f.name)}"
+                flags["field", f"{name}.{f.name}"] = f"{column(name)} is not null and {at} is null"
+    for label, (name, _) in joined.layout.labels.items():
+        flags["label", label] = f"{column(name)} is null"
+    return flags
+
+
+def _flag_array(flags: list[str]) -> str:
+    return f"array({', '.join(flags)})" if flags else "cast(array() as array<boolean>)"
+
+
+def _report(
+    bundle: Bundle,
+    set_name: str,
+    target: Path,
+    engine: str,
+    parts: list[Any],
+    flags: list[tuple[str, str]],
+    plan: tuple[str, ...],
+) -> Report:
+    counts = [sum(part.flags[i] for part in parts) for i in range(len(flags))]
+
+    def counted(kind: str) -> dict[str, int]:
+        return {name: n for (of, name), n in zip(flags, counts, strict=True) if of == kind}
+
+    return Report(
+        str(target),
+        set_name,
+        bundle.fingerprint,
+        engine,
+        sum(part.num_rows for part in parts),
+        counted("source"),
+        counted("field"),
+        counted("label"),
+        sum(part.nonfinite for part in parts) if engine == "native" else None,
+        plan,
+        tuple(part.file for part in parts) or ("part-00000.parquet",),
+    )
+
+
+# --- files and failures ------------------------------------------------------------------------
+
+
+def _may_write(target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if not overwrite:
+        raise InputError(
+            f"the output is already there: {target}", help="name another --out, or add --overwrite"
+        )
+    if target.is_dir() and any(target.iterdir()) and not (target / REPORT).exists():
+        raise InputError(f"the output is a folder that is no data set: {target}", help="name another --out")
+    if not target.is_dir():
+        raise InputError(f"the output is a file: {target}", help="name a folder with --out")
+
+
+def _put_in_place(aside: Path, target: Path) -> None:
+    if target.exists():
+        old = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+        os.replace(target, old)
+        os.replace(aside, target)
+        shutil.rmtree(old)
+    else:
+        os.replace(aside, target)
+
+
+def _run(job: Callable[[], Any]) -> Any:
+    """Runs a job. What rows were at fault for is an `InputError` with the message from the executor."""
+    from pyspark.errors import PySparkException
+
+    try:
+        return job()
+    except PySparkException as error:
+        raise InputError(f"the job failed: {reason_of(error)}") from None
+
+
+def reason_of(error: Exception) -> str:
+    """The line of a failed job's error that says why."""
+    text = str(error)
+    for mark in ("featdsl.errors.InputError: ", "[USER_RAISED_EXCEPTION] ", "engine._engine.EngineError: "):
+        if mark in text:
+            return text.split(mark, 1)[1].splitlines()[0].removesuffix(" SQLSTATE: P0001")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    caused = [line for line in lines if line.startswith("Caused by: ")]
+    return (caused[-1] if caused else lines[0] if lines else type(error).__name__)[:400]

@@ -1,0 +1,191 @@
+"""Joined rows: from a feat.toml (samples joined with sources), or from files of rows already joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyspark.sql.types as st
+from pyspark.sql import functions
+
+from compiler.bundle import Bundle
+from compiler.spark.sql import column, text
+from featdsl.errors import InputError
+from featdsl.program import Field, Sequence, Source
+from featdsl.types import Kind, Type
+from offline.config import ColumnRef, Columns, Config, SamplesConfig, SourceConfig, Table
+from offline.dataset import JoinedRows, fields_to_read
+from offline.join import TIME, join_source
+from offline.layout import Layout, layout_of
+from offline.sources import key_of, microseconds, named_column, only_known, read_table, source_rows, struct_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+Say = Callable[[str], None]
+
+_LABEL_TYPES = {
+    Kind.BOOL: "boolean",
+    Kind.INT32: "int",
+    Kind.INT64: "bigint",
+    Kind.FLOAT32: "float",
+    Kind.FLOAT64: "double",
+    Kind.STRING: "string",
+    Kind.TIMESTAMP: "timestamp",
+    Kind.ID: "bigint",
+}
+
+
+def join_samples(
+    session: SparkSession, bundle: Bundle, set_name: str, config: Config, say: Say = lambda line: None
+) -> JoinedRows:
+    """The sample log of feat.toml, joined with every source that the set reads, to be ordered by time, then
+    keys. Errors: `InputError` naming the key in feat.toml."""
+    samples = config.samples
+    if samples is None:
+        raise InputError(
+            f"{config.file.name}: `samples` is missing", help="name the sample log under [samples]"
+        )
+    only_known("sources", config.sources, [s.name for s in bundle.schema.sources], "the program")
+    needed = fields_to_read(bundle, set_name)
+    layout = layout_of(
+        bundle,
+        set_name,
+        [entity.name for entity in bundle.schema.entities],
+        samples.time is not None,
+        _labels_of(bundle, set_name),
+    )
+    df = _read_samples(session, bundle, samples, layout, needed)
+    for name, fields in needed.items():
+        if name not in ("request", "candidate"):
+            source = bundle.schema.source(name)
+            say(f"joining {name}")
+            table = table_of(config, source)
+            df = join_source(df, bundle.schema, source, source_rows(session, table, source, fields))
+    if samples.time is not None and layout.time is not None:
+        df = df.withColumn(layout.time, functions.expr(f"timestamp_micros({TIME})")).drop(TIME)
+    keys = [name for name, _ in layout.keys.values()]
+    return JoinedRows(df, layout, (*([layout.time] if layout.time else []), *keys))
+
+
+def read_rows(session: SparkSession, bundle: Bundle, set_name: str, path: str) -> JoinedRows:
+    """Rows that are joined already (Parquet, JSON by its suffix), in their order. Keys, a `time` and labels
+    are kept where the rows have columns of these names."""
+    suffix = Path(path).suffix.removeprefix(".")
+    format = "json" if suffix in ("json", "jsonl", "ndjson") else "parquet"
+    df = read_table(session, Table(str(Path(path).absolute()), format), "--rows")
+    order: tuple[str, ...] = ()
+    if format == "parquet" and len(df.inputFiles()) > 1:
+        order = ("__file", "__row_index")
+        df = df.select(
+            "*", *(functions.col(f"_metadata.{c[2:]}").alias(c) for c in ("__file_path", "__row_index"))
+        )
+        df = df.withColumnRenamed("__file_path", "__file")
+    keys = [e.name for e in bundle.schema.entities if e.name in df.columns]
+    labels = [label for label in _labels_of(bundle, set_name) if label in df.columns]
+    timed = "time" in df.columns and isinstance(df.schema["time"].dataType, st.TimestampType)
+    layout = layout_of(bundle, set_name, keys, timed, labels)
+    named: dict[str, Column] = {name: _not_null(entity) for entity, (name, _) in layout.keys.items()}
+    if layout.time is not None:
+        named[layout.time] = _not_null("time")
+    for label, (name, type) in layout.labels.items():
+        named[name] = functions.col(column(label)).cast(_LABEL_TYPES[type.kind])
+    return JoinedRows(df.withColumns(named), layout, order)
+
+
+def table_of(config: Config, source: Source) -> SourceConfig:
+    """The configuration of the table that a source's rows are stored in. Errors: `InputError` without one."""
+    found = config.sources.get(source.rows_of)
+    if found is None:
+        raise InputError(
+            f"{config.file.name}: `sources.{source.rows_of}` is missing",
+            help=f"say where its rows lie: [sources.{source.rows_of}] with `path` and `key`",
+        )
+    return found
+
+
+def _labels_of(bundle: Bundle, set_name: str) -> list[str]:
+    if set_name == "features":
+        return []
+    return [label.name for label in bundle.model(set_name.removeprefix("model/")).labels]
+
+
+def _not_null(name: str) -> Column:
+    missing = f"raise_error({text(f'column `{name}` has no value in a row')})"
+    return functions.expr(f"coalesce({column(name)}, {missing})")
+
+
+def _read_samples(
+    session: SparkSession,
+    bundle: Bundle,
+    samples: SamplesConfig,
+    layout: Layout,
+    needed: dict[str, tuple[Field | Sequence, ...]],
+) -> DataFrame:
+    log = read_table(session, samples.table, "samples")
+    only_known("samples.keys", samples.keys, layout.keys, "the program")
+    only_known("samples.labels", samples.labels, layout.labels, "the model")
+    columns: dict[str, str] = {}
+    for entity, (name, type) in layout.keys.items():
+        key = key_of(log, f"samples.keys.{entity}", _ref(samples.keys, entity).column, type)
+        columns[entity] = f"coalesce({key}, raise_error({text(f'a sample has no key `{entity}`')}))"
+        columns[name] = columns[entity]
+    if samples.time is not None:
+        at = microseconds(log, "samples.time", samples.time)
+        columns[TIME] = f"coalesce({at}, raise_error({text('a sample has no time')}))"
+    for name, declared, given in (
+        ("request", bundle.schema.request, samples.request),
+        ("candidate", bundle.schema.candidate, samples.candidate),
+    ):
+        only_known(f"samples.{name}", given, [f.name for f in declared], f"`{name}`")
+        if name in needed:
+            columns[name] = _sent(log, name, needed[name], given, columns.get(TIME))
+    for label, (name, type) in layout.labels.items():
+        x = named_column(log, f"samples.labels.{label}", _ref(samples.labels, label).column)
+        columns[name] = _label(label, x, type)
+    return log.select(*(functions.expr(sql).alias(name) for name, sql in columns.items()))
+
+
+def _ref(columns: Columns, name: str) -> ColumnRef:
+    ref = columns.get(name, ColumnRef(name))
+    if not isinstance(ref, ColumnRef):
+        raise InputError(f"`{name}` in [samples] is one column, not several")
+    return ref
+
+
+def _label(name: str, given: str, type: Type) -> str:
+    cast = f"try_cast({given} as {_LABEL_TYPES[type.kind]})"
+    wrong = f"raise_error(concat({text(f'label `{name}` is no {type}: ')}, cast({given} as string)))"
+    return f"if({given} is null, null, coalesce({cast}, {wrong}))"
+
+
+def _sent(
+    log: DataFrame, name: str, fields: tuple[Field | Sequence, ...], columns: Columns, time: str | None
+) -> str:
+    """The struct `request` or `candidate`: from the columns named in feat.toml, else from those of the fields'
+    names. A field with `= now` is the sample's time. What has no column reads as its default."""
+    parts: list[str] = []
+    for f in fields:
+        at = f"samples.{name}.{f.name}"
+        now = isinstance(f, Field) and f.now and f.name not in columns
+        if now:
+            if time is None:
+                raise InputError(
+                    f"`{at}` is the sample's time, but the samples have none",
+                    help="name the column: `time` in [samples]",
+                )
+            parts += [text(f.name), time]
+        elif f.name in columns or f.name in log.columns:
+            one = struct_of(log, f"samples.{name}", [f], columns)
+            value = f"{one}.{column(f.name)}"
+            parts += [
+                text(f.name),
+                f"coalesce({value}, {time})" if getattr(f, "now", False) and time else value,
+            ]
+        elif isinstance(f, Field) and f.default is None and not f.type.nullable and f.type.is_scalar:
+            raise InputError(
+                f"`{at}` is missing: the field is required, and the samples have no column of its name",
+                help=f"name its column under [samples.{name}], or give the field a default in the program",
+            )
+    return f"named_struct({', '.join(parts)})" if parts else "cast(null as struct<none: int>)"

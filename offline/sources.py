@@ -1,0 +1,239 @@
+"""Tables as the program's sources: reading them, and putting their columns into the declared fields."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyspark.sql.types as st
+from pyspark.sql import functions
+
+from compiler.spark.sql import column, text
+from featdsl.errors import InputError
+from featdsl.program import Field, Sequence, Source
+from featdsl.types import Kind, Type, list_of
+from offline.config import UNITS, ColumnRef, Columns, SourceConfig, Table, TimeColumn
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+KEY, AT, TIE, ROW = "__key", "__at", "__tie", "__row"
+"""The columns of a source's rows: key; microseconds from which the row holds; what decides between rows of one
+key and time; the struct of fields."""
+
+_INTEGERS = (st.ByteType, st.ShortType, st.IntegerType, st.LongType)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows with the columns KEY, ROW and, if `timed`, AT and TIE. `name` is the source's, for messages."""
+
+    name: str
+    df: DataFrame
+    timed: bool
+
+
+def read_table(session: SparkSession, table: Table, at: str) -> DataFrame:
+    """The table; `at` is its place in feat.toml, for messages. CSV has all columns as strings (they are
+    cast to what the program declares). Errors: `InputError` where it cannot be read."""
+    from pyspark.errors import PySparkException
+
+    try:
+        if table.format == "table":
+            return session.read.table(table.location)
+        reader = session.read.options(**table.options)
+        if table.format == "csv":
+            return reader.option("header", table.options.get("header", "true")).csv(table.location)
+        return reader.json(table.location) if table.format == "json" else reader.parquet(table.location)
+    except PySparkException as error:
+        if "PATH_NOT_FOUND" in str(error) or "TABLE_OR_VIEW_NOT_FOUND" in str(error):
+            raise InputError(
+                f"`{at}`: there is no such table: {table.location}", help="see `path` or `table` in feat.toml"
+            ) from None
+        first = str(error).splitlines()[0]
+        raise InputError(f"`{at}`: the table cannot be read: {table.location}: {first}") from None
+
+
+def source_rows(
+    session: SparkSession, config: SourceConfig, source: Source, fields: Iterable[Field | Sequence]
+) -> SourceRows:
+    """The rows of a source with the given fields. A row without key or time is left out. Errors:
+    `InputError` for a column that is not there or of another type."""
+    at = f"sources.{config.name}"
+    df = read_table(session, config.table, at)
+    fields = tuple(fields)
+    known = {f.name for f in source.fields}
+    only_known(f"{at}.columns", config.columns, known, f"source `{source.name}`")
+    row = struct_of(df, f"{at}.columns", fields, config.columns)
+    key_type = source.key_type.item if source.key_type.is_listlike else source.key_type
+    key = key_of(df, f"{at}.key", config.key, key_type)
+    selected = df.select(
+        functions.expr(key).alias(KEY), functions.expr(row).alias(ROW), *_when(df, at, config)
+    )
+    selected = selected.where(functions.col(KEY).isNotNull())
+    if config.time is None:
+        return SourceRows(config.name, selected, False)
+    if config.tie_break is None:
+        kind = selected.schema[ROW].dataType
+        tie = f"to_json({ROW})" if _has_map(kind) else ROW
+        selected = selected.withColumn(TIE, functions.expr(tie))
+    return SourceRows(config.name, selected.where(functions.col(AT).isNotNull()), True)
+
+
+def _when(df: DataFrame, at: str, config: SourceConfig) -> list[Column]:
+    if config.time is None:
+        return []
+    time = microseconds(df, f"{at}.time", config.time)
+    columns = [functions.expr(f"{time} + {config.delay_us}L").alias(AT)]
+    if config.tie_break is not None:
+        columns.append(functions.expr(named_column(df, f"{at}.tie_break", config.tie_break)).alias(TIE))
+    return columns
+
+
+def microseconds(df: DataFrame, at: str, time: TimeColumn) -> str:
+    """A time column as microseconds. A timestamp without a zone is in UTC."""
+    x = named_column(df, at, time.column)
+    found = _in_microseconds(x, _type(df, x), time.unit)
+    if found is None:
+        raise InputError(
+            f"`{at}`: the column is no time: `{time.column}` is {_type(df, x).simpleString()}",
+            help="a timestamp, a date, or a number with `time_unit`",
+        )
+    return found
+
+
+def key_of(df: DataFrame, at: str, name: str, type: Type) -> str:
+    """A key column as the entity's type."""
+    x = named_column(df, at, name)
+    given = _type(df, x)
+    if type.kind is Kind.STRING and isinstance(given, st.StringType):
+        return x
+    held = "int" if type.kind is Kind.INT32 else "bigint"
+    if type.kind is not Kind.STRING and isinstance(given, (*_INTEGERS, st.StringType)):
+        return _parsed(at, x, held) if isinstance(given, st.StringType) else _fitting(at, x, held)
+    raise InputError(f"`{at}`: the key is {type}, but the column `{name}` is {given.simpleString()}")
+
+
+def struct_of(df: DataFrame, at: str, fields: Iterable[Field | Sequence], columns: Columns) -> str:
+    """The struct of the given fields, from the columns named in feat.toml, else from those of their names."""
+    parts: list[str] = []
+    for f in fields:
+        spec = columns.get(f.name, ColumnRef(f.name))
+        if isinstance(spec, ColumnRef):
+            value = _value(df, f"{at}.{f.name}", spec, f)
+        elif isinstance(f, Sequence):
+            only_known(f"{at}.{f.name}", spec, {m.name for m in f.fields}, f"sequence `{f.name}`")
+            value = struct_of(df, f"{at}.{f.name}", _as_lists(f), spec)
+        else:
+            raise InputError(f"`{at}.{f.name}`: the field is no sequence, so it has one column")
+        parts += [text(f.name), value]
+    return f"named_struct({', '.join(parts)})"
+
+
+def _as_lists(sequence: Sequence) -> tuple[Field, ...]:
+    return tuple(Field(f.name, list_of(f.type)) for f in sequence.fields)
+
+
+def _value(df: DataFrame, at: str, ref: ColumnRef, f: Field | Sequence) -> str:
+    x = named_column(df, at, ref.column)
+    given = _type(df, x)
+    if isinstance(f, Sequence):
+        return x
+    if isinstance(given, st.StringType) and f.type.kind is not Kind.STRING:
+        return _from_text(at, x, f.type)
+    if f.type.kind is Kind.TIMESTAMP:
+        return _in_microseconds(x, given, ref.unit) or x
+    if f.type.is_listlike and f.type.item.kind is Kind.TIMESTAMP and isinstance(given, st.ArrayType):
+        element = _in_microseconds("t_", given.elementType, ref.unit)
+        return f"transform({x}, t_ -> {element})" if element else x
+    return x
+
+
+def _in_microseconds(x: str, given: st.DataType, unit: str) -> str | None:
+    if isinstance(given, st.TimestampType | st.TimestampNTZType | st.DateType):
+        return f"unix_micros(cast({x} as timestamp))"
+    if isinstance(given, _INTEGERS):
+        whole = f"cast({x} as bigint)"
+        return _scaled(whole, unit)
+    if isinstance(given, st.FloatType | st.DoubleType) and unit != "ns":
+        return f"cast(round(cast({x} as double) * {UNITS[unit]}D) as bigint)"
+    if isinstance(given, st.StringType):
+        return f"unix_micros(try_to_timestamp({x}))"
+    return None
+
+
+def _scaled(x: str, unit: str) -> str:
+    return f"(({x} - pmod({x}, 1000L)) div 1000L)" if unit == "ns" else f"({x} * {UNITS[unit]}L)"
+
+
+_TEXT_TYPES = {
+    Kind.BOOL: "boolean",
+    Kind.INT32: "int",
+    Kind.INT64: "bigint",
+    Kind.FLOAT32: "float",
+    Kind.FLOAT64: "double",
+    Kind.TIMESTAMP: "timestamp",
+    Kind.ID: "bigint",
+}
+
+
+def _from_text(at: str, x: str, type: Type) -> str:
+    """Text (of a CSV file) as a declared type; lists and maps are JSON. Empty text is null."""
+    if type.is_scalar:
+        return _parsed(at, x, _TEXT_TYPES[type.kind])
+    return f"from_json({x}, {text(_json_type(type))})"
+
+
+def _json_type(type: Type) -> str:
+    if type.is_listlike:
+        return f"array<{_json_type(type.item)}>"
+    if type.kind is Kind.MAP:
+        assert type.key is not None
+        return f"map<{_json_type(type.key)}, {_json_type(type.item)}>"
+    return "string" if type.kind is Kind.STRING else _TEXT_TYPES[type.kind]
+
+
+def _fitting(at: str, x: str, type: str) -> str:
+    wrong = f"raise_error(concat({text(f'`{at}`: does not fit {type}: ')}, cast({x} as string)))"
+    return f"if({x} is null, null, coalesce(try_cast({x} as {type}), {wrong}))"
+
+
+def _parsed(at: str, x: str, type: str) -> str:
+    wrong = f"raise_error(concat({text(f'`{at}`: is no {type}: ')}, {x}))"
+    return f"if({x} is null or trim({x}) = '', null, coalesce(try_cast({x} as {type}), {wrong}))"
+
+
+def named_column(df: DataFrame, at: str, name: str) -> str:
+    """The SQL of a column, which may be a field of a struct (`profile.age`)."""
+    if name in df.columns:
+        return column(name)
+    first, *rest = name.split(".")
+    type: st.DataType = df.schema
+    for part in (first, *rest):
+        if not isinstance(type, st.StructType) or part not in type.names:
+            near = difflib.get_close_matches(name, df.columns, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"the columns are: {', '.join(df.columns)}"
+            raise InputError(f"`{at}`: the table has no such column: {name}", help=advice)
+        type = type[part].dataType
+    return ".".join(column(part) for part in (first, *rest))
+
+
+def _type(df: DataFrame, x: str) -> st.DataType:
+    return df.select(functions.expr(x).alias("x")).schema["x"].dataType
+
+
+def _has_map(type: st.DataType) -> bool:
+    if isinstance(type, st.StructType):
+        return any(_has_map(f.dataType) for f in type.fields)
+    return isinstance(type, st.MapType) or (isinstance(type, st.ArrayType) and _has_map(type.elementType))
+
+
+def only_known(at: str, given: Mapping[str, object], known: Iterable[str], of: str) -> None:
+    """Errors: `InputError` for a name in `given` that is not one of `known`, the fields of `of`."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(sorted(known))}"
+            raise InputError(f"`{at}.{name}`: {of} has no `{name}`", help=advice)

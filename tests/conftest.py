@@ -1,0 +1,22 @@
+"""Fixtures that more than one room's tests need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One Spark for all tests of a process: two cores, small shuffles."""
+    from offline.session import open_session
+
+    settings = {"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g"}
+    session = open_session("tests", master="local[2]", settings=settings)
+    yield session
+    session.stop()
