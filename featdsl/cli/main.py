@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     module.configure(parser)
     try:
-        options = parser.parse_args(arguments[1:])
+        options = parser.parse_intermixed_args(arguments[1:])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     return _run(module, options)
