@@ -6,13 +6,14 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from featdsl.types import SCALAR_KINDS, Kind, Type
 from tests.conformance.cases import Case, Variable, fits
+from tests.conformance.unhash import unhash
 
 PATH = "conformance.feat"
 
@@ -57,13 +58,13 @@ def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
     for i, case in enumerate(cases):
         names: dict[str, str] = {}
         for variable in case.variables:
-            if not fits(_plain(variable.value), variable.type):
+            if not fits(variable.value, variable.type):
                 raise ValueError(f"{case.place}: {variable.name} is no {variable.type}")
             if constants and _has_literal(variable):
                 names[variable.name] = _literal(variable.value, variable.type)
             else:
                 names[variable.name] = _column(i, variable)
-        requests += [f"  {_field(i, v)}: {v.type}" for v in case.variables if "." not in v.name]
+        requests += [f"  {_field(i, v)}: {_stored(v.type)}" for v in case.variables if "." not in v.name]
         head += _sequence_sources(i, case)
         for name, entries in case.vocabs.items():
             overlay[f"{name}.txt"] = "".join(f"{entry}\n" for entry in entries)
@@ -102,10 +103,10 @@ def rows_of(program: Program, count: int) -> pa.Table:
     pool: dict[Type, list[Any]] = {}
     for case in program.cases:
         for v in case.variables:
-            pool.setdefault(v.type, []).append(_plain(v.value))
+            pool.setdefault(v.type, []).append(_plain(v.value, v.type))
     for i, case in enumerate(program.cases):
         for v in case.variables:
-            own = _plain(v.value)
+            own = _plain(v.value, v.type)
             if "." in v.name:
                 sequence, member = v.name.split(".")
                 source = structs.setdefault(f"c{i}_{sequence}", {})
@@ -184,6 +185,8 @@ def _column(index: int, variable: Variable) -> str:
         text = f"c{index}_{sequence}.s.{member}"
     else:
         text = f"request.{_field(index, variable)}"
+    if _stored(variable.type) != variable.type:
+        return f"hash({text})"
     return f"wild({text})" if _is_wild(variable.value) else text
 
 
@@ -192,7 +195,7 @@ def _sequence_sources(index: int, case: Case) -> list[str]:
     for v in case.variables:
         if "." in v.name:
             sequence, member = v.name.split(".")
-            sources.setdefault(f"c{index}_{sequence}", []).append(f"{member}: {v.type.item}")
+            sources.setdefault(f"c{index}_{sequence}", []).append(f"{member}: {_stored(v.type.item)}")
     return [f"source {name} of user {{ s: sequence {{ {' '.join(m)} }} }}" for name, m in sources.items()]
 
 
@@ -202,10 +205,19 @@ def _is_wild(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _plain(value: Any) -> Any:
-    """The value with stand-ins for what is not finite."""
+def _stored(type: Type) -> Type:
+    """The type of the column: an int64 for an id, which is made of it by `hash`."""
+    if type.is_listlike:
+        return replace(type, element=_stored(type.item))
+    return replace(type, kind=Kind.INT64) if type.kind is Kind.ID else type
+
+
+def _plain(value: Any, type: Type) -> Any:
+    """The value as stored: stand-ins for what is not finite, and for an id what it is the hash of."""
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [_plain(v, type.item) for v in value]
+    if type.kind is Kind.ID and value is not None:
+        return unhash(value)
     return _STAND_IN[str(value)] if _is_wild(value) else value
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from featdsl.check import check
 from featdsl.operators import OPERATORS
 from featdsl.program import CheckedProgram
+from tests.conformance import engines
 from tests.conformance.cases import FOLDER, Case, all_cases
 from tests.conformance.engines import ENGINES
 from tests.conformance.programs import PATH, Program, exact, program_of, rows_of, wanted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 CASES = all_cases()
 FAMILIES = sorted({case.family for case in CASES})
@@ -56,13 +61,27 @@ def test_values(family: str, engine: str, variables: str) -> None:
     program, checked = _checked(family, variables == "constants")
     found = []
     for count in (1, ROWS):
-        results = ENGINES[engine](checked, rows_of(program, count))
-        for index, case in enumerate(program.cases):
-            got = results[f"f{index}"][::2]
-            expected = wanted(program, index)
-            if any(exact(value) != exact(expected) for value in got):
-                found.append(f"{case.place}: {got[0]!r}, not {expected!r} (in a batch of {count}: {got!r})")
+        found += _differences(program, ENGINES[engine](checked, rows_of(program, count)))
     assert not found, f"{len(found)} differ:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("variables", ["columns", "constants"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values_in_spark(family: str, variables: str, spark: SparkSession) -> None:
+    program, checked = _checked(family, variables == "constants")
+    found = _differences(program, engines.spark(checked, rows_of(program, ROWS), spark))
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found)
+
+
+def _differences(program: Program, results: dict[str, list[Any]]) -> list[str]:
+    """What is not, to the bit, as the cases want it; see `rows_of` for the rows that are theirs."""
+    found = []
+    for index, case in enumerate(program.cases):
+        got = results[f"f{index}"][::2]
+        expected = wanted(program, index)
+        if not got or any(exact(value) != exact(expected) for value in got):
+            found.append(f"{case.place}: {got!r}, not {expected!r}")
+    return found
 
 
 @pytest.mark.parametrize("family", FAMILIES)
