@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from compiler.arrow_types import arrow_type
 from featdsl.program import Entity, Field, Schema
 from featdsl.types import Kind
+from online.columns import BadValue, column_of, row_of
 from online.errors import CallError, Reason, did_you_mean
 from online.proto.scorer_pb2 import ExplainRequest, Keys, ScoreRequest, Value, Values
-from online.values import BadValue, arrow_type, column_of, row_of
 
 Key = int | str
 

@@ -44,6 +44,10 @@ class StoreLink:
         """As `Store.several`. Errors: `StoreUnavailable`."""
         return self.get().several(requests)
 
+    def schema(self, fingerprint: bytes) -> str | None:
+        """As `Store.schema`. Errors: `StoreUnavailable`."""
+        return self.get().schema(fingerprint)
+
     def check(self) -> bool:
         """Whether the store answers now; `problem` says why not."""
         try:

@@ -1,0 +1,163 @@
+"""`feat serve`: starts the scoring server."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featdsl.errors import InputError
+
+if TYPE_CHECKING:
+    from compiler.bundle import Bundle
+    from compiler.signature import ModelSignature
+    from online.server import ScoringServer
+
+SUMMARY = "Starts the scoring server: features from the store, scores from the newest published model."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    program = parser.add_mutually_exclusive_group()
+    program.add_argument("--bundle", metavar="B", help="the program as `feat build` wrote it")
+    program.add_argument("--program", metavar="X.feat", help="the program as text")
+    parser.add_argument("--store", metavar="URL", help="where rows are: lmdb://folder, redis://host:port/0")
+    parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
+    parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="a feat.toml: program and store")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], help="a variable of feat.toml"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
+    parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
+    parser.add_argument("--threads", type=int, default=8, help="calls that run at once (8)")
+    parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
+    parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
+    parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
+    parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
+    parser.add_argument(
+        "--when-store-down",
+        choices=("fail", "defaults"),
+        default="fail",
+        help="fail the call, or go on as if every row were missing and say so in the answer (fail)",
+    )
+    parser.add_argument("--grace-s", type=float, default=30.0, help="time to finish calls on SIGTERM (30)")
+    parser.epilog = (
+        "example:\n"
+        "  feat serve --bundle movies.featb --store lmdb://store --registry dir://registry --port 8500"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    program, store, registry, model_name = _places(args)
+    bundle = _load(program)
+    model = _model(bundle, model_name)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _signalled(stopping))
+    server = _server(args, bundle, model, store, registry)
+    try:
+        port = server.start()
+        _announce(args, server, port, f"{bundle.schema.namespace}/{model.name}")
+        stopping.wait()
+        logging.getLogger("featdsl.server").info("stopping: finishing the calls in flight")
+    finally:
+        server.stop(args.grace_s if stopping.is_set() else 0)
+        if args.port_file is not None:
+            args.port_file.unlink(missing_ok=True)
+    return 0
+
+
+def _signalled(stopping: threading.Event) -> None:
+    if stopping.is_set():
+        os._exit(130)
+    stopping.set()
+
+
+def _server(
+    args: argparse.Namespace, bundle: Bundle, model: ModelSignature, store: str, registry: str
+) -> ScoringServer:
+    from online.model_server import EmbeddedModelServer
+    from online.server import ScoringServer, ServerOptions
+
+    options = ServerOptions(
+        host=args.host,
+        port=args.port,
+        threads=_positive(args.threads, "--threads"),
+        max_items=_positive(args.max_items, "--max-items"),
+        defaults_when_store_down=args.when_store_down == "defaults",
+        default_timeout_s=_positive(args.timeout_ms, "--timeout-ms") / 1000,
+        store_timeout_s=_positive(args.store_timeout_ms, "--store-timeout-ms") / 1000,
+    )
+    models = EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
+    return ScoringServer(bundle, model, store, registry, models, options)
+
+
+def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
+    """Program, store, registry and model, from the options or else from feat.toml."""
+    program, store, registry, model = args.bundle or args.program, args.store, args.registry, args.model
+    if args.config is not None:
+        from offline.config import read_config
+
+        variables = dict(setting.partition("=")[::2] for setting in args.set)
+        config = read_config(args.config, variables)
+        program = program or str(config.program)
+        store = store or config.store
+        model = model or config.model
+    for option, value in (("--bundle", program), ("--store", store), ("--registry", registry)):
+        if not value:
+            raise InputError(
+                f"nothing says where to find it: {option}", help="`feat serve --help` has an example"
+            )
+    return program, store, registry, model
+
+
+def _load(program: str) -> Bundle:
+    if not Path(program).exists():
+        raise InputError(f"there is no such program: {program}", help="make a bundle with `feat build`")
+    from featdsl.cli.program import load_program
+
+    bundle = load_program(program)
+    if bundle is None:
+        raise InputError(f"the program has mistakes: {program}")
+    return bundle
+
+
+def _model(bundle: Bundle, name: str | None) -> ModelSignature:
+    if name is not None:
+        return bundle.model(name)
+    if len(bundle.models) != 1:
+        known = ", ".join(bundle.models)
+        raise InputError(
+            f"the program has {len(bundle.models)} models: {known}" if known else "the program has no model",
+            help="name one with --model" if known else "add a `model` block, `feat check` helps",
+        )
+    return next(iter(bundle.models.values()))
+
+
+def _announce(args: argparse.Namespace, server: ScoringServer, port: int, name: str) -> None:
+    if args.port_file is not None:
+        aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
+        aside.write_text(f"{port}\n")
+        aside.rename(args.port_file)
+    problem = server.health.check()
+    serving = server.versions.serving
+    state = f"version {serving.version}" if serving is not None and not problem else f"not serving: {problem}"
+    with contextlib.suppress(BrokenPipeError):
+        print(f"listening on {args.host}:{port} for {name}, {state}", flush=True)
+
+
+def _positive(value: int, option: str) -> int:
+    if value < 1:
+        raise InputError(f"{option} must be 1 or more: {value}")
+    return value

@@ -1,0 +1,116 @@
+"""`ScorerClient`: asks a scoring server, with plain Python and numpy values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from online.errors import from_call
+from online.messages import column_message, keys_message, value_message
+from online.proto import MAX_MESSAGE_BYTES, SERVICE
+from online.proto.scorer_pb2 import (
+    ExplainAnswer,
+    ExplainRequest,
+    GetModelsAnswer,
+    GetModelsRequest,
+    ScoreAnswer,
+    ScoreRequest,
+)
+from online.results import Explanation, Scores, ServerInfo
+
+
+class ScorerClient:
+    """One connection, to be kept and shared among threads. Every method may raise `CallError`
+    (`online.errors`), whose `reason` says which kind of failure it is, and `InputError` for a value that
+    cannot be sent."""
+
+    def __init__(self, address: str, timeout_s: float = 10.0) -> None:
+        """`address`: `host:port`. Nothing is contacted before the first call."""
+        self.address = address
+        self.timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 1000),
+            ],
+        )
+        self._score = self._method("Score", ScoreAnswer)
+        self._explain = self._method("Explain", ExplainAnswer)
+        self._get_models = self._method("GetModels", GetModelsAnswer)
+
+    def score(
+        self,
+        keys: Mapping[str, Any],
+        request: Mapping[str, Any] | None = None,
+        candidate: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        model: str = "",
+        top_k: int = 0,
+        want_outputs: bool = False,
+        want_timings: bool = False,
+        timeout_s: float | None = None,
+    ) -> Scores:
+        """Scores a call's candidates. `keys`: by entity a key, or a sequence of keys (numpy too), one a
+        candidate. `candidate`: by field a column, one value a candidate."""
+        message = ScoreRequest(
+            model=model,
+            keys={name: keys_message(given) for name, given in keys.items()},
+            request={name: value_message(value) for name, value in (request or {}).items()},
+            candidate={name: column_message(column) for name, column in (candidate or {}).items()},
+            top_k=top_k,
+            want_outputs=want_outputs,
+            want_timings=want_timings,
+        )
+        return Scores.of(self._call(self._score, message, timeout_s))
+
+    def explain(
+        self,
+        keys: Mapping[str, Any],
+        request: Mapping[str, Any] | None = None,
+        candidate: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> Explanation:
+        """Every feature of one candidate: one key an entity, one value a field."""
+        message = ExplainRequest(
+            keys={name: keys_message([key]) for name, key in keys.items()},
+            request={name: value_message(value) for name, value in (request or {}).items()},
+            candidate={name: column_message([value]) for name, value in (candidate or {}).items()},
+        )
+        return Explanation.of(self._call(self._explain, message, timeout_s))
+
+    def models(self, *, timeout_s: float | None = None) -> ServerInfo:
+        """The program, the model, its versions and their states."""
+        return ServerInfo.of(self._call(self._get_models, GetModelsRequest(), timeout_s))
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> ScorerClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _method(self, name: str, answer: Any) -> Any:
+        return self._channel.unary_unary(
+            f"/{SERVICE}/{name}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+
+    def _call(self, method: Any, message: Any, timeout_s: float | None) -> Any:
+        try:
+            return method(message, timeout=self.timeout_s if timeout_s is None else timeout_s)
+        except grpc.RpcError as failed:
+            raise from_call(failed, self.address) from None

@@ -1,0 +1,205 @@
+"""The way of a call, from what it asks for to its answer, on one version of the model."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import DecodeError
+
+from compiler.bundle import Bundle
+from compiler.inputs import inputs_read
+from compiler.ir import reachable
+from compiler.signature import ModelSignature
+from online.answers import Scored, answer_of
+from online.budget import Budget
+from online.errors import CallError, Reason, deadline_exceeded
+from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.proto.scorer_pb2 import (
+    ExplainAnswer,
+    ExplainedFeature,
+    ExplainRequest,
+    NamedValue,
+    RowStatus,
+    ScoreAnswer,
+    ScoreRequest,
+    SourceRow,
+)
+from online.request import Call, CallReader
+from online.rows import RowSource
+from online.stages import Computed, Inputs, Stages
+from online.values import value_of
+from online.versions import Serving, VersionWatcher
+
+log = logging.getLogger("featdsl.executor")
+
+
+class Executor:
+    """Answers `Score` and `Explain` for one program, one model of it and one store. Thread safe."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: ModelSignature,
+        rows: RowSource,
+        server: ModelServer,
+        versions: VersionWatcher,
+        *,
+        max_items: int,
+        default_timeout_s: float,
+        now_micros: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._bundle = bundle
+        self._model = model
+        self._rows = rows
+        self._server = server
+        self._versions = versions
+        self._calls = CallReader(bundle.schema, max_items)
+        self._default_timeout_s = default_timeout_s
+        self._now = now_micros
+        self._scoring = Stages(bundle, f"model/{model.name}")
+        self._scoring_plan = rows.plan(self._scoring.programs)
+        self._features = Stages(bundle, "features")
+        self._features_plan = rows.plan(self._features.programs)
+        roots = bundle.outputs("features")
+        self._reads = {name: sorted(inputs_read([root.node])) for name, root in roots.items()}
+        self._input_types = {
+            str(node.attribute("name")): node.type
+            for node in reachable(root.node for root in roots.values())
+            if node.op == "input"
+        }
+        self.nonfinite_total = 0
+
+    def score(self, data: bytes, left_s: float | None) -> bytes:
+        """A `ScoreRequest` in, a `ScoreAnswer` out. Errors: `CallError`."""
+        budget = Budget(left_s, self._default_timeout_s)
+        with budget.stage("admit"):
+            message = _parsed(ScoreRequest, data)
+            if message.model not in ("", self._model.name):
+                raise CallError(
+                    Reason.UNKNOWN_MODEL,
+                    f"the server has no such model: {message.model}",
+                    help=f"it serves `{self._model.name}`",
+                    metadata={"model": message.model},
+                )
+            call = self._calls.read(message, self._now())
+        with self._versions.pin() as serving:
+            scored = self._score(call, serving, budget)
+        answer: ScoreAnswer = answer_of(
+            scored,
+            message.top_k,
+            message.want_outputs,
+            budget.timings if message.want_timings else None,
+            model=serving.model,
+            version=serving.version,
+            fingerprint=serving.fingerprint,
+        )
+        return bytes(answer.SerializeToString())
+
+    def _score(self, call: Call, serving: Serving, budget: Budget) -> Scored:
+        size = call.num_candidates
+        if size == 0:
+            outputs = {column.name: np.zeros(0) for column in self._model.outputs}
+            return Scored(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0, np.uint8), 0, outputs)
+        read = self._rows.read(self._scoring_plan, call, budget)
+        with budget.stage("features"):
+            computed = self._scoring.compute(read.inputs)
+            tensors = {tensor.name: computed.tensor(tensor.name) for tensor in self._model.inputs}
+        with budget.stage("model"):
+            outputs = self._predict(serving.version, tensors, size, budget)
+        with budget.stage("after"):
+            keep, scores = self._after(computed, read.inputs, outputs)
+        return Scored(scores, keep, read.statuses[call.item_rows], read.request_status, outputs)
+
+    def _predict(
+        self, version: int, tensors: Mapping[str, npt.NDArray[Any]], size: int, budget: Budget
+    ) -> dict[str, npt.NDArray[Any]]:
+        try:
+            given = self._server.predict(version, tensors, budget.left())
+        except ModelTimeout as fault:
+            raise deadline_exceeded("model") from fault
+        except ModelServerDown as fault:
+            raise CallError(Reason.MODEL_SERVER_DOWN, f"the model server does not answer: {fault}") from fault
+        except ModelFailed as fault:
+            raise CallError(
+                Reason.MODEL_FAILED,
+                f"version {version} of the model failed: {fault}",
+                metadata={"version": str(version)},
+            ) from fault
+        for column in self._model.outputs:
+            if column.name not in given or given[column.name].shape != (size,):
+                shape = "nothing" if column.name not in given else str(list(given[column.name].shape))
+                raise CallError(
+                    Reason.MODEL_FAILED,
+                    f"version {version} of the model gave {shape} for `{column.name}`, wanted [{size}]",
+                    metadata={"version": str(version)},
+                )
+        return {column.name: given[column.name] for column in self._model.outputs}
+
+    def _after(
+        self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+        keep = np.ones(inputs.num_candidates, np.bool_)
+        scores = np.asarray(outputs[self._model.outputs[0].name], np.float64)
+        if self._model.has_keep or self._model.has_score:
+            made = self._scoring.after(computed, inputs, self._model, outputs)
+            if self._model.has_keep:
+                keep = made["keep"].tensor("keep").astype(np.bool_)
+            if self._model.has_score:
+                scores = made["score"].tensor("score")
+        infinite = ~np.isfinite(scores)
+        if infinite.any():
+            self.nonfinite_total += int(infinite.sum())
+            scores = np.where(infinite, 0.0, scores)
+        return keep, scores
+
+    def explain(self, data: bytes, left_s: float | None) -> bytes:
+        """An `ExplainRequest` in, an `ExplainAnswer` out. Errors: `CallError`."""
+        budget = Budget(left_s, self._default_timeout_s)
+        with budget.stage("admit"):
+            call = self._calls.read(_parsed(ExplainRequest, data), self._now())
+            if call.num_candidates != 1:
+                raise CallError(
+                    Reason.BAD_KEY_COUNT, f"one candidate can be explained a call: {call.num_candidates}"
+                )
+        read = self._rows.read(self._features_plan, call, budget)
+        with budget.stage("features"):
+            computed = self._features.compute(read.inputs)
+        answer: ExplainAnswer = ExplainAnswer(
+            features=[
+                ExplainedFeature(
+                    name=name,
+                    type=str(type),
+                    value=value_of(computed.values(name)[0], type),
+                    inputs=self._reads[name],
+                )
+                for name, type in self._bundle.features.items()
+            ],
+            inputs=[
+                NamedValue(name=name, type=str(type), value=value_of(read.inputs.values(name)[0], type))
+                for name, type in sorted(self._input_types.items())
+            ],
+            rows=[
+                SourceRow(
+                    source=row.source,
+                    key=value_of(row.key, row.key_type),
+                    statuses=[RowStatus.Name(status) for status in row.statuses],
+                )
+                for row in read.rows
+            ],
+            fingerprint=self._bundle.fingerprint,
+        )
+        return bytes(answer.SerializeToString())
+
+
+def _parsed(kind: Any, data: bytes) -> Any:
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise CallError(
+            Reason.MALFORMED_REQUEST, f"the request's bytes are no {kind.DESCRIPTOR.full_name}"
+        ) from error

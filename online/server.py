@@ -1,0 +1,135 @@
+"""The scoring server: everything put together, started, watched and stopped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from compiler.bundle import Bundle
+from compiler.signature import ModelSignature
+from featdsl.errors import InputError
+from online.catalog import Catalog
+from online.executor import Executor
+from online.health import HealthMonitor
+from online.models import ModelServer, ModelServerDown
+from online.proto import MAX_MESSAGE_BYTES, SERVICE
+from online.rows import RowSource
+from online.service import ScorerService
+from online.store_link import StoreLink
+from online.versions import VersionWatcher
+
+log = logging.getLogger("featdsl.server")
+
+LAME_DUCK_S = 0.2
+"""After the signal to stop, calls are still taken for so long, while balancers learn of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    threads: int = 8
+    waiting_calls: int = 1_000
+    max_items: int = 10_000
+    defaults_when_store_down: bool = False
+    default_timeout_s: float = 10.0
+    store_timeout_s: float = 0.5
+
+
+class ScoringServer:
+    """`start` listens and returns the port; `stop` finishes what has arrived and ends."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: ModelSignature,
+        store_url: str,
+        registry_url: str,
+        model_server: ModelServer,
+        options: ServerOptions,
+    ) -> None:
+        """Errors: `InputError` for a program that the engine does not take, or a URL that cannot work."""
+        self._options = options
+        self._models = model_server
+        self.store = StoreLink(store_url, bundle.schema.namespace, options.store_timeout_s)
+        self.versions = VersionWatcher(registry_url, model.name, bundle.fingerprint, model_server)
+        rows = RowSource(bundle.schema, self.store, defaults_when_down=options.defaults_when_store_down)
+        executor = Executor(
+            bundle,
+            model,
+            rows,
+            model_server,
+            self.versions,
+            max_items=options.max_items,
+            default_timeout_s=options.default_timeout_s,
+        )
+        catalog = Catalog(bundle, model, self.versions, self.store)
+        self._service = ScorerService(
+            {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models}
+        )
+        self.health = HealthMonitor(self._problem)
+        self._grpc = self._listen_with(self._service)
+
+    def start(self) -> int:
+        """Listens, then loads what the registry has. Returns the port. Errors: `InputError` when the port
+        is taken."""
+        options = self._options
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        try:
+            port: int = self._grpc.add_insecure_port(f"{host}:{options.port}")
+        except RuntimeError as fault:
+            raise InputError(
+                f"cannot listen on {host}:{options.port}",
+                help="another program may have the port: take another one, or 0 for any free one",
+            ) from fault
+        self._grpc.start()
+        self.versions.start()
+        self.health.start()
+        return port
+
+    def stop(self, grace_s: float = 30.0) -> None:
+        """NOT_SERVING at once; a moment later nothing new is taken; what has arrived is answered."""
+        self.health.drain()
+        time.sleep(LAME_DUCK_S)
+        self._service.drain()
+        self._grpc.stop(grace_s).wait()
+        self.versions.stop()
+        self._models.close()
+        self.store.close()
+
+    def _listen_with(self, service: ScorerService) -> grpc.Server:
+        options = self._options
+        server = grpc.server(
+            ThreadPoolExecutor(options.threads, "call"),
+            handlers=[service],
+            maximum_concurrent_rpcs=options.waiting_calls,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server
+
+    def _problem(self) -> str:
+        """Why calls would fail now, or ""."""
+        if self.versions.serving is None:
+            return f"no version of {self.versions.model} serves: {self.versions.problem}"
+        if not self.store.check():
+            return self.store.problem
+        try:
+            self._models.ping()
+        except ModelServerDown as down:
+            return f"the model server does not answer: {down}"
+        return ""

@@ -1,0 +1,108 @@
+"""A program set on one call: the request's stage once, the item stage once a distinct item, the others once a
+candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from compiler.arrow_types import arrow_type
+from compiler.bundle import Bundle
+from compiler.native.program import StagePrograms, carried, stage_programs
+from compiler.signature import ModelSignature
+from engine import Batch, Program
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What was read for a call: batches of one row, of one a distinct item, and of one a candidate.
+    `item_rows[i]` is candidate i's row among the items, None where each candidate is its own."""
+
+    num_items: int
+    num_candidates: int
+    item_rows: npt.NDArray[np.int64] | None
+    request: list[Batch] = field(default_factory=list)
+    item: list[Batch] = field(default_factory=list)
+    pair: list[Batch] = field(default_factory=list)
+
+    def add(self, level: str, batch: Batch) -> None:
+        """Adds a batch at a level: `request`, `item` or `pair`."""
+        {"request": self.request, "item": self.item, "pair": self.pair}[level].append(batch)
+
+    def values(self, name: str) -> list[Any]:
+        """An input's values as Python's own. Errors: `KeyError`."""
+        for batch in (*self.request, *self.item, *self.pair):
+            if name in batch.names:
+                return batch.values(name)
+        raise KeyError(name)
+
+
+@dataclass(slots=True)
+class Computed:
+    """What the stages up to the model made. `passed` are the columns that the stage after it may read."""
+
+    columns: Mapping[str, Batch]
+    passed: list[Batch]
+
+    def tensor(self, name: str) -> npt.NDArray[Any]:
+        return self.columns[name].tensor(name)
+
+    def values(self, name: str) -> list[Any]:
+        return self.columns[name].values(name)
+
+
+class Stages:
+    """The programs of one set. Thread safe."""
+
+    def __init__(self, bundle: Bundle, set_name: str) -> None:
+        """Errors: `InputError` if the engine does not take the program."""
+        self.programs: StagePrograms = stage_programs(bundle, set_name)
+
+    def compute(self, inputs: Inputs) -> Computed:
+        """Everything that does not need the model."""
+        columns: dict[str, Batch] = {}
+        passed: list[Batch] = []
+        request = _run(self.programs.request, inputs.request, 1, columns)
+        if request is not None:
+            passed.append(request)
+        item = _run(self.programs.item, inputs.item, inputs.num_items, columns)
+        if item is not None:
+            passed.append(item if inputs.item_rows is None else item.take(inputs.item_rows))
+        pair = _run(self.programs.pair, [*inputs.pair, *passed], inputs.num_candidates, columns)
+        if pair is not None:
+            passed.append(pair)
+        return Computed(columns, passed)
+
+    def after(
+        self,
+        computed: Computed,
+        inputs: Inputs,
+        model: ModelSignature,
+        outputs: Mapping[str, npt.NDArray[Any]],
+    ) -> Mapping[str, Batch]:
+        """`keep` and `score`, those that the program has, from the model's outputs."""
+        columns: dict[str, Batch] = {}
+        arrays = [pa.array(outputs[column.name], arrow_type(column.type)) for column in model.outputs]
+        names = [f"output.{column.name}" for column in model.outputs]
+        types = [(name, str(c.type)) for name, c in zip(names, model.outputs, strict=True)]
+        answered = Batch.from_arrow(pa.RecordBatch.from_arrays(arrays, names), types)
+        batches = [*inputs.pair, *computed.passed, answered]
+        _run(self.programs.after, batches, inputs.num_candidates, columns)
+        return columns
+
+
+def _run(
+    program: Program | None, batches: list[Batch], num_rows: int, columns: dict[str, Batch]
+) -> Batch | None:
+    """Runs a stage; adds its results to `columns`. Returns what it passes on, None if nothing."""
+    if program is None:
+        return None
+    made = program.run(batches, num_rows)
+    columns.update((name, made) for name in made.names if not name.startswith("$"))
+    names = carried(made.names)
+    return made.select(names) if names else None
