@@ -25,10 +25,6 @@ void register_map(Registry& r) {
   register_value<int64_t>(r);
   register_value<double>(r);
   register_value<std::string_view>(r);
-  register_value<ListIn<bool>>(r);
-  register_value<ListIn<int64_t>>(r);
-  register_value<ListIn<double>>(r);
-  register_value<ListIn<std::string_view>>(r);
 }
 
 }  // namespace feat
