@@ -19,6 +19,8 @@ def keys_message(keys: Any) -> Keys:
     plain = _plain(keys)
     given = plain if isinstance(plain, list) else [plain]
     message = Keys()
+    if not given:
+        return message
     if all(isinstance(key, int) and not isinstance(key, bool) for key in given):
         try:
             message.integers.values.extend(given)

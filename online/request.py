@@ -156,13 +156,13 @@ def _keys_of(entity: Entity, given: Mapping[str, Keys]) -> list[Key]:
             f"the call has no key for the entity: {entity.name}",
             metadata={"entity": entity.name},
         )
-    if (case == "strings") is not (entity.type.kind is Kind.STRING):
+    found: list[Key] = list(getattr(keys, case).values)
+    if found and (case == "strings") is not (entity.type.kind is Kind.STRING):
         raise CallError(
             Reason.BAD_KEY_TYPE,
             f"the keys of the entity `{entity.name}` are {entity.type}, given {case}",
             metadata={"entity": entity.name, "type": str(entity.type)},
         )
-    found: list[Key] = list(getattr(keys, case).values)
     if entity.type.kind is Kind.INT32 and any(not -(2**31) <= int(key) < 2**31 for key in found):
         raise CallError(
             Reason.BAD_KEY_TYPE,

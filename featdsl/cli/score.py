@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     with ScorerClient(args.address, timeout_s=args.timeout_ms / 1000) as client:
         info = client.models()
         keys = _keys(args, info)
-        items = next((keys[e.name] for e in info.entities if e.per_candidate), [])
+        items: list[Any] = next((keys[e.name] for e in info.entities if e.per_candidate), [])
         request = _fields("request", args.request, info.request)
         columns = _columns(args.candidate, info.candidate)
         if args.explain:
