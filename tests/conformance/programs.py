@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from featdsl.operators.cast import nearest_float32
 from featdsl.types import SCALAR_KINDS, Kind, Type
 from tests.conformance.cases import Case, Variable, fits
 from tests.conformance.unhash import unhash
@@ -252,6 +253,8 @@ def _literal(value: Any, type: Type) -> str:
         return f"(timestamp_seconds(0) + {value})" if value >= 0 else f"(timestamp_seconds(0) + ({value}))"
     if isinstance(value, float) and _is_wild(value):
         return f"({_NAN if math.isnan(value) else _NOT_FINITE[value]})"
+    if type.kind is Kind.FLOAT32:
+        value = nearest_float32(value)
     text = _decimal(value) if isinstance(value, float) else str(value)
     return f"({text})" if text.startswith("-") else text
 
