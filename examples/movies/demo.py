@@ -87,7 +87,9 @@ class Demo:
             calls = sample_calls(self.data, seed=1)
             call = calls[0]
             self.step("Score: one user, a few movies")
-            self.feat("score", "--address", address, "--user", str(call.user), "--items", ",".join(call.items[:6]))
+            self.feat(
+                "score", "--address", address, "--user", str(call.user), "--items", ",".join(call.items[:6])
+            )
             self.step("Train on more interactions and publish version 2 while clients go on scoring")
             with Traffic(address, calls) as traffic:
                 second = self.train("second", test_from)
@@ -157,7 +159,7 @@ def wait_until_serving(process: subprocess.Popen[bytes], port_file: Path, log: P
         if port_file.exists():
             address = f"127.0.0.1:{port_file.read_text().strip()}"
             with ScorerClient(address) as client:
-                if any(v.state == "serving" for m in client.models().models for v in m.versions):
+                if all(m.serving_version for m in client.models().models):
                     return address
         time.sleep(0.05)
     raise ServiceError("the server did not start in 60 s", help=f"its log: {log}")
@@ -192,7 +194,9 @@ def find_data(given: Path | None, out: Path) -> Path:
     """The data to use: `given`, `$FEATDSL_DATA/movietweetings`, the copy beside the project, or generated data."""
     if given is not None:
         if not (given / "interactions.parquet").is_file():
-            raise InputError(f"there is no interactions.parquet in {given}", help="examples/movies/generate.py makes one")
+            raise InputError(
+                f"there is no interactions.parquet in {given}", help="examples/movies/generate.py makes one"
+            )
         return given.resolve()
     for root in (os.environ.get("FEATDSL_DATA"), ROOT.parent / "shared" / "data"):
         if root and (Path(root) / "movietweetings" / "interactions.parquet").is_file():
@@ -207,7 +211,9 @@ def find_data(given: Path | None, out: Path) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The whole way, from a .feat file to live scores.")
-    parser.add_argument("--store", choices=("lmdb", "redis"), default="lmdb", help="where rows are kept for scoring")
+    parser.add_argument(
+        "--store", choices=("lmdb", "redis"), default="lmdb", help="where rows are kept for scoring"
+    )
     parser.add_argument("--data", type=Path, help="a folder with users, items and interactions (Parquet)")
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="where everything is made")
     args = parser.parse_args()
@@ -218,11 +224,16 @@ def main() -> int:
         with ExitStack() as services:
             data = find_data(args.data, out)
             store = (
-                services.enter_context(redis_server(out)) if args.store == "redis" else f"lmdb://{out / 'store'}"
+                services.enter_context(redis_server(out))
+                if args.store == "redis"
+                else f"lmdb://{out / 'store'}"
             )
             fine = Demo(out, data, store).run()
     except FeatError as error:
-        print(f"error: {error.message}\nhelp: {error.help}" if error.help else f"error: {error.message}", file=sys.stderr)
+        print(
+            f"error: {error.message}\nhelp: {error.help}" if error.help else f"error: {error.message}",
+            file=sys.stderr,
+        )
         return error.exit_code
     except subprocess.CalledProcessError as error:
         print(f"error: a step ended with {error.returncode}", file=sys.stderr)

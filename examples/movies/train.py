@@ -1,6 +1,6 @@
 """Trains the ranker on a dataset that `feat dataset` made, and saves it for `feat publish`.
 
-    python examples/movies/train.py --bundle movies.featb --dataset dataset --until 1378000000 --out models/first
+python examples/movies/train.py --bundle movies.featb --dataset dataset --until 1378000000 --out models/first
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Ranker(nn.Module):
         self.bucket = nn.Embedding(BUCKETS["bucket"], WIDTH)
         for table in (self.items, self.users, self.genres, self.words, self.crosses, self.bucket):
             nn.init.normal_(table.weight, std=0.02)
-        self.layers = nn.Sequential(nn.Linear(dense + 8 * WIDTH, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 1))
+        self.layers = nn.Sequential(
+            nn.Linear(dense + 8 * WIDTH, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 1)
+        )
 
     def forward(
         self,
@@ -132,7 +134,9 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--dataset", type=Path, required=True, help="what `feat dataset` wrote")
     parser.add_argument("--out", type=Path, required=True, help="where the model is saved")
-    parser.add_argument("--until", type=int, required=True, help="train on rows before this time (unix seconds)")
+    parser.add_argument(
+        "--until", type=int, required=True, help="train on rows before this time (unix seconds)"
+    )
     parser.add_argument("--epochs", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(2)
