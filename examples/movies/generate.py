@@ -2,8 +2,9 @@
 
     python examples/movies/generate.py --out DIR [--users 4000] [--items 2500] [--interactions 40000] [--seed 7]
 
-The tables have nulls, empty lists, titles in many scripts, a long tail of users and items, users without a profile and items
-that nobody rated. The same seed gives the same files. Likes follow genres, so that a model has something to learn.
+The tables have nulls, empty lists, titles in many scripts, a long tail of users and items, users without a
+profile and items that nobody rated. The same seed gives the same files. Likes follow genres, so that a model has
+something to learn.
 """
 
 from __future__ import annotations
@@ -58,10 +59,12 @@ def interactions_table(
     """Ratings in time, with each user's history as of then (events that are strictly earlier)."""
     user_weight = rng.pareto(1.1, users) + 0.05
     item_weight = rng.pareto(0.9, len(ids)) + 0.02
-    who = rng.choice(users, size=count, p=user_weight / user_weight.sum())
-    what = rng.choice(len(ids), size=count, p=item_weight / item_weight.sum())
+    drawn = 4 * count  # the same pair is drawn again and again, and counts once
+    who = rng.choice(users, size=drawn, p=user_weight / user_weight.sum())
+    what = rng.choice(len(ids), size=drawn, p=item_weight / item_weight.sum())
     pairs = np.unique(np.stack([who, what], axis=1), axis=0)
     rng.shuffle(pairs)
+    pairs = pairs[:count]
     when = np.sort(rng.integers(FIRST_S, LAST_S + 1, len(pairs)))
     likes = [set(rng.choice(GENRES, size=4, replace=False).tolist()) for _ in range(users)]
 
@@ -69,7 +72,7 @@ def interactions_table(
     columns: dict[str, list[object]] = defaultdict(list)
     for (user, item), ts in zip(pairs.tolist(), when.tolist(), strict=True):
         fit = len(likes[user] & set(genres[item]))
-        rating = int(np.clip(round(6.3 + 1.1 * fit + quality[item] + rng.normal(0, 1.2)), 0, 10))
+        rating = int(np.clip(round(7.0 + 1.1 * fit + quality[item] + rng.normal(0, 1.2)), 0, 10))
         earlier = [event for event in past[user] if event[0] < ts][-HISTORY:]
         past[user].append((ts, ids[item], rating))
         row = {

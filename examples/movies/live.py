@@ -114,7 +114,8 @@ class Traffic:
         changed = sum(self.scores[k, 1] != self.scores[k, 2] for k in both)
         failed = sum(self.failures.values())
         lines = [
-            f"   {len(self.versions):,} calls of {ITEMS_A_CALL} movies while version 2 was trained and published: {by_version}",
+            f"   {len(self.versions):,} calls of {ITEMS_A_CALL} movies while version 2 was trained and published:",
+            f"   {by_version}",
             f"   failed calls: {failed}; answers that went back to an older version: {self.went_back}",
             f"   {changed} of {len(both)} calls that both versions answered have other scores now",
             f"   latency with two clients, and the training on the same cores: p50 {p50:.1f} ms, p99 {p99:.1f} ms",

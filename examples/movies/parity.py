@@ -43,9 +43,8 @@ class Parity:
         width = max(map(len, self.columns), default=7)
         lines = [f"   {'feature':{width}}  {'type':18}  {'equal':>6}  {'differ':>6}"]
         for name, column in self.columns.items():
-            lines.append(
-                f"   {name:{width}}  {column.type:18}  {column.equal:>6,}  {column.differ:>6,}  {column.example}".rstrip()
-            )
+            counts = f"{column.equal:>6,}  {column.differ:>6,}"
+            lines.append(f"   {name:{width}}  {column.type:18}  {counts}  {column.example}".rstrip())
         verdict = "every feature is equal to the bit" if self.holds else "NOT equal"
         lines.append(
             f"   {self.rows:,} rows, {len(self.columns)} features, offline by Spark columns: {verdict}"

@@ -160,7 +160,7 @@ class ExpressionParser:
             if cursor.kind == "(":
                 return self._call(identifier, None)
             return Name(identifier.name, span)
-        if token.kind in _ROOTS and cursor.peek().kind == "." or token.kind == "now":
+        if token.kind == "now" or (token.kind in _ROOTS and cursor.peek().kind == "."):
             cursor.advance()
             return Name(token.text, span)
         if token.kind == "(":

@@ -126,7 +126,7 @@ class _Lexer:
             if value == float("inf"):
                 self._error("E0106", "the number does not fit a float64", start, end)
             return Token("float", text, start, end, value, first, doc)
-        if len(digits) > 19 and len(digits.lstrip("0")) > 19 or int(digits) > INT64_MAX + 1:
+        if len(digits.lstrip("0")) > 19 or int(digits) > INT64_MAX + 1:
             self._error(
                 "E0106",
                 "the integer does not fit an int64",
@@ -143,7 +143,7 @@ class _Lexer:
             return body
 
         def replace(found: re.Match[str]) -> str:
-            code_point, bare, char = found.groups()
+            code_point, _, char = found.groups()
             at = start + 1 + found.start()
             if char in _PLAIN_ESCAPES:
                 return _PLAIN_ESCAPES[char]
