@@ -21,7 +21,7 @@ class PythonArrow {
  public:
   explicit PythonArrow(const nb::handle& array) {
     if (!nb::hasattr(array, "__arrow_c_array__")) throw EngineError("this is no Arrow array: it has no `__arrow_c_array__`");
-    if (nb::hasattr(array, "validate")) array.attr("validate")();
+    if (nb::hasattr(array, "validate")) validate(array);
     capsules_ = nb::cast<nb::tuple>(array.attr("__arrow_c_array__")());
     schema_ = static_cast<const ArrowSchema*>(pointer(0, "arrow_schema"));
     array_ = static_cast<const ArrowArray*>(pointer(1, "arrow_array"));
@@ -31,6 +31,13 @@ class PythonArrow {
   const ArrowArray& array() const { return *array_; }
 
  private:
+  static void validate(const nb::handle& array) {
+    try {
+      array.attr("validate")();
+    } catch (nb::python_error& error) {
+      throw EngineError(std::string("the Arrow array is broken: ") + nb::str(error.value()).c_str());
+    }
+  }
   void* pointer(size_t index, const char* name) {
     void* found = PyCapsule_GetPointer(nb::object(capsules_[index]).ptr(), name);
     if (found == nullptr) throw nb::python_error();
@@ -41,18 +48,38 @@ class PythonArrow {
   const ArrowArray* array_ = nullptr;
 };
 
-Default to_default(const nb::handle& value) {
+nb::tuple members(const nb::handle& item, size_t count) {
+  const nb::tuple given(nb::borrow<nb::object>(item));
+  if (given.size() != count) throw EngineError("a declaration has " + std::to_string(count) + " parts");
+  return given;
+}
+
+std::string to_text(const nb::object& value) {
+  if (!PyUnicode_Check(value.ptr())) throw EngineError("a name or type is a str");
+  Py_ssize_t size = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+  if (text == nullptr) throw nb::python_error();
+  return {text, static_cast<size_t>(size)};
+}
+
+int64_t to_integer(const nb::object& value) {
+  int64_t integer;
+  if (!nb::try_cast(value, integer)) throw EngineError("a default or cap does not fit int64");
+  return integer;
+}
+
+Default to_default(const nb::object& value) {
   if (value.is_none()) return {};
-  if (PyBool_Check(value.ptr())) return nb::cast<bool>(value);
-  if (PyLong_Check(value.ptr())) return nb::cast<int64_t>(value);
-  if (PyFloat_Check(value.ptr())) return nb::cast<double>(value);
-  if (PyUnicode_Check(value.ptr())) return nb::cast<std::string>(value);
+  if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
+  if (PyLong_Check(value.ptr())) return to_integer(value);
+  if (PyFloat_Check(value.ptr())) return PyFloat_AS_DOUBLE(value.ptr());
+  if (PyUnicode_Check(value.ptr())) return to_text(value);
   throw EngineError("a default is None, bool, int, float or str, not " + std::string(nb::type_name(value.type()).c_str()));
 }
 
-int64_t to_cap(const nb::handle& cap) {
+int64_t to_cap(const nb::object& cap) {
   if (cap.is_none()) return -1;
-  const auto given = nb::cast<int64_t>(cap);
+  const int64_t given = to_integer(cap);
   if (given < 0) throw EngineError("a cap is negative: " + std::to_string(given));
   return given;
 }
@@ -60,13 +87,14 @@ int64_t to_cap(const nb::handle& cap) {
 void make_reader(RowReader* self, const std::string& prefix, const nb::sequence& fields, const nb::sequence& sequences) {
   std::vector<SequenceSpec> made;
   for (const nb::handle item : sequences) {
-    made.push_back({prefix + "." + nb::cast<std::string>(item[0]), {}, to_cap(item[1])});
+    const nb::tuple sequence = members(item, 2);
+    made.push_back({prefix + "." + to_text(sequence[0]), {}, to_cap(sequence[1])});
   }
   std::vector<FieldSpec> single;
   for (const nb::handle item : fields) {
-    const auto name = nb::cast<std::string>(item[0]);
-    FieldSpec field{prefix + "." + name, Type::parse(nb::cast<std::string>(item[1])), to_default(item[2]), to_cap(item[3])};
-    const auto sequence = nb::cast<std::string>(item[4]);
+    const nb::tuple declared = members(item, 5);
+    const std::string name = to_text(declared[0]), sequence = to_text(declared[4]);
+    FieldSpec field{prefix + "." + name, Type::parse(to_text(declared[1])), to_default(declared[2]), to_cap(declared[3])};
     if (sequence.empty()) {
       single.push_back(std::move(field));
       continue;

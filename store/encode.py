@@ -94,13 +94,13 @@ def _list(type: Type) -> _Writer:
     write = _writer(type.item)
 
     def write_list(data: bytearray, value: Any) -> None:
-        elements = _elements(value)
+        parts = [_part(write, element) for element in _elements(value)]
         if type.size is not None:
-            if len(elements) != type.size:
-                raise _Unfit(f"has {len(elements)} elements instead of {type.size}")
-            if None in elements:
+            if len(parts) != type.size:
+                raise _Unfit(f"has {len(parts)} elements instead of {type.size}")
+            if None in parts:
                 raise _Nothing
-        _write_block(data, [_part(write, element) for element in elements])
+        _write_block(data, parts)
 
     return write_list
 

@@ -20,16 +20,16 @@ OK, MISSING, UNDECODABLE, UNKNOWN_SCHEMA = range(4)
 def wanted_fields(
     prefix: str, fields: Rows[Field | Sequence], wanted: Collection[str] | None
 ) -> tuple[Field | Sequence, ...]:
-    """The fields of a struct that give one of the `wanted` inputs (`profile.clicks.at`), all if None. A sequence is
-    taken whole: a null in one of its lists drops the position from all."""
+    """The fields of a struct that give one of the `wanted` inputs (`profile.clicks.at`), all if None. A
+    sequence is taken whole: a null in one of its lists drops the position from all."""
     return tuple(field for field in fields if wanted is None or _is_wanted(prefix, field, wanted))
 
 
 def row_reader(
     prefix: str, fields: Rows[Field | Sequence], defaults: Mapping[str, Any] | None = None
 ) -> RowReader:
-    """A reader of the fields of a struct: a source's, `request`'s or `candidate`'s. `defaults` gives inputs a default
-    in place of the declared one (`request.at`: the call's time, int microseconds)."""
+    """A reader of the fields of a struct: a source's, `request`'s or `candidate`'s. `defaults` gives inputs a
+    default in place of the declared one (`request.at`: the call's time, int microseconds)."""
     given = defaults or {}
     flat = [(field, "") for field in fields if isinstance(field, Field)]
     flat += [
@@ -91,7 +91,7 @@ class SourceReader:
 
     @property
     def refused(self) -> dict[bytes, str]:
-        """Fingerprints of schemas that the source cannot be read from, and why. Their rows are UNKNOWN_SCHEMA."""
+        """Fingerprints of schemas that the source cannot be read from, and why (status UNKNOWN_SCHEMA)."""
         return dict(self._refused)
 
     @property
