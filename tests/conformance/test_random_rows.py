@@ -1,0 +1,136 @@
+"""The engine against the reference on many rows of nasty values, beyond what a case says."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from featdsl.check import check
+from tests.conformance.engines import native, reference
+from tests.conformance.programs import exact
+
+ROWS = 1500
+
+PROGRAM = """
+namespace nasty
+entity user: int64 per request
+entity item: string per candidate
+request { a: int64 b: int64 x: float64 y: float64 f: float32? p: bool? q: bool? t: timestamp s: string r: string
+  n: int64? xs: list<float64> ns: list<int64> }
+"""
+
+EXPRESSIONS = {
+    "integers": """a + b; a - b; a * b; a // b; a % b; -a; abs(a); a // 7; a % -7; min(a, b); max(a, b, 3);
+        clip(a, -5, b); (a + n) * b; n ?? a; a == b; a < b; a >= b; a in [0, 1, -1]""",
+    "floats": """x + y; x - y; x * y; x / y; -x; abs(x); a / b; a + x; min(x, y); max(x, y, 0.0); clip(x, -1.0, y);
+        round(x); floor(x); ceil(x); x == y; x < y; x <= a; x * y + x; f + x""",
+    "functions": """sqrt(x); exp(x); log(x); log1p(x); x ** y; pow(x, 3); x ** 0.5; sigmoid(x); exp(y / 1e3);
+        log(abs(x)); log1p(exp(y)); abs(y) ** x; sigmoid(y); y ** a""",
+    "logic": """p and q; p or q; not p; if p then a else b; if p then x else n; p ?? q; is_null(n); x in xs;
+        if q then s else r; s < r; s == r; max(s, r); if p and x > y then xs else []""",
+    "casts": """bool(a); bool(x); int32(a); int32(x); int64(x); float32(a); float32(x); float64(a); string(a);
+        string(x); string(f); string(p); int64(t); string(x / y); float32(y); int64(y)""",
+    "numeric": """bucketize(a, [-100, -1, 0, 1, 2, 3, 1000]); bucketize(x, [-1.5, 0.0, 0.5, 1e300]);
+        bucketize(x, [-1, 0, 1], right: true); bucketize(ns, [0, 5]); bucketize(y / 0.5, [0.25], right: true)""",
+    "time": """t + a; t - a; t - t; days(a); timestamp_seconds(a); timestamp_millis(b);
+        year(t); month(t); day(t); hour(t); minute(t); weekday(t);
+        year(t, zone: "America/New_York"); month(t, zone: "America/New_York"); day(t, zone: "Asia/Kolkata");
+        hour(t, zone: "America/New_York"); weekday(t, zone: "Pacific/Kiritimati")""",
+    "lists": """xs + y; xs / x; ns // b; min(xs); max(ns); log(xs); xs > y; string(xs); ns in [0, 1]""",
+}
+
+_FLOATS = [
+    0.0,
+    -0.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    1.0,
+    -1.0,
+    0.1,
+    5e-324,
+    1.7976931348623157e308,
+    2.0**52 + 0.5,
+    1e16,
+    1e-5,
+]
+_INTEGERS = [0, 1, -1, 2, 7, -7, 2**31, -(2**31) - 1, 2**53 + 1, 2**63 - 1, -(2**63), 10**9]
+_STRINGS = ["", "a", "A", "é", "e\u0301", "\uffff", "\U00010000", "a\0b", "ab"]
+
+
+def _float(rng: random.Random) -> float:
+    kind = rng.randrange(4)
+    if kind == 0:
+        return rng.choice(_FLOATS)
+    if kind == 1:
+        bits: float = struct.unpack("<d", rng.randbytes(8))[0]
+        return bits if abs(bits) < float("inf") else 3.0
+    return rng.gauss(0, 20) if kind == 2 else round(rng.gauss(0, 5)) * 0.5
+
+
+def _integer(rng: random.Random) -> int:
+    kind = rng.randrange(3)
+    if kind == 0:
+        return rng.choice(_INTEGERS)
+    return rng.randrange(-(2**63), 2**63) if kind == 1 else rng.randrange(-20, 20)
+
+
+def _row(rng: random.Random) -> dict[str, Any]:
+    return {
+        "a": _integer(rng),
+        "b": _integer(rng),
+        "x": _float(rng),
+        "y": _float(rng),
+        "f": rng.choice([None, struct.unpack("<f", struct.pack("<f", rng.gauss(0, 5)))[0]]),
+        "p": rng.choice([None, True, False]),
+        "q": rng.choice([None, True, False]),
+        "t": _integer(rng) if rng.random() < 0.5 else rng.randrange(-(10**16), 4 * 10**15),
+        "s": rng.choice(_STRINGS),
+        "r": rng.choice(_STRINGS),
+        "n": rng.choice([None, _integer(rng)]),
+        "xs": [_float(rng) for _ in range(rng.randrange(4))],
+        "ns": [_integer(rng) for _ in range(rng.randrange(4))],
+    }
+
+
+_STRUCT = pa.struct(
+    [(name, pa.int64()) for name in ("a", "b", "t", "n")]
+    + [(name, pa.float64()) for name in ("x", "y")]
+    + [(name, pa.bool_()) for name in ("p", "q")]
+    + [(name, pa.string()) for name in ("s", "r")]
+    + [("f", pa.float32()), ("xs", pa.list_(pa.float64())), ("ns", pa.list_(pa.int64()))]
+)
+
+
+@pytest.mark.parametrize("group", EXPRESSIONS)
+def test_engine_equals_reference(group: str) -> None:
+    names = ("a", "b", "x", "y", "f", "p", "q", "t", "s", "r", "n", "xs", "ns")
+    expressions = [text.strip() for text in EXPRESSIONS[group].split(";")]
+    lines = []
+    for i, expression in enumerate(expressions):
+        lines.append(f"def e{i}({', '.join(names)}) = {expression}")
+        lines.append(f"feature f{i} = e{i}({', '.join(f'request.{name}' for name in names)})")
+    result = check("nasty.feat", overlay={"nasty.feat": PROGRAM + "\n".join(lines)}, nullable_features=True)
+    assert result.program is not None, [(d.message, d.label) for d in result.diagnostics]
+    rng = random.Random(group)
+    rows = [_row(rng) for _ in range(ROWS)]
+    table = pa.table(
+        {
+            "user": pa.array([1] * ROWS, pa.int64()),
+            "item": pa.array(["i"] * ROWS),
+            "request": pa.array(rows, _STRUCT),
+        }
+    )
+    got, expected = native(result.program, table), reference(result.program, table)
+    found = [
+        f"{expression}: {got[f'f{i}'][row]!r}, not {expected[f'f{i}'][row]!r} for {rows[row]}"
+        for i, expression in enumerate(expressions)
+        for row in range(ROWS)
+        if exact(got[f"f{i}"][row]) != exact(expected[f"f{i}"][row])
+    ]
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found[:10])
