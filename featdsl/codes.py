@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "E0212": "a feature, an input, `keep` or `score` may be null",
     "E0213": "state that is learned from data is not there yet",
     "E0214": "defs unfold to too much",
+    "E0215": "the elements of a list have no type",
     "E0301": "there is no such name",
     "E0302": "there is no such field",
     "E0303": "there is no such operator",

@@ -90,8 +90,8 @@ class Calls:
             if parameter.pattern.follows:
                 marked_null |= here.nullable
             elif here.nullable and not parameter.takes_null:
-                if not (parameter.hashed and parameter.pattern.name == "list" and value.type.is_scalar):
-                    nullable = True
+                # a single value beside lists becomes a list, and null the empty one
+                nullable |= not (parameter.hashed and parameter.pattern.name == "list" and value.type.is_scalar)
             wanted = resolve(parameter.pattern, found.bindings, constants)
             arg = self._hashed(value, span) if parameter.hashed else value
             if arg is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from featdsl.check.nodes import Nodes
-from featdsl.check.overloads import Binding, failing_arguments, fit_constant, has_null_elements, CANNOT
+from featdsl.check.overloads import CANNOT, Binding, failing_arguments, fit_constant, has_null_elements
 from featdsl.check.suggest import Suggestions
 from featdsl.check.values import Given, VocabValue
 from featdsl.check.zones import zone, zone_names
@@ -35,7 +35,7 @@ class Complaints:
     def __init__(self, diagnostics: Diagnostics, suggestions: Suggestions) -> None:
         self.diagnostics = diagnostics
         self.suggestions = suggestions
-        self.callers: list[tuple[str, Span]] = []
+        self.callers: list[tuple[str, Span | None]] = []
         self.alternatives: Callable[[Typed, Callable[[Type], bool]], str | None] = lambda node, fits: None
         """Another field of the same source whose type fits, if an argument is a field."""
         self.declared_at: Callable[[Typed], Note | None] = lambda node: None
@@ -63,7 +63,7 @@ class Complaints:
         if not self.callers:
             return ()
         name, caller = self.callers[-1]
-        return (Note(f"in the def `{name}`, used here", caller),)
+        return () if caller is None else (Note(f"in the def `{name}`, used here", caller),)
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -96,7 +96,8 @@ class Complaints:
             return
         failing = [(failing_arguments(b), b) for b in bindings]
         fewest = min(len(f) for f, _ in failing)
-        if fewest == 1 or (fewest > 1 and not symbol):
+        blamed = {id(f[0][1]) for f, _ in failing if len(f) == fewest and f}
+        if fewest and (not symbol or (len(blamed) == 1 and fewest == 1)):
             index_span = next(f for f, _ in failing if len(f) == fewest)[0][1]
             parameters = [f[0][0] for f, _ in failing if len(f) == fewest and f[0][1] is index_span]
             self._argument(index_span, parameters)
@@ -110,7 +111,7 @@ class Complaints:
         )
 
     def _argument(self, given: Given, parameters: list[Parameter]) -> None:
-        expected = " or ".join(dict.fromkeys(_expected(p) for p in parameters))
+        expected = _either(list(dict.fromkeys(_expected(p) for p in parameters)))
         found = _type_text(given)
         notes: tuple[Note, ...] = ()
         help = ""
@@ -188,12 +189,15 @@ class Complaints:
 
     def not_aligned(self, first: Given, second: Given) -> None:
         """Two lists whose elements do not belong together meet in an element-wise operator."""
-        assert isinstance(first.value, Typed) and isinstance(second.value, Typed)
+        assert isinstance(first.value, Typed)
+        assert isinstance(second.value, Typed)
         a, b = first.value, second.value
         if a.type.kind is Kind.VECTOR and b.type.kind is Kind.VECTOR:
             reason = f"one has {a.type.size} elements, the other {b.type.size}"
         else:
             reason = "they come from different lists, so they may differ in length"
+            if a.drops_null or b.drops_null:
+                reason = "elements that become null are dropped from one of them"
         self.error(
             "E0501", f"the lists are not aligned: {reason}", second.span,
             notes=(Note("the other list is this", first.span),),
@@ -217,7 +221,11 @@ def _expected(parameter: Parameter) -> str:
     pattern = parameter.pattern
     if pattern.name in _EXPECTED:
         return _EXPECTED[pattern.name]
-    return f"`{str(pattern).replace('<S>', '<T>')}`"
+    return f"`{str(pattern).removesuffix('?').replace('<S>', '<T>')}`"
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _usages(operator: Operator) -> list[tuple[str, ...]]:

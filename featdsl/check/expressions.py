@@ -35,7 +35,7 @@ from featdsl.types import (
 
 DEEPEST = 2_500
 """Levels of an expression with its defs inlined: what the interpreter's stack holds for certain."""
-MOST_INSTANCES = 50_000
+MOST_INSTANCES = 20_000
 """Different uses of defs in a program."""
 
 
@@ -65,6 +65,7 @@ class Expressions:
         self._inputs: dict[str, Input] = {}
         self._paths: dict[str, str] | None = None
         self._depth = 0
+        self._unfolded = False
         self._parameter_types: dict[int, Type | None] = {}
         self._dispatch: dict[type, Callable[[Any], Value | None]] = {
             tree.Literal: self._literal,
@@ -127,7 +128,7 @@ class Expressions:
             return None
         declared = self._names.declared.get(name)
         if declared is None:
-            if name not in self._names.broken:
+            if not self._names.excuses(name):
                 self._unknown(name, node.span)
         elif isinstance(declared, (tree.Def, tree.Model)):
             kind = KINDS[type(declared)]
@@ -164,6 +165,8 @@ class Expressions:
             if isinstance(root, Members):
                 return root
             if name in ("request", "candidate"):
+                if self._names.excuses(name):
+                    return None
                 self.complaints.error(
                     "E0301", f"there is no `{name}` block", node.span,
                     help=f"declare what is sent: `{name} {{ … }}`",
@@ -288,7 +291,7 @@ class Expressions:
         given = [Given(c, p.span) for c, p in zip(checked, parts, strict=True) if c is not None]
         if len(given) < 3:
             return None
-        condition, then, otherwise = (c for c in checked if c is not None)
+        _, then, otherwise = (c for c in checked if c is not None)
         if common_type(then.type, otherwise.type) is None and not (then.type.is_listlike or otherwise.type.is_listlike):
             self.complaints.error(
                 "E0209", "the two branches have different types", node.otherwise.span,
@@ -387,7 +390,7 @@ class Expressions:
                 "E0303", f"`{name}` is {kind}, and cannot be called", node.function.span,
                 help="only operators and defs are called",
             )
-        elif name not in self._names.broken:
+        elif not self._names.excuses(name):
             other = ELSEWHERE.get(name.lower())
             defs = [d.name.name for d in self._names.of(tree.Def)]
             known = [*OPERATORS, *defs]
@@ -405,6 +408,9 @@ class Expressions:
         if key in self._instances:
             return self._instances[key]
         if len(self._instances) >= MOST_INSTANCES:
+            if self._unfolded:
+                return None
+            self._unfolded = True
             self.complaints.error(
                 "E0214", f"the defs unfold to more than {MOST_INSTANCES:_} expressions", node.span,
                 help="defs that use each other many times grow exponentially: name parts with `let`",
@@ -413,7 +419,7 @@ class Expressions:
         return self._instance(declared, bound, node.function.span, key)
 
     def _instance(
-        self, declared: tree.Def, bound: Mapping[str, Value | None], span: Span, key: tuple[Any, ...]
+        self, declared: tree.Def, bound: Mapping[str, Value | None], span: Span | None, key: tuple[Any, ...]
     ) -> Typed | None:
         outer, self._parameters = self._parameters, dict(bound)
         outputs, self.outputs = self.outputs, None
@@ -515,7 +521,7 @@ class Expressions:
                 bound[name] = self.nodes.make(
                     "input", found, Level.REQUEST, parameter.span, attributes=(("name", f"({name})"),)
                 )
-        self._instance(declared, bound, declared.name.span, (declared.name.name, None))
+        self._instance(declared, bound, None, (declared.name.name, None))
 
     def as_float64(self, value: Typed, span: Span) -> Typed | None:
         """A number as a float64."""
@@ -572,9 +578,10 @@ class Expressions:
         if not isinstance(members, Members):
             return None
         for found in members.inputs.values():
-            if isinstance(found, Input) and found.name != ".".join(path) and fits(found.type):
-                if not found.type.is_scalar:
-                    return found.name
+            if not isinstance(found, Input) or found.type.is_scalar or found.name == ".".join(path):
+                continue
+            if fits(found.type):
+                return found.name
         return None
 
 

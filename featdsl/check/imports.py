@@ -29,6 +29,8 @@ class Program:
     trees: list[tree.File] = field(default_factory=list)
     main: tree.File | None = None
     files: list[str] = field(default_factory=list)
+    incomplete: bool = False
+    """Whether an import could not be read: its names are then unknown without being a mistake."""
 
 
 class Loader:
@@ -79,6 +81,7 @@ class Loader:
             elif identity not in done:
                 file = self._source(wanted, declaration.path_span)
                 if file is None:
+                    self.program.incomplete = True
                     done.add(identity)
                     continue
                 imported = parse(file, self.diagnostics)

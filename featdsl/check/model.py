@@ -119,11 +119,8 @@ class ModelChecker:
                 help="make it an input of its own",
             )
             return False
-        if not self.not_null(value, span, "an input"):
-            return False
-        castable = element.kind in _CASTABLE or (element.kind is Kind.ID and wanted.kind is Kind.INT64)
-        if castable:
-            return True
+        if element.kind in _CASTABLE or (element.kind is Kind.ID and wanted.kind is Kind.INT64):
+            return self.not_null(value, span, "an input")
         help = ""
         if element.kind is Kind.STRING:
             help = "make ids of texts: `hash(x, 1000)` or `lookup(x, vocab)`"
@@ -131,8 +128,11 @@ class ModelChecker:
             help = "`int64(x)` is its microseconds since 1970; `hour(x)` and the like its parts"
         elif element.kind is Kind.ID:
             help = "declare the input as `int64`, or fold the id: `hash(x, 100_000)`"
+        if element.kind is Kind.NOTHING:
+            return self.not_null(value, span, "an input")
+        bare = element.optional(False)
         self._diagnostics.error(
-            "E0602", f"a value of this type does not become a `{wanted}`: `{element}`", span, help=help
+            "E0602", f"a value of type `{bare}` does not become `{wanted}`", span, help=help
         )
         return False
 

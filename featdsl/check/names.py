@@ -20,12 +20,12 @@ KINDS: dict[type, str] = {
 
 
 class Names:
-    """Declarations by name. `broken` names stand in text that did not parse: not knowing them is no
-    second mistake."""
+    """Declarations by name. `broken` names stand in text that did not parse."""
 
-    def __init__(self, files: Iterable[tree.File], diagnostics: Diagnostics) -> None:
+    def __init__(self, files: Iterable[tree.File], incomplete: bool, diagnostics: Diagnostics) -> None:
         self.declared: dict[str, Named] = {}
         self.broken: set[str] = set()
+        self._incomplete = incomplete
         self.requests: list[tree.Request] = []
         self.candidates: list[tree.Candidate] = []
         self._diagnostics = diagnostics
@@ -64,6 +64,10 @@ class Names:
                 "E0304", f"`{what}` is declared twice", word, notes=(Note("first declared here", first),),
                 help="put all fields into one block",
             )
+
+    def excuses(self, name: str) -> bool:
+        """Whether not knowing a name is no second mistake: its declaration, or an import, is broken."""
+        return self._incomplete or name in self.broken
 
     def of(self, *kinds: type) -> list[Named]:
         """The declarations of some kinds, in the order of the text, imported files first."""

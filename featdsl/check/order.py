@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from featdsl.syntax import tree
 
-
 _MOST_CYCLES = 20
 """Cycles that are told apart; a file with more has them from a few causes."""
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from featdsl.check.complaints import Complaints, zero_of
+from featdsl.check.complaints import Complaints, innermost, zero_of
 from featdsl.check.expressions import Expressions
 from featdsl.check.imports import Loader, Program, Reader, read_file
 from featdsl.check.model import ModelChecker
@@ -76,7 +76,7 @@ class _Checker:
         self.loader = loader
         self.diagnostics = diagnostics
         self.nullable_features = nullable_features
-        self.names = Names(files.trees, diagnostics)
+        self.names = Names(files.trees, files.incomplete, diagnostics)
         self.types = DeclaredTypes(diagnostics, suggestions)
         self.schema = SchemaChecker(self.names, diagnostics, self.types, suggestions)
         self.complaints = Complaints(diagnostics, suggestions)
@@ -189,6 +189,12 @@ class _Checker:
                 "E0212", f"a feature may not be null: `{declared.name.name}`", declared.body.span,
                 label=f"this is `{value.type}`", notes=self.expressions.cause_of_null(value),
                 help=f"add `?? {zero_of(value.type)}`",
+            )
+            return None
+        if innermost(value.type).kind is Kind.NOTHING:
+            self.diagnostics.error(
+                "E0215", f"the elements have no type: `{declared.name.name}`", declared.body.span,
+                label="this is always empty",
             )
             return None
         return value if self.models.not_null(value, declared.body.span, "a feature") else None

@@ -12,7 +12,7 @@ from featdsl.check.suggest import Suggestions
 from featdsl.check.types import DeclaredTypes
 from featdsl.diagnostics import Diagnostics, Note
 from featdsl.levels import Level
-from featdsl.program import Entity, Field, Schema, Sequence, Source
+from featdsl.program import Entity, Field, Schema, Source
 from featdsl.source_file import Span
 from featdsl.syntax import tree
 from featdsl.types import INTEGER_KINDS, Kind, Type, list_of
@@ -174,7 +174,7 @@ class SchemaChecker:
         found = self._sources.get(name)
         if found is None:
             other = self._names.declared.get(name)
-            if other is None and name not in self._names.broken:
+            if other is None and not self._names.excuses(name):
                 names = [d.name.name for d in self._names.of(tree.Source, tree.SourceAlias)]
                 self._diagnostics.error(
                     "E0301", f"there is no such source: `{name}`", declared.origin.span,
@@ -235,7 +235,7 @@ class SchemaChecker:
         if found is None:
             declared = self._names.declared.get(name)
             if declared is None:
-                if name not in self._names.broken:
+                if not self._names.excuses(name):
                     names = [d.name.name for d in self._names.of(tree.Entity, tree.Source, tree.SourceAlias)]
                     self._diagnostics.error(
                         "E0301", f"there is no such entity or source: `{name}`", path[0].span,

@@ -66,7 +66,7 @@ _MOST_LOOKUPS = 200
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that is the fewest edits away, if that is few for the length of `name`."""
     best: str | None = None
-    limit = max(1, min(3, len(name) // 3)) + 1
+    limit = max(1, min(3, (len(name) + 1) // 3)) + 1
     for candidate in candidates:
         if abs(len(candidate) - len(name)) < limit and candidate != name:
             distance = edit_distance(name, candidate, limit)

@@ -65,7 +65,7 @@ class DeclaredTypes:
             return None
         if len(written.arguments) != wanted or (written.size is not None) is not (name == "vector"):
             self._diagnostics.error(
-                "E0211", f"the type is not complete: `{name}`" if wanted else f"the type takes no others: `{name}`",
+                "E0211", f"the type is not complete: `{name}`" if wanted else f"the type has no parts: `{name}`",
                 written.span, help=f"write `{_FORMS[name]}`" if wanted else f"write `{name}`",
             )
             return None
@@ -88,7 +88,9 @@ class DeclaredTypes:
             )
             return None
         if not value.is_scalar:
-            self._diagnostics.error("E0412", f"the value of a map is a scalar, not `{value}`", written.arguments[1].span)
+            self._diagnostics.error(
+                "E0412", f"the value of a map is a scalar, not `{value}`", written.arguments[1].span
+            )
             return None
         return map_of(key, value)
 

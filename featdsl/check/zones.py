@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import struct
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from io import BytesIO
 
 from featdsl.resources import Zone
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_FIRST = int((datetime(1900, 1, 1, tzinfo=timezone.utc) - _EPOCH).total_seconds())
-_LAST = int((datetime(2100, 1, 1, tzinfo=timezone.utc) - _EPOCH).total_seconds())
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = int((datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+_LAST = int((datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
 _STRIDE = 7 * 86_400
 """Seconds between looks at the years that a rule describes; its two changes a year lie further apart."""
 _SECOND_US = 1_000_000
 
-UTC = Zone("UTC", (_FIRST * _SECOND_US,), (0,))
+UTC_ZONE = Zone("UTC", (_FIRST * _SECOND_US,), (0,))
 
 
 @cache
 def zone(name: str) -> Zone | None:
     """The zone with its transitions from 1900 to 2100, or None if there is no such zone."""
     if name == "UTC":
-        return UTC
+        return UTC_ZONE
     data = _database_entry(name)
     return None if data is None else _transitions(name, data)
 
@@ -40,7 +40,8 @@ def _database_entry(name: str) -> bytes | None:
     from zoneinfo import TZPATH
 
     parts = name.split("/")
-    if not name or not name.isascii() or "\\" in name or any(p in ("", ".", "..") for p in parts):
+    odd = not name.isascii() or not name.isprintable() or "\\" in name
+    if odd or any(p in ("", ".", "..") for p in parts):
         return None
     for folder in TZPATH:
         try:
