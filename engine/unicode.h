@@ -137,7 +137,7 @@ inline int64_t length(std::string_view text) {
   return count;
 }
 
-// How many bytes at the start of a text are ASCII, rounded down to whole words of 8, but exact for all of it.
+// How many bytes at the start of a text are known to be ASCII: all of it, or some whole words of 8.
 inline size_t ascii_prefix(std::string_view text) {
   size_t at = 0;
   for (; text.size() - at >= 8; at += 8) {

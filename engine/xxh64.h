@@ -46,8 +46,7 @@ inline uint64_t add_stripes(const char*& at, const char* end, uint64_t seed) {
   for (; end - at >= 32; at += 32) {
     for (int i = 0; i < 4; ++i) lanes[i] = round(lanes[i], load<uint64_t>(at + 8 * i));
   }
-  uint64_t state =
-      std::rotl(lanes[0], 1) + std::rotl(lanes[1], 7) + std::rotl(lanes[2], 12) + std::rotl(lanes[3], 18);
+  uint64_t state = std::rotl(lanes[0], 1) + std::rotl(lanes[1], 7) + std::rotl(lanes[2], 12) + std::rotl(lanes[3], 18);
   for (const uint64_t lane : lanes) state = (state ^ round(0, lane)) * kPrime1 + kPrime4;
   return state;
 }

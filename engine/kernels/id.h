@@ -31,7 +31,7 @@ class Hash {
   explicit Hash(const Attributes& attributes)
       : is_id_(!attributes.has("seed")),
         seed_(is_id_ ? kSeed : static_cast<uint64_t>(attributes.integer("seed"))),
-        form_(!attributes.has("buckets")  ? Form::Whole
+        form_(!attributes.has("buckets") ? Form::Whole
               : attributes.has("offset") ? Form::FromOffset
                                          : Form::FromOne) {
     if (form_ == Form::Whole) return;

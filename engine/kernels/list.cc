@@ -7,7 +7,12 @@ namespace {
 template <class T, class Read>
 void register_pad(Registry& r, Read fill) {
   r.add(
-      "pad", [fill](const Attributes& a) { return list::Pad<T>{a.integer("n"), fill(a)}; },
+      "pad",
+      [fill](const Attributes& a) {
+        const int64_t n = a.integer("n");
+        if (n != a.result().size) throw EngineError("pad to " + std::to_string(n) + " gives no `" + a.result().text() + "`");
+        return list::Pad<T>{n, fill(a)};
+      },
       [](const list::Pad<T>& pad, ListIn<T> values, ListOut<T>& out) { pad(values, out); });
 }
 
@@ -30,7 +35,7 @@ void register_list(Registry& r) {
   r.add_column("last(list<any>)->any?", list::last);
   r.add_column("at(list<any>,i64)->any?", list::at);
   r.add_column(
-      "take(list<any>)->any", [](const Attributes& a) { return std::max(a.integer("n"), int64_t{0}); },
+      "take(list<any>)->list<any>", [](const Attributes& a) { return std::max(a.integer("n"), int64_t{0}); },
       [](const Call& call) { return list::take(call, *static_cast<const int64_t*>(call.state)); });
   register_pad<bool>(r, [](const Attributes& a) { return a.boolean("fill"); });
   register_pad<int64_t>(r, [](const Attributes& a) { return a.integer("fill"); });
@@ -40,9 +45,8 @@ void register_list(Registry& r) {
   register_values<int64_t>(r);
   register_values<double>(r);
   register_values<std::string_view>(r);
-  r.add("contains", [](std::string_view s, std::string_view part) -> bool {
-    return s.find(part) != std::string_view::npos;
-  });
+  r.add("contains",
+        [](std::string_view s, std::string_view part) -> bool { return s.find(part) != std::string_view::npos; });
   r.add("sum", [](ListIn<int64_t> values) -> int64_t { return list::sum(values); });
   r.add("sum", [](ListIn<double> values) -> double { return list::sum(values); });
   r.add("mean", [](ListIn<int64_t> values) -> Maybe<double> { return list::mean(values); });

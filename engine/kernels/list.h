@@ -51,11 +51,13 @@ inline Column take(const Call& call, int64_t n) {
   const Column& column = *lists.column;
   Growing<int32_t> rows(call.arena, call.rows);
   auto* offsets = call.arena.take<int32_t>(call.rows + 1);
+  auto* valid = column.valid == nullptr ? nullptr : call.arena.take<uint8_t>(call.rows);
   offsets[0] = 0;
   for (int64_t i = 0; i < call.rows; ++i) {
     const int64_t row = lists.row(i);
     const int64_t start = column.start(row);
     const int64_t size = lists.is_valid(i) ? std::min(n, column.start(row + 1) - start) : 0;
+    if (valid != nullptr) valid[i] = lists.is_valid(i);
     if (rows.size() + size > std::numeric_limits<int32_t>::max()) throw EngineError("the lists of take are too long");
     for (int64_t k = 0; k < size; ++k) rows.push(static_cast<int32_t>(start + k));
     offsets[i + 1] = static_cast<int32_t>(rows.size());
@@ -65,6 +67,7 @@ inline Column take(const Call& call, int64_t n) {
   Column taken;
   taken.layout = Layout::List;
   taken.length = call.rows;
+  taken.valid = valid;
   taken.offsets = offsets;
   taken.child = child;
   return taken;
