@@ -123,7 +123,8 @@ def _key(
     mapped: tuple[bool, ...],
     drops_null: bool,
 ) -> tuple[Any, ...]:
-    return (op, type, tuple(a.id for a in args), exact(attributes), overload, mapped, drops_null)
+    ids = tuple([a.id for a in args])
+    return (op, type, ids, exact(attributes) if attributes else (), overload, mapped, drops_null)
 
 
 def exact(value: Any) -> Any:
