@@ -1,5 +1,7 @@
 #include "engine/capsule.h"
 
+#include <nanobind/stl/string.h>
+
 namespace nb = nanobind;
 
 namespace feat {

@@ -182,7 +182,7 @@ class Attributes {
     std::span<const int64_t> offsets;  // microseconds to add to UTC from that start on
   };
 
-  explicit Attributes(std::span<const Entry> entries) : entries_(entries) {}
+  Attributes(std::span<const Entry> entries, const Type& result) : entries_(entries), result_(result) {}
   bool has(std::string_view name) const;
   bool is_null(std::string_view name) const;
   int64_t integer(std::string_view name) const;
@@ -195,11 +195,14 @@ class Attributes {
   // Whether the elements of a list attribute (a vocab) are strings.
   bool is_text_list(std::string_view name) const;
   ZoneTable zone(std::string_view name) const;
+  // What the instruction declares as its result (of the element when it is mapped).
+  const Type& result() const { return result_; }
 
  private:
   const Entry& find(std::string_view name) const;
   const Entry& find(std::string_view name, const Shape& wanted) const;
   std::span<const Entry> entries_;
+  const Type& result_;
 };
 
 // --- below: what the driver sees ---------------------------------------------------------------------------------

@@ -278,7 +278,8 @@ class ProgramReader {
       const Program::Constant& constant = program_.constants_[index];
       entries.push_back({name, &constant.type, &constant.column});
     }
-    if (instruction.kernel->prepare) instruction.state = instruction.kernel->prepare(Attributes(entries));
+    const Type& result = instruction.mapped ? instruction.result.element() : instruction.result;
+    if (instruction.kernel->prepare) instruction.state = instruction.kernel->prepare(Attributes(entries, result));
   }
 
   void read_outputs() {
