@@ -328,7 +328,7 @@ class _Parser:
             after[start.text] = self._item_expression()
             return None
         name = cursor.name("the name of an input", declares=True)
-        help = "write `dense: float32 = [a, b]`, `label liked: float32`, `output like: float32`, `keep = …`, `score = …`"
+        help = "write `dense: float32 = [a, b]`, `label liked: float32`, `output like: float32` or `score = …`"
         cursor.expect(":", "`:` and a type", help)
         input_type = self._type()
         per_request = False

@@ -32,7 +32,7 @@ def saved(path: Path, content: bytes = b"weights", fingerprint: str = "f" * 64) 
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def registry(tmp_path: Path) -> DirectoryRegistry:
     return DirectoryRegistry(tmp_path / "registry", create=True)
 
@@ -141,7 +141,7 @@ def test_what_is_no_saved_model_is_not_published(registry: DirectoryRegistry, tm
     with pytest.raises(InputError, match="checksum of parameters"):
         registry.publish(half, now_us=1)
     (half / "parameters.safetensors").unlink()
-    with pytest.raises(InputError, match="parameters.safetensors is missing"):
+    with pytest.raises(InputError, match=r"parameters\.safetensors is missing"):
         registry.publish(half, now_us=1)
     assert registry.head() is None
     assert registry.versions() == []

@@ -54,7 +54,7 @@ def shared_server() -> Iterator[EmbeddedModelServer]:
     server.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def server(shared_server: EmbeddedModelServer, models: dict[int, Path]) -> EmbeddedModelServer:
     """With version 1 loaded."""
     shared_server.load(1, models[1])

@@ -1,0 +1,74 @@
+"""House rules that no tool checks: what a command may load, what a folder may hold."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"numpy", "pyarrow", "pyspark", "torch", "grpc", "lmdb", "redis", "fastavro", "pandas", "engine", "tensorflow"}
+
+
+def loaded_by(program: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after running `program`."""
+    done = subprocess.run(
+        [sys.executable, "-c", program + "\nimport sys; print(*{m.partition('.')[0] for m in sys.modules})"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_feat_check_loads_nothing_heavy() -> None:
+    program = "from featdsl.cli.main import main; main(['check', 'examples/movies/movies.feat'])"
+    assert loaded_by(program) & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", ["featdsl.cli.serve", "featdsl.cli.score", "online.server", "online.client"])
+def test_a_server_and_its_client_load_neither_spark_nor_torch(module: str) -> None:
+    assert loaded_by(f"import {module}") & {"pyspark", "torch", "tensorflow", "pandas"} == set()
+
+
+def test_a_spark_job_loads_no_grpc() -> None:
+    program = "import featdsl.cli.dataset, featdsl.cli.load, offline.dataset, offline.load, offline.join"
+    assert loaded_by(program) & {"grpc", "torch", "redis"} == set()
+
+
+def test_only_one_place_builds_a_spark_session() -> None:
+    rooms = ("featdsl", "compiler", "engine", "store", "offline", "online", "model_sync")
+    found = [
+        str(path.relative_to(ROOT))
+        for room in rooms
+        for path in (ROOT / room).rglob("*.py")
+        if "SparkSession.builder" in path.read_text()
+    ]
+    assert found == ["offline/session.py"]
+
+
+def test_every_room_is_packaged_and_has_its_place_in_the_architecture() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    rooms = settings["tool"]["scikit-build"]["wheel"]["packages"]
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+    for room in rooms:
+        assert (ROOT / room / "__init__.py").is_file()
+        assert f"`{room}/`" in architecture
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
+            if "://" not in link:
+                assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_example_in_the_readme_compiles(tmp_path: Path) -> None:
+    from featdsl.check import check
+
+    readme = (ROOT / "README.md").read_text()
+    program = readme.split("## What you write")[1].split("```")[1]
+    (tmp_path / "readme.feat").write_text(program)
+    assert check(str(tmp_path / "readme.feat")).diagnostics == ()
