@@ -54,7 +54,9 @@ def column_of(values: Values, type: Type) -> pa.Array:
     """A column. Errors: `BadValue`."""
     case = values.WhichOneof("of")
     if case is None:
-        return pa.nulls(0, arrow_type(type))
+        if any(values.present):
+            raise BadValue("given no value")
+        return pa.nulls(len(values.present), arrow_type(type))
     accept(case, type)
     if not type.is_scalar:
         return _array(_checked_list(values, type), type)
@@ -87,7 +89,7 @@ def _array(values: Sequence[Any], type: Type, absent: Any = None) -> pa.Array:
                 return pa.array(np.array(values, np.float64).astype(np.float32), wanted, mask=absent)
         if type.kind in _NUMPY and not any(value is None for value in values):
             numbers = np.array(values, _NUMPY[type.kind])
-            return pa.array(numbers, wanted, mask=absent)
+            return pa.array(numbers, mask=absent).cast(wanted)
         if absent is not None:
             values = [None if gone else value for value, gone in zip(values, absent, strict=True)]
         return pa.array(list(values), wanted)
@@ -96,8 +98,8 @@ def _array(values: Sequence[Any], type: Type, absent: Any = None) -> pa.Array:
 
 
 _NUMPY: dict[Kind, Any] = {
+    Kind.INT32: np.int64,
     Kind.BOOL: np.bool_,
-    Kind.INT32: np.int32,
     Kind.INT64: np.int64,
     Kind.FLOAT64: np.float64,
     Kind.TIMESTAMP: np.dtype("datetime64[us]"),

@@ -88,7 +88,7 @@ class CallReader:
                 return len(keys[name])
         for column in columns.values():
             case = column.WhichOneof("of")
-            return 0 if case is None else len(getattr(column, case).values)
+            return len(column.present) if case is None else len(getattr(column, case).values)
         return 1
 
     def _one_key_each(self, keys: Mapping[str, list[Key]], size: int) -> None:

@@ -98,7 +98,7 @@ def plain_list(values: Values) -> list[Any]:
     """The values of a column or list; what is not present is None."""
     case = values.WhichOneof("of")
     if case is None:
-        return []
+        return [None] * len(values.present)
     elements: list[Any] = list(getattr(values, case).values)
     if case == "lists":
         elements = [plain_list(element) for element in elements]

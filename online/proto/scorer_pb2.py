@@ -4,114 +4,117 @@
 # source: featdsl/v1/scorer.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "featdsl/v1/scorer.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'featdsl/v1/scorer.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x17\x66\x65\x61tdsl/v1/scorer.proto\x12\nfeatdsl.v1"\xc6\x03\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x04keys\x18\x02 \x03(\x0b\x32".featdsl.v1.ScoreRequest.KeysEntry\x12\x36\n\x07request\x18\x03 \x03(\x0b\x32%.featdsl.v1.ScoreRequest.RequestEntry\x12:\n\tcandidate\x18\x04 \x03(\x0b\x32\'.featdsl.v1.ScoreRequest.CandidateEntry\x12\r\n\x05top_k\x18\x05 \x01(\r\x12\x14\n\x0cwant_outputs\x18\x06 \x01(\x08\x12\x14\n\x0cwant_timings\x18\x07 \x01(\x08\x1a=\n\tKeysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.featdsl.v1.Keys:\x02\x38\x01\x1a\x41\n\x0cRequestEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value:\x02\x38\x01\x1a\x44\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values:\x02\x38\x01"\x98\x02\n\x0bScoreAnswer\x12\x0e\n\x06scores\x18\x01 \x03(\x01\x12\x11\n\tpositions\x18\x02 \x03(\r\x12\'\n\x08statuses\x18\x03 \x03(\x0e\x32\x15.featdsl.v1.RowStatus\x12\x0f\n\x07\x64ropped\x18\x04 \x03(\r\x12-\n\x0erequest_status\x18\x05 \x01(\x0e\x32\x15.featdsl.v1.RowStatus\x12#\n\x07outputs\x18\x06 \x03(\x0b\x32\x12.featdsl.v1.Output\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x13\n\x0b\x66ingerprint\x18\t \x01(\t\x12#\n\x07timings\x18\n \x03(\x0b\x32\x12.featdsl.v1.Timing"&\n\x06Output\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x01"-\n\x06Timing\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x14\n\x0cmilliseconds\x18\x02 \x01(\x01"\x84\x03\n\x0e\x45xplainRequest\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32$.featdsl.v1.ExplainRequest.KeysEntry\x12\x38\n\x07request\x18\x02 \x03(\x0b\x32\'.featdsl.v1.ExplainRequest.RequestEntry\x12<\n\tcandidate\x18\x03 \x03(\x0b\x32).featdsl.v1.ExplainRequest.CandidateEntry\x1a=\n\tKeysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.featdsl.v1.Keys:\x02\x38\x01\x1a\x41\n\x0cRequestEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value:\x02\x38\x01\x1a\x44\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values:\x02\x38\x01"\xa1\x01\n\rExplainAnswer\x12.\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x1c.featdsl.v1.ExplainedFeature\x12&\n\x06inputs\x18\x02 \x03(\x0b\x32\x16.featdsl.v1.NamedValue\x12#\n\x04rows\x18\x03 \x03(\x0b\x32\x15.featdsl.v1.SourceRow\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t"`\n\x10\x45xplainedFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12 \n\x05value\x18\x03 \x01(\x0b\x32\x11.featdsl.v1.Value\x12\x0e\n\x06inputs\x18\x04 \x03(\t"J\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12 \n\x05value\x18\x03 \x01(\x0b\x32\x11.featdsl.v1.Value"d\n\tSourceRow\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x1e\n\x03key\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value\x12\'\n\x08statuses\x18\x03 \x03(\x0e\x32\x15.featdsl.v1.RowStatus"\x12\n\x10GetModelsRequest"\x87\x01\n\x0fGetModelsAnswer\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.featdsl.v1.Model\x12(\n\x07program\x18\x02 \x01(\x0b\x32\x17.featdsl.v1.ProgramInfo\x12\x10\n\x08store_ok\x18\x03 \x01(\x08\x12\x15\n\rstore_problem\x18\x04 \x01(\t"|\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fserving_version\x18\x02 \x01(\x03\x12*\n\x08versions\x18\x03 \x03(\x0b\x32\x18.featdsl.v1.ModelVersion\x12\x0f\n\x07outputs\x18\x04 \x03(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t"\xff\x01\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.featdsl.v1.ModelVersion.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x03\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\x12\x12\n\ncreated_at\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\r\n\tPUBLISHED\x10\x01\x12\t\n\x05READY\x10\x02\x12\x0b\n\x07SERVING\x10\x03\x12\x0b\n\x07REFUSED\x10\x04"\xb1\x01\n\x0bProgramInfo\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12(\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x16.featdsl.v1.EntityInfo\x12&\n\x07request\x18\x04 \x03(\x0b\x32\x15.featdsl.v1.FieldInfo\x12(\n\tcandidate\x18\x05 \x03(\x0b\x32\x15.featdsl.v1.FieldInfo"?\n\nEntityInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x15\n\rper_candidate\x18\x03 \x01(\x08"9\n\tFieldInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08"^\n\x04Keys\x12(\n\x08integers\x18\x01 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12&\n\x07strings\x18\x02 \x01(\x0b\x32\x13.featdsl.v1.StringsH\x00\x42\x04\n\x02of"\xfb\x01\n\x05Value\x12&\n\nnull_value\x18\x01 \x01(\x0b\x32\x10.featdsl.v1.NullH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x15\n\x0b\x66loat_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x12\x1a\n\x10timestamp_micros\x18\x06 \x01(\x03H\x00\x12(\n\nlist_value\x18\x07 \x01(\x0b\x32\x12.featdsl.v1.ValuesH\x00\x12$\n\tmap_value\x18\x08 \x01(\x0b\x32\x0f.featdsl.v1.MapH\x00\x42\x04\n\x02of"\x06\n\x04Null"\xdc\x02\n\x06Values\x12"\n\x05\x62ools\x18\x01 \x01(\x0b\x32\x11.featdsl.v1.BoolsH\x00\x12(\n\x08integers\x18\x02 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12&\n\x07\x64oubles\x18\x03 \x01(\x0b\x32\x13.featdsl.v1.DoublesH\x00\x12$\n\x06\x66loats\x18\x04 \x01(\x0b\x32\x12.featdsl.v1.FloatsH\x00\x12&\n\x07strings\x18\x05 \x01(\x0b\x32\x13.featdsl.v1.StringsH\x00\x12\x31\n\x11timestamps_micros\x18\x06 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12"\n\x05lists\x18\x07 \x01(\x0b\x32\x11.featdsl.v1.ListsH\x00\x12 \n\x04maps\x18\x08 \x01(\x0b\x32\x10.featdsl.v1.MapsH\x00\x12\x0f\n\x07present\x18\x0f \x03(\x08\x42\x04\n\x02of"\x17\n\x05\x42ools\x12\x0e\n\x06values\x18\x01 \x03(\x08"\x1a\n\x08Integers\x12\x0e\n\x06values\x18\x01 \x03(\x03"\x19\n\x07\x44oubles\x12\x0e\n\x06values\x18\x01 \x03(\x01"\x18\n\x06\x46loats\x12\x0e\n\x06values\x18\x01 \x03(\x02"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t"+\n\x05Lists\x12"\n\x06values\x18\x01 \x03(\x0b\x32\x12.featdsl.v1.Values"\'\n\x04Maps\x12\x1f\n\x06values\x18\x01 \x03(\x0b\x32\x0f.featdsl.v1.Map"K\n\x03Map\x12 \n\x04keys\x18\x01 \x01(\x0b\x32\x12.featdsl.v1.Values\x12"\n\x06values\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values*P\n\tRowStatus\x12\n\n\x06ROW_OK\x10\x00\x12\x0f\n\x0bROW_MISSING\x10\x01\x12\x12\n\x0eROW_UNREADABLE\x10\x02\x12\x12\n\x0eROW_STORE_DOWN\x10\x03\x32\xce\x01\n\x06Scorer\x12:\n\x05Score\x12\x18.featdsl.v1.ScoreRequest\x1a\x17.featdsl.v1.ScoreAnswer\x12@\n\x07\x45xplain\x12\x1a.featdsl.v1.ExplainRequest\x1a\x19.featdsl.v1.ExplainAnswer\x12\x46\n\tGetModels\x12\x1c.featdsl.v1.GetModelsRequest\x1a\x1b.featdsl.v1.GetModelsAnswerb\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66\x65\x61tdsl/v1/scorer.proto\x12\nfeatdsl.v1\"\xc6\x03\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x04keys\x18\x02 \x03(\x0b\x32\".featdsl.v1.ScoreRequest.KeysEntry\x12\x36\n\x07request\x18\x03 \x03(\x0b\x32%.featdsl.v1.ScoreRequest.RequestEntry\x12:\n\tcandidate\x18\x04 \x03(\x0b\x32\'.featdsl.v1.ScoreRequest.CandidateEntry\x12\r\n\x05top_k\x18\x05 \x01(\r\x12\x14\n\x0cwant_outputs\x18\x06 \x01(\x08\x12\x14\n\x0cwant_timings\x18\x07 \x01(\x08\x1a=\n\tKeysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.featdsl.v1.Keys:\x02\x38\x01\x1a\x41\n\x0cRequestEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value:\x02\x38\x01\x1a\x44\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values:\x02\x38\x01\"\x98\x02\n\x0bScoreAnswer\x12\x0e\n\x06scores\x18\x01 \x03(\x01\x12\x11\n\tpositions\x18\x02 \x03(\r\x12\'\n\x08statuses\x18\x03 \x03(\x0e\x32\x15.featdsl.v1.RowStatus\x12\x0f\n\x07\x64ropped\x18\x04 \x03(\r\x12-\n\x0erequest_status\x18\x05 \x01(\x0e\x32\x15.featdsl.v1.RowStatus\x12#\n\x07outputs\x18\x06 \x03(\x0b\x32\x12.featdsl.v1.Output\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x13\n\x0b\x66ingerprint\x18\t \x01(\t\x12#\n\x07timings\x18\n \x03(\x0b\x32\x12.featdsl.v1.Timing\"&\n\x06Output\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x01\"-\n\x06Timing\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x14\n\x0cmilliseconds\x18\x02 \x01(\x01\"\x84\x03\n\x0e\x45xplainRequest\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32$.featdsl.v1.ExplainRequest.KeysEntry\x12\x38\n\x07request\x18\x02 \x03(\x0b\x32\'.featdsl.v1.ExplainRequest.RequestEntry\x12<\n\tcandidate\x18\x03 \x03(\x0b\x32).featdsl.v1.ExplainRequest.CandidateEntry\x1a=\n\tKeysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.featdsl.v1.Keys:\x02\x38\x01\x1a\x41\n\x0cRequestEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value:\x02\x38\x01\x1a\x44\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values:\x02\x38\x01\"\xa1\x01\n\rExplainAnswer\x12.\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x1c.featdsl.v1.ExplainedFeature\x12&\n\x06inputs\x18\x02 \x03(\x0b\x32\x16.featdsl.v1.NamedValue\x12#\n\x04rows\x18\x03 \x03(\x0b\x32\x15.featdsl.v1.SourceRow\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\"`\n\x10\x45xplainedFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12 \n\x05value\x18\x03 \x01(\x0b\x32\x11.featdsl.v1.Value\x12\x0e\n\x06inputs\x18\x04 \x03(\t\"J\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12 \n\x05value\x18\x03 \x01(\x0b\x32\x11.featdsl.v1.Value\"d\n\tSourceRow\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x1e\n\x03key\x18\x02 \x01(\x0b\x32\x11.featdsl.v1.Value\x12\'\n\x08statuses\x18\x03 \x03(\x0e\x32\x15.featdsl.v1.RowStatus\"\x12\n\x10GetModelsRequest\"\x87\x01\n\x0fGetModelsAnswer\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.featdsl.v1.Model\x12(\n\x07program\x18\x02 \x01(\x0b\x32\x17.featdsl.v1.ProgramInfo\x12\x10\n\x08store_ok\x18\x03 \x01(\x08\x12\x15\n\rstore_problem\x18\x04 \x01(\t\"|\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fserving_version\x18\x02 \x01(\x03\x12*\n\x08versions\x18\x03 \x03(\x0b\x32\x18.featdsl.v1.ModelVersion\x12\x0f\n\x07outputs\x18\x04 \x03(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xff\x01\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.featdsl.v1.ModelVersion.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x03\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\x12\x12\n\ncreated_at\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\r\n\tPUBLISHED\x10\x01\x12\t\n\x05READY\x10\x02\x12\x0b\n\x07SERVING\x10\x03\x12\x0b\n\x07REFUSED\x10\x04\"\xb1\x01\n\x0bProgramInfo\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12(\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x16.featdsl.v1.EntityInfo\x12&\n\x07request\x18\x04 \x03(\x0b\x32\x15.featdsl.v1.FieldInfo\x12(\n\tcandidate\x18\x05 \x03(\x0b\x32\x15.featdsl.v1.FieldInfo\"?\n\nEntityInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x15\n\rper_candidate\x18\x03 \x01(\x08\"9\n\tFieldInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\"^\n\x04Keys\x12(\n\x08integers\x18\x01 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12&\n\x07strings\x18\x02 \x01(\x0b\x32\x13.featdsl.v1.StringsH\x00\x42\x04\n\x02of\"\xfb\x01\n\x05Value\x12&\n\nnull_value\x18\x01 \x01(\x0b\x32\x10.featdsl.v1.NullH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x15\n\x0b\x66loat_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x12\x1a\n\x10timestamp_micros\x18\x06 \x01(\x03H\x00\x12(\n\nlist_value\x18\x07 \x01(\x0b\x32\x12.featdsl.v1.ValuesH\x00\x12$\n\tmap_value\x18\x08 \x01(\x0b\x32\x0f.featdsl.v1.MapH\x00\x42\x04\n\x02of\"\x06\n\x04Null\"\xdc\x02\n\x06Values\x12\"\n\x05\x62ools\x18\x01 \x01(\x0b\x32\x11.featdsl.v1.BoolsH\x00\x12(\n\x08integers\x18\x02 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12&\n\x07\x64oubles\x18\x03 \x01(\x0b\x32\x13.featdsl.v1.DoublesH\x00\x12$\n\x06\x66loats\x18\x04 \x01(\x0b\x32\x12.featdsl.v1.FloatsH\x00\x12&\n\x07strings\x18\x05 \x01(\x0b\x32\x13.featdsl.v1.StringsH\x00\x12\x31\n\x11timestamps_micros\x18\x06 \x01(\x0b\x32\x14.featdsl.v1.IntegersH\x00\x12\"\n\x05lists\x18\x07 \x01(\x0b\x32\x11.featdsl.v1.ListsH\x00\x12 \n\x04maps\x18\x08 \x01(\x0b\x32\x10.featdsl.v1.MapsH\x00\x12\x0f\n\x07present\x18\x0f \x03(\x08\x42\x04\n\x02of\"\x17\n\x05\x42ools\x12\x0e\n\x06values\x18\x01 \x03(\x08\"\x1a\n\x08Integers\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x19\n\x07\x44oubles\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x18\n\x06\x46loats\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t\"+\n\x05Lists\x12\"\n\x06values\x18\x01 \x03(\x0b\x32\x12.featdsl.v1.Values\"\'\n\x04Maps\x12\x1f\n\x06values\x18\x01 \x03(\x0b\x32\x0f.featdsl.v1.Map\"K\n\x03Map\x12 \n\x04keys\x18\x01 \x01(\x0b\x32\x12.featdsl.v1.Values\x12\"\n\x06values\x18\x02 \x01(\x0b\x32\x12.featdsl.v1.Values*P\n\tRowStatus\x12\n\n\x06ROW_OK\x10\x00\x12\x0f\n\x0bROW_MISSING\x10\x01\x12\x12\n\x0eROW_UNREADABLE\x10\x02\x12\x12\n\x0eROW_STORE_DOWN\x10\x03\x32\xce\x01\n\x06Scorer\x12:\n\x05Score\x12\x18.featdsl.v1.ScoreRequest\x1a\x17.featdsl.v1.ScoreAnswer\x12@\n\x07\x45xplain\x12\x1a.featdsl.v1.ExplainRequest\x1a\x19.featdsl.v1.ExplainAnswer\x12\x46\n\tGetModels\x12\x1c.featdsl.v1.GetModelsRequest\x1a\x1b.featdsl.v1.GetModelsAnswerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "featdsl.v1.scorer_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'featdsl.v1.scorer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_SCOREREQUEST_KEYSENTRY"]._loaded_options = None
-    _globals["_SCOREREQUEST_KEYSENTRY"]._serialized_options = b"8\001"
-    _globals["_SCOREREQUEST_REQUESTENTRY"]._loaded_options = None
-    _globals["_SCOREREQUEST_REQUESTENTRY"]._serialized_options = b"8\001"
-    _globals["_SCOREREQUEST_CANDIDATEENTRY"]._loaded_options = None
-    _globals["_SCOREREQUEST_CANDIDATEENTRY"]._serialized_options = b"8\001"
-    _globals["_EXPLAINREQUEST_KEYSENTRY"]._loaded_options = None
-    _globals["_EXPLAINREQUEST_KEYSENTRY"]._serialized_options = b"8\001"
-    _globals["_EXPLAINREQUEST_REQUESTENTRY"]._loaded_options = None
-    _globals["_EXPLAINREQUEST_REQUESTENTRY"]._serialized_options = b"8\001"
-    _globals["_EXPLAINREQUEST_CANDIDATEENTRY"]._loaded_options = None
-    _globals["_EXPLAINREQUEST_CANDIDATEENTRY"]._serialized_options = b"8\001"
-    _globals["_ROWSTATUS"]._serialized_start = 3548
-    _globals["_ROWSTATUS"]._serialized_end = 3628
-    _globals["_SCOREREQUEST"]._serialized_start = 40
-    _globals["_SCOREREQUEST"]._serialized_end = 494
-    _globals["_SCOREREQUEST_KEYSENTRY"]._serialized_start = 296
-    _globals["_SCOREREQUEST_KEYSENTRY"]._serialized_end = 357
-    _globals["_SCOREREQUEST_REQUESTENTRY"]._serialized_start = 359
-    _globals["_SCOREREQUEST_REQUESTENTRY"]._serialized_end = 424
-    _globals["_SCOREREQUEST_CANDIDATEENTRY"]._serialized_start = 426
-    _globals["_SCOREREQUEST_CANDIDATEENTRY"]._serialized_end = 494
-    _globals["_SCOREANSWER"]._serialized_start = 497
-    _globals["_SCOREANSWER"]._serialized_end = 777
-    _globals["_OUTPUT"]._serialized_start = 779
-    _globals["_OUTPUT"]._serialized_end = 817
-    _globals["_TIMING"]._serialized_start = 819
-    _globals["_TIMING"]._serialized_end = 864
-    _globals["_EXPLAINREQUEST"]._serialized_start = 867
-    _globals["_EXPLAINREQUEST"]._serialized_end = 1255
-    _globals["_EXPLAINREQUEST_KEYSENTRY"]._serialized_start = 296
-    _globals["_EXPLAINREQUEST_KEYSENTRY"]._serialized_end = 357
-    _globals["_EXPLAINREQUEST_REQUESTENTRY"]._serialized_start = 359
-    _globals["_EXPLAINREQUEST_REQUESTENTRY"]._serialized_end = 424
-    _globals["_EXPLAINREQUEST_CANDIDATEENTRY"]._serialized_start = 426
-    _globals["_EXPLAINREQUEST_CANDIDATEENTRY"]._serialized_end = 494
-    _globals["_EXPLAINANSWER"]._serialized_start = 1258
-    _globals["_EXPLAINANSWER"]._serialized_end = 1419
-    _globals["_EXPLAINEDFEATURE"]._serialized_start = 1421
-    _globals["_EXPLAINEDFEATURE"]._serialized_end = 1517
-    _globals["_NAMEDVALUE"]._serialized_start = 1519
-    _globals["_NAMEDVALUE"]._serialized_end = 1593
-    _globals["_SOURCEROW"]._serialized_start = 1595
-    _globals["_SOURCEROW"]._serialized_end = 1695
-    _globals["_GETMODELSREQUEST"]._serialized_start = 1697
-    _globals["_GETMODELSREQUEST"]._serialized_end = 1715
-    _globals["_GETMODELSANSWER"]._serialized_start = 1718
-    _globals["_GETMODELSANSWER"]._serialized_end = 1853
-    _globals["_MODEL"]._serialized_start = 1855
-    _globals["_MODEL"]._serialized_end = 1979
-    _globals["_MODELVERSION"]._serialized_start = 1982
-    _globals["_MODELVERSION"]._serialized_end = 2237
-    _globals["_MODELVERSION_STATE"]._serialized_start = 2155
-    _globals["_MODELVERSION_STATE"]._serialized_end = 2237
-    _globals["_PROGRAMINFO"]._serialized_start = 2240
-    _globals["_PROGRAMINFO"]._serialized_end = 2417
-    _globals["_ENTITYINFO"]._serialized_start = 2419
-    _globals["_ENTITYINFO"]._serialized_end = 2482
-    _globals["_FIELDINFO"]._serialized_start = 2484
-    _globals["_FIELDINFO"]._serialized_end = 2541
-    _globals["_KEYS"]._serialized_start = 2543
-    _globals["_KEYS"]._serialized_end = 2637
-    _globals["_VALUE"]._serialized_start = 2640
-    _globals["_VALUE"]._serialized_end = 2891
-    _globals["_NULL"]._serialized_start = 2893
-    _globals["_NULL"]._serialized_end = 2899
-    _globals["_VALUES"]._serialized_start = 2902
-    _globals["_VALUES"]._serialized_end = 3250
-    _globals["_BOOLS"]._serialized_start = 3252
-    _globals["_BOOLS"]._serialized_end = 3275
-    _globals["_INTEGERS"]._serialized_start = 3277
-    _globals["_INTEGERS"]._serialized_end = 3303
-    _globals["_DOUBLES"]._serialized_start = 3305
-    _globals["_DOUBLES"]._serialized_end = 3330
-    _globals["_FLOATS"]._serialized_start = 3332
-    _globals["_FLOATS"]._serialized_end = 3356
-    _globals["_STRINGS"]._serialized_start = 3358
-    _globals["_STRINGS"]._serialized_end = 3383
-    _globals["_LISTS"]._serialized_start = 3385
-    _globals["_LISTS"]._serialized_end = 3428
-    _globals["_MAPS"]._serialized_start = 3430
-    _globals["_MAPS"]._serialized_end = 3469
-    _globals["_MAP"]._serialized_start = 3471
-    _globals["_MAP"]._serialized_end = 3546
-    _globals["_SCORER"]._serialized_start = 3631
-    _globals["_SCORER"]._serialized_end = 3837
+  DESCRIPTOR._loaded_options = None
+  _globals['_SCOREREQUEST_KEYSENTRY']._loaded_options = None
+  _globals['_SCOREREQUEST_KEYSENTRY']._serialized_options = b'8\001'
+  _globals['_SCOREREQUEST_REQUESTENTRY']._loaded_options = None
+  _globals['_SCOREREQUEST_REQUESTENTRY']._serialized_options = b'8\001'
+  _globals['_SCOREREQUEST_CANDIDATEENTRY']._loaded_options = None
+  _globals['_SCOREREQUEST_CANDIDATEENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINREQUEST_KEYSENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_KEYSENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINREQUEST_REQUESTENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_REQUESTENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINREQUEST_CANDIDATEENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_CANDIDATEENTRY']._serialized_options = b'8\001'
+  _globals['_ROWSTATUS']._serialized_start=3548
+  _globals['_ROWSTATUS']._serialized_end=3628
+  _globals['_SCOREREQUEST']._serialized_start=40
+  _globals['_SCOREREQUEST']._serialized_end=494
+  _globals['_SCOREREQUEST_KEYSENTRY']._serialized_start=296
+  _globals['_SCOREREQUEST_KEYSENTRY']._serialized_end=357
+  _globals['_SCOREREQUEST_REQUESTENTRY']._serialized_start=359
+  _globals['_SCOREREQUEST_REQUESTENTRY']._serialized_end=424
+  _globals['_SCOREREQUEST_CANDIDATEENTRY']._serialized_start=426
+  _globals['_SCOREREQUEST_CANDIDATEENTRY']._serialized_end=494
+  _globals['_SCOREANSWER']._serialized_start=497
+  _globals['_SCOREANSWER']._serialized_end=777
+  _globals['_OUTPUT']._serialized_start=779
+  _globals['_OUTPUT']._serialized_end=817
+  _globals['_TIMING']._serialized_start=819
+  _globals['_TIMING']._serialized_end=864
+  _globals['_EXPLAINREQUEST']._serialized_start=867
+  _globals['_EXPLAINREQUEST']._serialized_end=1255
+  _globals['_EXPLAINREQUEST_KEYSENTRY']._serialized_start=296
+  _globals['_EXPLAINREQUEST_KEYSENTRY']._serialized_end=357
+  _globals['_EXPLAINREQUEST_REQUESTENTRY']._serialized_start=359
+  _globals['_EXPLAINREQUEST_REQUESTENTRY']._serialized_end=424
+  _globals['_EXPLAINREQUEST_CANDIDATEENTRY']._serialized_start=426
+  _globals['_EXPLAINREQUEST_CANDIDATEENTRY']._serialized_end=494
+  _globals['_EXPLAINANSWER']._serialized_start=1258
+  _globals['_EXPLAINANSWER']._serialized_end=1419
+  _globals['_EXPLAINEDFEATURE']._serialized_start=1421
+  _globals['_EXPLAINEDFEATURE']._serialized_end=1517
+  _globals['_NAMEDVALUE']._serialized_start=1519
+  _globals['_NAMEDVALUE']._serialized_end=1593
+  _globals['_SOURCEROW']._serialized_start=1595
+  _globals['_SOURCEROW']._serialized_end=1695
+  _globals['_GETMODELSREQUEST']._serialized_start=1697
+  _globals['_GETMODELSREQUEST']._serialized_end=1715
+  _globals['_GETMODELSANSWER']._serialized_start=1718
+  _globals['_GETMODELSANSWER']._serialized_end=1853
+  _globals['_MODEL']._serialized_start=1855
+  _globals['_MODEL']._serialized_end=1979
+  _globals['_MODELVERSION']._serialized_start=1982
+  _globals['_MODELVERSION']._serialized_end=2237
+  _globals['_MODELVERSION_STATE']._serialized_start=2155
+  _globals['_MODELVERSION_STATE']._serialized_end=2237
+  _globals['_PROGRAMINFO']._serialized_start=2240
+  _globals['_PROGRAMINFO']._serialized_end=2417
+  _globals['_ENTITYINFO']._serialized_start=2419
+  _globals['_ENTITYINFO']._serialized_end=2482
+  _globals['_FIELDINFO']._serialized_start=2484
+  _globals['_FIELDINFO']._serialized_end=2541
+  _globals['_KEYS']._serialized_start=2543
+  _globals['_KEYS']._serialized_end=2637
+  _globals['_VALUE']._serialized_start=2640
+  _globals['_VALUE']._serialized_end=2891
+  _globals['_NULL']._serialized_start=2893
+  _globals['_NULL']._serialized_end=2899
+  _globals['_VALUES']._serialized_start=2902
+  _globals['_VALUES']._serialized_end=3250
+  _globals['_BOOLS']._serialized_start=3252
+  _globals['_BOOLS']._serialized_end=3275
+  _globals['_INTEGERS']._serialized_start=3277
+  _globals['_INTEGERS']._serialized_end=3303
+  _globals['_DOUBLES']._serialized_start=3305
+  _globals['_DOUBLES']._serialized_end=3330
+  _globals['_FLOATS']._serialized_start=3332
+  _globals['_FLOATS']._serialized_end=3356
+  _globals['_STRINGS']._serialized_start=3358
+  _globals['_STRINGS']._serialized_end=3383
+  _globals['_LISTS']._serialized_start=3385
+  _globals['_LISTS']._serialized_end=3428
+  _globals['_MAPS']._serialized_start=3430
+  _globals['_MAPS']._serialized_end=3469
+  _globals['_MAP']._serialized_start=3471
+  _globals['_MAP']._serialized_end=3546
+  _globals['_SCORER']._serialized_start=3631
+  _globals['_SCORER']._serialized_end=3837
 # @@protoc_insertion_point(module_scope)

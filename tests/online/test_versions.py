@@ -1,0 +1,165 @@
+"""Versions: what serves when HEAD moves, breaks, or is mended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from model_sync import Version, open_registry
+from online.errors import CallError, Reason
+from online.versions import VersionWatcher, before
+from tests.online.shop import WeightModel, bundle, publish
+
+
+class Setting:
+    """A registry, a model server, and a watcher that looks when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.registry = folder / "registry"
+        self.models = WeightModel()
+        self.watcher = VersionWatcher(
+            f"dir://{self.registry}", "ranker", bundle().fingerprint, self.models, kept=1
+        )
+
+    def publish(self, weight: object, fingerprint: str | None = None) -> int:
+        return publish(self.registry, self.folder / "models", weight, fingerprint)
+
+    def rollback(self, to: int) -> None:
+        open_registry(f"dir://{self.registry}").rollback(to)
+
+    def serving(self) -> int | None:
+        self.watcher.poll()
+        return None if self.watcher.serving is None else self.watcher.serving.version
+
+    def states(self) -> dict[int, str]:
+        return {state.info.number: state.state for state in self.watcher.states()}
+
+    def file(self, version: int, name: str) -> Path:
+        return self.registry / "versions" / f"{version:06d}" / name
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting(tmp_path)
+
+
+def test_it_follows_head(setting: Setting) -> None:
+    assert setting.serving() is None
+    assert "there is no registry" in setting.watcher.problem
+    for weight in (1.0, 2.0, 3.0):
+        assert setting.serving() != setting.publish(weight)
+        assert setting.models.weights.get(setting.serving() or 0) == weight
+    setting.rollback(2)
+    assert setting.serving() == 2
+    assert setting.models.loads == [1, 2, 3], "a resident version serves again without a load"
+    assert setting.watcher.problem == ""
+
+
+def test_old_versions_are_unloaded_after_their_last_call(setting: Setting) -> None:
+    setting.publish(1.0)
+    setting.serving()
+    with setting.watcher.pin() as first:
+        for weight in (2.0, 3.0, 4.0):
+            setting.publish(weight)
+            setting.serving()
+        assert first.version == 1
+        assert setting.models.unloaded == [2], "1 is held by a call, 3 is kept for a rollback"
+        assert setting.states() == {1: "ready", 2: "published", 3: "ready", 4: "serving"}
+    setting.serving()
+    assert setting.models.unloaded == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("weight.txt", b"9.0", "checksum"),
+        ("weight.txt", b"9", "bytes"),
+        ("manifest.json", b"{", "does not read"),
+    ],
+)
+def test_a_damaged_version_is_refused_and_the_old_one_serves_on(
+    setting: Setting, name: str, damage: bytes, reason: str
+) -> None:
+    setting.publish(1.0)
+    assert setting.serving() == 1
+    setting.publish(2.0)
+    whole = setting.file(2, name).read_bytes()
+    setting.file(2, name).write_bytes(damage)
+    assert setting.serving() == 1
+    assert setting.states() == {1: "serving", 2: "refused"}
+    refused = setting.watcher.states()[1]
+    assert reason in refused.reason
+    assert reason in setting.watcher.problem
+    assert reason in open_registry(f"dir://{setting.registry}").versions()[1].refusal
+    assert setting.serving() == 1
+    assert setting.models.loads == [1]
+
+    setting.file(2, name).write_bytes(whole)
+    assert setting.serving() == 2, "a version that is mended is tried again"
+    assert setting.states() == {1: "ready", 2: "serving"}
+    assert open_registry(f"dir://{setting.registry}").versions()[1].refusal == ""
+
+
+def test_a_refused_version_is_not_tried_again_before_it_changes(setting: Setting) -> None:
+    setting.publish("not a number")
+    for _ in range(3):
+        assert setting.serving() is None
+    assert setting.models.loads == [1]
+    os.utime(setting.file(1, "weight.txt"), (1, 1))
+    assert setting.serving() is None
+    assert setting.models.loads == [1, 1]
+    setting.publish(2.0)
+    assert setting.serving() == 2
+
+
+def test_another_program_or_model_is_refused(setting: Setting) -> None:
+    setting.publish(1.0)
+    setting.publish(2.0, fingerprint="ab" * 32)
+    assert setting.serving() == 1
+    assert "another feature program" in setting.watcher.problem
+    assert "abababababab" in setting.watcher.states()[1].reason
+
+
+def test_a_server_that_starts_on_a_refused_head_serves_the_version_before(setting: Setting) -> None:
+    for weight in (1.0, 2.0, "no", "number"):
+        setting.publish(weight)
+    assert setting.serving() == 2
+    assert "version 4 is refused" in setting.watcher.problem
+    assert setting.states() == {1: "published", 2: "serving", 3: "refused", 4: "refused"}
+
+
+def test_a_broken_head_changes_nothing(setting: Setting) -> None:
+    setting.publish(1.0)
+    assert setting.serving() == 1
+    (setting.registry / "HEAD").write_bytes(b"\x00garbage")
+    assert setting.serving() == 1
+    assert "HEAD" in setting.watcher.problem
+    setting.publish(2.0)
+    assert setting.serving() == 2
+
+
+def test_a_call_before_the_first_version(setting: Setting) -> None:
+    setting.serving()
+    with pytest.raises(CallError) as failed, setting.watcher.pin():
+        pass
+    assert failed.value.reason is Reason.NO_MODEL_YET
+
+
+@pytest.mark.parametrize(
+    ("head", "parents", "order"),
+    [
+        (1, {1: None}, []),
+        (3, {1: None, 2: 1, 3: 2}, [2, 1]),
+        (4, {1: None, 2: 1, 3: 2, 4: 1}, [1, 3, 2]),
+        (3, {1: None, 2: 1, 3: None}, [2, 1]),
+        (2, {2: 2}, []),
+        (5, {1: None, 5: 4}, [1]),
+        (2, {1: None, 2: 3, 3: 1}, [3, 1]),
+    ],
+)
+def test_the_versions_before_head(head: int, parents: dict[int, int | None], order: list[int]) -> None:
+    versions = [Version(number, parent, "m", "f", 0) for number, parent in parents.items()]
+    assert before(head, versions) == order
