@@ -12,7 +12,7 @@ from featdsl.check.zones import zone
 from featdsl.operators.declare import NOT_CONSTANT, REQUIRED, Parameter, Pattern, Signature, match
 from featdsl.resources import Zone
 from featdsl.typed import Typed
-from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, Kind, Type, list_of
+from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, NULL, Kind, Type, list_of
 
 CANNOT: Any = object()
 
@@ -126,15 +126,14 @@ def _match(binding: Binding, constants: dict[str, Any], way: str) -> Match | Non
         peeled.append(peel)
     if way != "whole" and not any(peeled):
         return None
-    for name, bound in bindings.items():
-        bindings[name] = _something(bound)
-    return Match(binding, tuple(peeled), bindings, constants)
+    known = {name: _something(bindings.get(name, NULL)) for name in ("S", "T")}
+    return Match(binding, tuple(peeled), known, constants)
 
 
 def _something(bound: Type) -> Type:
     """An element or value of which only null was seen is an int64, so that it has some type."""
     if bound.kind is Kind.NOTHING:
-        return INT64.optional(bound.nullable)
+        return INT64
     if bound.is_listlike and bound.item.kind is Kind.NOTHING:
         return list_of(INT64)
     return bound
