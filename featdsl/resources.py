@@ -28,7 +28,8 @@ class Vocab:
 
     @cached_property
     def _ids(self) -> dict[str | int, int]:
-        return {entry: i for i, entry in enumerate(self.entries, start=2)}
+        entries: tuple[str | int, ...] = self.entries
+        return {entry: i for i, entry in enumerate(entries, start=2)}
 
     def id_of(self, value: str | int | None) -> int:
         """0 for null, 1 for a value that is not an entry, 2 and up for the entries in order."""

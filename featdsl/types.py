@@ -59,7 +59,7 @@ class Type:
             return f"vector<{self.element}, {self.size}>{mark}"
         if self.kind is Kind.MAP:
             return f"map<{self.key}, {self.element}>{mark}"
-        return self.kind.value + mark
+        return f"{self.kind.value}{mark}"
 
     @property
     def is_scalar(self) -> bool:
