@@ -42,8 +42,10 @@ def float32(call: Call) -> str:
     x = call.args[0]
     if call.types[0].kind in (Kind.FLOAT32, Kind.BOOL):
         return f"cast({x} as double)"
-    rounded = f"cast(cast({x} as float) as double)"
-    return f"if(abs({x}) < {FLOAT32_LIMIT}, {rounded}, null)" if call.is_float() else rounded
+    if call.is_float():
+        return f"if(abs({x}) < {FLOAT32_LIMIT}, cast(cast({x} as float) as double), null)"
+    # Spark takes bigint to float for a widening, and would leave it out before the cast to double
+    return f"cast(cast({x} as float) * 1F as double)"
 
 
 @lowering("float64")
