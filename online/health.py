@@ -24,6 +24,7 @@ class HealthMonitor:
         self.servicer = health.HealthServicer()
         self._ask = problem
         self._problem: str | None = None
+        self._tell(_NOT_SERVING)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="health", daemon=True)
 
@@ -41,15 +42,17 @@ class HealthMonitor:
         if problem != self._problem:
             log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "serving")
             self._problem = problem
-            status = _NOT_SERVING if problem else _SERVING
-            for name in ("", SERVICE):
-                self.servicer.set(name, status)
+            self._tell(_NOT_SERVING if problem else _SERVING)
         return problem
 
     def drain(self) -> None:
         """NOT_SERVING from now on, whatever comes."""
         self._stop.set()
         self.servicer.enter_graceful_shutdown()
+
+    def _tell(self, status: int) -> None:
+        for name in ("", SERVICE):
+            self.servicer.set(name, status)
 
     def _watch(self) -> None:
         while not self._stop.wait(CHECK_EVERY_S):

@@ -73,7 +73,8 @@ class ScoringServer:
         )
         catalog = Catalog(bundle, model, self.versions, self.store)
         self._service = ScorerService(
-            {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models}
+            {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
+            options.threads,
         )
         self.health = HealthMonitor(self._problem)
         self._grpc = self._listen_with(self._service)
@@ -108,7 +109,7 @@ class ScoringServer:
     def _listen_with(self, service: ScorerService) -> grpc.Server:
         options = self._options
         server = grpc.server(
-            ThreadPoolExecutor(options.threads, "call"),
+            ThreadPoolExecutor(2, "health"),
             handlers=[service],
             maximum_concurrent_rpcs=options.waiting_calls,
             options=[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -23,10 +24,12 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Requests are parsed in the method, not by gRPC, so that bytes which are no request get a reason too.
 
     Whether a call is admitted is decided when it arrives, before it waits for a thread: what had arrived when
-    `drain` was called is answered, what arrives later is refused as DRAINING.
+    `drain` was called is answered, what arrives later is refused as DRAINING. Calls run on threads of their
+    own, so that health is told while all of these are busy.
     """
 
-    def __init__(self, methods: Mapping[str, Method]) -> None:
+    def __init__(self, methods: Mapping[str, Method], threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "call")
         self._methods = {f"/{SERVICE}/{name}": method for name, method in methods.items()}
         self._draining = False
 
@@ -44,6 +47,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 _abort(context, CallError(Reason.DRAINING, "the server is stopping", help="ask another one"))
             return _answer(method, data, context)
 
+        handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
         return grpc.unary_unary_rpc_method_handler(handle)
 
 
