@@ -20,15 +20,13 @@ from compiler.spark.sql import column
 from compiler.spark.transform import plan_set, transform
 from featdsl.errors import InputError
 from featdsl.program import Field, Sequence
+from offline.choose import REPORT, may_write
 from offline.layout import Layout
 from offline.parts import FLAGS, PartWriter, write_parts
 from offline.shipped import packed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-REPORT = "_REPORT.json"
-ENGINES = ("native", "spark")
 
 Say = Callable[[str], None]
 
@@ -91,8 +89,7 @@ def write_dataset(
 
     Errors: `InputError` where `out` is already there and not to be overwritten, or rows cannot be read.
     """
-    target = Path(out).absolute()
-    _may_write(target, overwrite)
+    target = may_write(out, overwrite)
     aside = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     schema = joined.layout.schema(bundle, set_name)
     flags = _flags(bundle, set_name, joined)
@@ -118,19 +115,6 @@ def write_dataset(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return report
-
-
-def program_set(bundle: Bundle, what: str, model: str | None) -> str:
-    """The set to make: `features`, or the inputs of the named model, or of the only one. Errors:
-    `InputError` where that is not clear."""
-    if what == "features":
-        return "features"
-    if model is None and len(bundle.models) != 1:
-        known = ", ".join(bundle.models)
-        if not known:
-            raise InputError("the program has no model", help="make its features: --what features")
-        raise InputError("the program has several models", help=f"name one with --model: {known}")
-    return f"model/{bundle.model(model).name if model else next(iter(bundle.models))}"
 
 
 def fields_to_read(bundle: Bundle, set_name: str) -> dict[str, tuple[Field | Sequence, ...]]:
@@ -203,19 +187,6 @@ def _report(
 
 
 # --- files and failures ------------------------------------------------------------------------
-
-
-def _may_write(target: Path, overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not overwrite:
-        raise InputError(
-            f"the output is already there: {target}", help="name another --out, or add --overwrite"
-        )
-    if target.is_dir() and any(target.iterdir()) and not (target / REPORT).exists():
-        raise InputError(f"the output is a folder that is no data set: {target}", help="name another --out")
-    if not target.is_dir():
-        raise InputError(f"the output is a file: {target}", help="name a folder with --out")
 
 
 def _put_in_place(aside: Path, target: Path) -> None:

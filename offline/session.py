@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +63,6 @@ def open_session(
             )
     _need_java()
     try:
-        from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
         raise ServiceError("pyspark is not installed", help="pip install 'featdsl[spark]'") from None
@@ -79,14 +80,30 @@ def open_session(
     builder = SparkSession.builder.appName(f"feat {name}").master(target)
     for key, value in {**defaults, "spark.executorEnv.PYTHONPATH": home, **given, **EXACT}.items():
         builder = builder.config(key, value)
+    log = Path(tempfile.gettempdir(), f"feat-spark-{os.getpid()}.log")
     try:
-        session = builder.getOrCreate()
-    except (PySparkException, RuntimeError, OSError) as error:
-        raise ServiceError(f"Spark did not start on {target}: {_first_line(error)}") from None
-    except Exception as error:  # py4j raises its own errors for what the JVM throws while it starts
-        raise ServiceError(f"Spark did not start on {target}: {_first_line(error)}") from None
+        with _stderr_into(log):
+            session = builder.getOrCreate()
+    except Exception as error:  # py4j has its own errors for what the JVM throws while it starts
+        raise ServiceError(
+            f"Spark did not start on {target}: {_first_line(error)}", help=f"its log: {log}"
+        ) from None
     session.sparkContext.setLogLevel(given.get("spark.log.level", "ERROR"))
     return session
+
+
+@contextmanager
+def _stderr_into(log: Path) -> Iterator[None]:
+    """While the JVM starts it inherits standard error: what it writes there goes to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def require_exact(session: SparkSession) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from compiler.arrow_types import arrow_type
 from compiler.ir import Node
 from compiler.native.emit import emit
@@ -16,7 +18,6 @@ from compiler.spark.sql import column, held_as
 from featdsl.types import FLOAT_KINDS, Kind, Type, parse_type
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import Column
 
 _RESULT = "result"
@@ -47,8 +48,6 @@ def run_node(
     program: bytes, types: tuple[tuple[str, str], ...], arrays: list[pa.Array], result: str
 ) -> pa.Array:
     """Runs a program of one result on arrays as Spark holds them."""
-    import pyarrow as pa
-
     from engine._engine import Batch
 
     declared = [
@@ -68,8 +67,6 @@ def _program(data: bytes):  # type: ignore[no-untyped-def]
 
 def _held(type: Type) -> pa.DataType:
     """The Arrow type of a value as Spark holds it inside the program."""
-    import pyarrow as pa
-
     if type.is_listlike:
         return pa.list_(_held(type.item))
     if type.kind is Kind.MAP:

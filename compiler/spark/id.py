@@ -14,10 +14,8 @@ SCANNED = 64
 @lowering("hash")
 def hash(call: Call) -> str:
     x, given = call.args[0], call.types[0].kind
-    if given is Kind.ID:
-        code = x
-    else:
-        code = f"xxhash64(cast({x} as bigint))" if given is Kind.BOOL else f"xxhash64({x})"
+    hashed = f"xxhash64(cast({x} as bigint))" if given is Kind.BOOL else f"xxhash64({x})"
+    code = x if given is Kind.ID else hashed
     buckets, offset = call.attributes.get("buckets"), call.attributes.get("offset")
     if buckets is None:
         return code
