@@ -1,19 +1,22 @@
-"""The engine against the reference on many rows of nasty values, beyond what a case says."""
+"""The engine and Spark against the reference on many rows of nasty values, beyond what a case says."""
 
 from __future__ import annotations
 
 import random
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
 from featdsl.check import check
+from featdsl.program import CheckedProgram
+from tests.conformance import engines
 from tests.conformance.engines import native, reference
 from tests.conformance.programs import exact
 
-ROWS = 1500
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 PROGRAM = """
 namespace nasty
@@ -109,28 +112,49 @@ _STRUCT = pa.struct(
 
 @pytest.mark.parametrize("group", EXPRESSIONS)
 def test_engine_equals_reference(group: str) -> None:
-    names = ("a", "b", "x", "y", "f", "p", "q", "t", "s", "r", "n", "xs", "ns")
-    expressions = [text.strip() for text in EXPRESSIONS[group].split(";")]
+    program = _program(group)
+    rows = _rows(group, 1500)
+    _same(group, rows, native(program, rows), reference(program, rows))
+
+
+@pytest.mark.parametrize("group", EXPRESSIONS)
+def test_spark_equals_reference(group: str, spark: SparkSession) -> None:
+    program = _program(group)
+    rows = _rows(group, 500)
+    _same(group, rows, engines.spark(program, rows, spark), reference(program, rows))
+
+
+def _expressions(group: str) -> list[str]:
+    return [text.strip() for text in EXPRESSIONS[group].split(";")]
+
+
+def _program(group: str) -> CheckedProgram:
+    names = _STRUCT.names
     lines = []
-    for i, expression in enumerate(expressions):
+    for i, expression in enumerate(_expressions(group)):
         lines.append(f"def e{i}({', '.join(names)}) = {expression}")
         lines.append(f"feature f{i} = e{i}({', '.join(f'request.{name}' for name in names)})")
     result = check("nasty.feat", overlay={"nasty.feat": PROGRAM + "\n".join(lines)}, nullable_features=True)
     assert result.program is not None, [(d.message, d.label) for d in result.diagnostics]
+    return result.program
+
+
+def _rows(group: str, count: int) -> pa.Table:
     rng = random.Random(group)
-    rows = [_row(rng) for _ in range(ROWS)]
-    table = pa.table(
+    return pa.table(
         {
-            "user": pa.array([1] * ROWS, pa.int64()),
-            "item": pa.array(["i"] * ROWS),
-            "request": pa.array(rows, _STRUCT),
+            "user": pa.array([1] * count, pa.int64()),
+            "item": pa.array(["i"] * count),
+            "request": pa.array([_row(rng) for _ in range(count)], _STRUCT),
         }
     )
-    got, expected = native(result.program, table), reference(result.program, table)
+
+
+def _same(group: str, rows: pa.Table, got: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None:
     found = [
-        f"{expression}: {got[f'f{i}'][row]!r}, not {expected[f'f{i}'][row]!r} for {rows[row]}"
-        for i, expression in enumerate(expressions)
-        for row in range(ROWS)
+        f"{expression}: {got[f'f{i}'][row]!r}, not {expected[f'f{i}'][row]!r} for {rows['request'][row].as_py()}"
+        for i, expression in enumerate(_expressions(group))
+        for row in range(rows.num_rows)
         if exact(got[f"f{i}"][row]) != exact(expected[f"f{i}"][row])
     ]
     assert not found, f"{len(found)} differ:\n" + "\n".join(found[:10])
