@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from featdsl.operators import strictmath
-from featdsl.operators.declare import operator
+from featdsl.operators.declare import NOT_CONSTANT, operator
 
 Number = int | float
 
@@ -23,6 +23,13 @@ def wrap(value: int) -> int:
 
 def _number(value: Number) -> Number:
     return value if isinstance(value, float) else wrap(value)
+
+
+def _divisor_is_not_zero(arguments: tuple[Any, ...]) -> bool:
+    divisor = arguments[1]
+    if divisor is NOT_CONSTANT:
+        return False
+    return all(divisor) if isinstance(divisor, tuple) else bool(divisor)
 
 
 @operator(
@@ -65,16 +72,18 @@ def multiply(a: Number, b: Number) -> Number:
 @operator(
     "divide(a: float64, b: float64) -> float64?",
     symbol="/",
+    never_null_when=_divisor_is_not_zero,
     examples={"7 / 2": 3.5, "1 / 0": None},
 )
 def divide(a: float, b: float) -> float | None:
-    """The quotient, always a float64; null when the divisor is zero."""
+    """The quotient, always a float64; null when the divisor is zero (so not nullable by a constant that is not)."""
     return None if b == 0.0 else a / b
 
 
 @operator(
     "floor_divide(a: int64, b: int64) -> int64?",
     symbol="//",
+    never_null_when=_divisor_is_not_zero,
     examples={"7 // 2": 3, "-7 // 2": -4, "1 // 0": None},
 )
 def floor_divide(a: int, b: int) -> int | None:
@@ -85,6 +94,7 @@ def floor_divide(a: int, b: int) -> int | None:
 @operator(
     "modulo(a: int64, b: int64) -> int64?",
     symbol="%",
+    never_null_when=_divisor_is_not_zero,
     examples={"7 % 3": 1, "-7 % 3": 2, "7 % -3": -2, "1 % 0": None},
 )
 def modulo(a: int, b: int) -> int | None:
