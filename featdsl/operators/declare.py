@@ -34,7 +34,8 @@ Signature text, one overload a string:
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
 
-The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and `unary -`.
+The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and
+`unary -`.
 `in` gets the value first, then the list; `if` the condition, then the two branches.
 
 An overload that wants a scalar maps over a list given there (language rule 10): nobody declares that.

@@ -65,6 +65,14 @@ def test_values(family: str, engine: str, variables: str) -> None:
     assert not found, f"{len(found)} differ:\n" + "\n".join(found)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_rows_give_no_values(family: str, engine: str) -> None:
+    program, checked = _checked(family, False)
+    results = ENGINES[engine](checked, rows_of(program, 0))
+    assert results == {f"f{index}": [] for index in range(len(program.cases))}
+
+
 @pytest.mark.parametrize("variables", ["columns", "constants"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_values_in_spark(family: str, variables: str, spark: SparkSession) -> None:
