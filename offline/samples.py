@@ -125,7 +125,8 @@ def _read_samples(
 ) -> DataFrame:
     log = read_table(session, samples.table, "samples")
     only_known("samples.keys", samples.keys, layout.keys, "the program")
-    only_known("samples.labels", samples.labels, layout.labels, "the model")
+    labels = [label.name for model in bundle.models.values() for label in model.labels]
+    only_known("samples.labels", samples.labels, labels, "the program's models")
     columns: dict[str, str] = {}
     for entity, (name, type) in layout.keys.items():
         key = key_of(log, f"samples.keys.{entity}", _ref(samples.keys, entity).column, type)

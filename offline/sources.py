@@ -235,5 +235,5 @@ def only_known(at: str, given: Mapping[str, object], known: Iterable[str], of: s
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=1)
-            advice = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(sorted(known))}"
+            advice = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
             raise InputError(f"`{at}.{name}`: {of} has no `{name}`", help=advice)
