@@ -186,8 +186,7 @@ inline double log1p(double x) {
   }
   const double s = f / (2.0 + f);
   const double z = s * s;
-  const double r =
-      z * (kLog1 + z * (kLog2 + z * (kLog3 + z * (kLog4 + z * (kLog5 + z * (kLog6 + z * kLog7))))));
+  const double r = z * (kLog1 + z * (kLog2 + z * (kLog3 + z * (kLog4 + z * (kLog5 + z * (kLog6 + z * kLog7))))));
   if (k == 0) return f - (square - s * (square + r));
   return dk * kLn2High - ((square - (s * (square + r) + (dk * kLn2Low + c))) - f);
 }
@@ -257,8 +256,7 @@ inline HeadTail log2_head_tail(double x) {
              (0x1.3333333333303p-1 +
               s2 * (0x1.b6db6db6fabffp-2 +
                     s2 * (0x1.55555518f264dp-2 +
-                          s2 * (0x1.17460a91d4101p-2 +
-                                s2 * (0x1.d864a93c9db65p-3 + s2 * 0x1.a7e284a454eefp-3)))));
+                          s2 * (0x1.17460a91d4101p-2 + s2 * (0x1.d864a93c9db65p-3 + s2 * 0x1.a7e284a454eefp-3)))));
   r += s_tail * (s_head + s);
   s2 = s_head * s_head;
   t_head = head(3.0 + s2 + r);

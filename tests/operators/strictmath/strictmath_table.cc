@@ -1,8 +1,8 @@
 // As StrictMathTable.java, from engine/strictmath.h; doubles in the machine's byte order.
-#include "engine/strictmath.h"
-
 #include <cstdio>
 #include <vector>
+
+#include "engine/strictmath.h"
 
 int main() {
   double pair[2];
