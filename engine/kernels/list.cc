@@ -10,7 +10,8 @@ void register_pad(Registry& r, Read fill) {
       "pad",
       [fill](const Attributes& a) {
         const int64_t n = a.integer("n");
-        if (n != a.result().size) throw EngineError("pad to " + std::to_string(n) + " gives no `" + a.result().text() + "`");
+        if (n != a.result().size)
+          throw EngineError("pad to " + std::to_string(n) + " gives no `" + a.result().text() + "`");
         return list::Pad<T>{n, fill(a)};
       },
       [](const list::Pad<T>& pad, ListIn<T> values, ListOut<T>& out) { pad(values, out); });
