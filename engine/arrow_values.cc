@@ -107,7 +107,9 @@ template <class Offset>
 class Texts final : public Values {
  public:
   Texts(const ArrowArray& array, Sink& sink)
-      : Values(array, sink), offsets_(buffer<Offset>(1)), bytes_(static_cast<const char*>(array.n_buffers > 2 ? array.buffers[2] : nullptr)) {
+      : Values(array, sink),
+        offsets_(buffer<Offset>(1)),
+        bytes_(static_cast<const char*>(array.n_buffers > 2 ? array.buffers[2] : nullptr)) {
     if (array.length > 0 && offsets_ != nullptr) {
       first_ = offsets_[array.offset];
       last_ = offsets_[array.offset + array.length];
@@ -132,7 +134,8 @@ class Texts final : public Values {
 // String and binary views: 16 bytes a value, inline up to 12 bytes, else in one of several buffers.
 class TextViews final : public Values {
  public:
-  TextViews(const ArrowArray& array, Sink& sink) : Values(array, sink), views_(buffer<View>(1)), data_count_(array.n_buffers - 3) {
+  TextViews(const ArrowArray& array, Sink& sink)
+      : Values(array, sink), views_(buffer<View>(1)), data_count_(array.n_buffers - 3) {
     if (data_count_ < 0) broken("a buffer is missing");
     sizes_ = static_cast<const int64_t*>(array.buffers[array.n_buffers - 1]);
     if (data_count_ > 0 && sizes_ == nullptr) broken("a buffer is missing");
@@ -241,15 +244,24 @@ std::unique_ptr<Values> make_dictionary(const ArrowSchema& schema, const ArrowAr
   if (array.dictionary == nullptr) throw EngineError("the array for `" + sink.name() + "` is broken: no dictionary");
   auto values = make_values(*schema.dictionary, *array.dictionary, sink, depth + 1);
   switch (schema.format[0]) {
-    case 'c': return std::make_unique<Dictionary<int8_t>>(array, sink, std::move(values));
-    case 'C': return std::make_unique<Dictionary<uint8_t>>(array, sink, std::move(values));
-    case 's': return std::make_unique<Dictionary<int16_t>>(array, sink, std::move(values));
-    case 'S': return std::make_unique<Dictionary<uint16_t>>(array, sink, std::move(values));
-    case 'i': return std::make_unique<Dictionary<int32_t>>(array, sink, std::move(values));
-    case 'I': return std::make_unique<Dictionary<uint32_t>>(array, sink, std::move(values));
-    case 'l': return std::make_unique<Dictionary<int64_t>>(array, sink, std::move(values));
-    case 'L': return std::make_unique<Dictionary<uint64_t>>(array, sink, std::move(values));
-    default: mismatch(sink, schema.format);
+    case 'c':
+      return std::make_unique<Dictionary<int8_t>>(array, sink, std::move(values));
+    case 'C':
+      return std::make_unique<Dictionary<uint8_t>>(array, sink, std::move(values));
+    case 's':
+      return std::make_unique<Dictionary<int16_t>>(array, sink, std::move(values));
+    case 'S':
+      return std::make_unique<Dictionary<uint16_t>>(array, sink, std::move(values));
+    case 'i':
+      return std::make_unique<Dictionary<int32_t>>(array, sink, std::move(values));
+    case 'I':
+      return std::make_unique<Dictionary<uint32_t>>(array, sink, std::move(values));
+    case 'l':
+      return std::make_unique<Dictionary<int64_t>>(array, sink, std::move(values));
+    case 'L':
+      return std::make_unique<Dictionary<uint64_t>>(array, sink, std::move(values));
+    default:
+      mismatch(sink, schema.format);
   }
 }
 
@@ -257,11 +269,16 @@ std::unique_ptr<Values> make_times(std::string_view format, const ArrowArray& ar
   if (format == "tdD") return std::make_unique<Times<int32_t>>(array, sink, kMicrosecondsPerDay, 1);
   if (format == "tdm") return std::make_unique<Times<int64_t>>(array, sink, 1'000, 1);
   switch (format[2]) {
-    case 's': return std::make_unique<Times<int64_t>>(array, sink, 1'000'000, 1);
-    case 'm': return std::make_unique<Times<int64_t>>(array, sink, 1'000, 1);
-    case 'u': return std::make_unique<Times<int64_t>>(array, sink, 1, 1);
-    case 'n': return std::make_unique<Times<int64_t>>(array, sink, 1, 1'000);
-    default: mismatch(sink, format);
+    case 's':
+      return std::make_unique<Times<int64_t>>(array, sink, 1'000'000, 1);
+    case 'm':
+      return std::make_unique<Times<int64_t>>(array, sink, 1'000, 1);
+    case 'u':
+      return std::make_unique<Times<int64_t>>(array, sink, 1, 1);
+    case 'n':
+      return std::make_unique<Times<int64_t>>(array, sink, 1, 1'000);
+    default:
+      mismatch(sink, format);
   }
 }
 
@@ -270,19 +287,32 @@ std::unique_ptr<Values> make_scalars(std::string_view format, const ArrowArray& 
   if (format == "U" || format == "Z") return std::make_unique<Texts<int64_t>>(array, sink);
   if (format == "vu" || format == "vz") return std::make_unique<TextViews>(array, sink);
   switch (format[0]) {
-    case 'b': return std::make_unique<Booleans>(array, sink);
-    case 'c': return std::make_unique<Integers<int8_t>>(array, sink);
-    case 'C': return std::make_unique<Integers<uint8_t>>(array, sink);
-    case 's': return std::make_unique<Integers<int16_t>>(array, sink);
-    case 'S': return std::make_unique<Integers<uint16_t>>(array, sink);
-    case 'i': return std::make_unique<Integers<int32_t>>(array, sink);
-    case 'I': return std::make_unique<Integers<uint32_t>>(array, sink);
-    case 'l': return std::make_unique<Integers<int64_t>>(array, sink);
-    case 'L': return std::make_unique<Integers<uint64_t>>(array, sink);
-    case 'e': return std::make_unique<Halves>(array, sink);
-    case 'f': return std::make_unique<Numbers<float>>(array, sink);
-    case 'g': return std::make_unique<Numbers<double>>(array, sink);
-    default: mismatch(sink, format);
+    case 'b':
+      return std::make_unique<Booleans>(array, sink);
+    case 'c':
+      return std::make_unique<Integers<int8_t>>(array, sink);
+    case 'C':
+      return std::make_unique<Integers<uint8_t>>(array, sink);
+    case 's':
+      return std::make_unique<Integers<int16_t>>(array, sink);
+    case 'S':
+      return std::make_unique<Integers<uint16_t>>(array, sink);
+    case 'i':
+      return std::make_unique<Integers<int32_t>>(array, sink);
+    case 'I':
+      return std::make_unique<Integers<uint32_t>>(array, sink);
+    case 'l':
+      return std::make_unique<Integers<int64_t>>(array, sink);
+    case 'L':
+      return std::make_unique<Integers<uint64_t>>(array, sink);
+    case 'e':
+      return std::make_unique<Halves>(array, sink);
+    case 'f':
+      return std::make_unique<Numbers<float>>(array, sink);
+    case 'g':
+      return std::make_unique<Numbers<double>>(array, sink);
+    default:
+      mismatch(sink, format);
   }
 }
 
@@ -291,12 +321,14 @@ std::optional<Given> given(std::string_view format) {
   if (format == "b") return Given::Boolean;
   if (format.size() == 1 && std::strchr("cCsSiIlL", format[0]) != nullptr) return Given::Integer;
   if (format == "e" || format == "f" || format == "g") return Given::Number;
-  if (format == "u" || format == "U" || format == "vu" || format == "z" || format == "Z" || format == "vz") return Given::Text;
+  if (format == "u" || format == "U" || format == "vu" || format == "z" || format == "Z" || format == "vz")
+    return Given::Text;
   if (format.starts_with("ts") && format.size() >= 3) return Given::Time;
   if (format == "tdD" || format == "tdm") return Given::Time;
   if (format == "+m") return Given::Map;
   if (format == "+s") return Given::Struct;
-  if (format == "+l" || format == "+L" || format == "+vl" || format == "+vL" || format.starts_with("+w:")) return Given::List;
+  if (format == "+l" || format == "+L" || format == "+vl" || format == "+vL" || format.starts_with("+w:"))
+    return Given::List;
   return std::nullopt;
 }
 
@@ -305,12 +337,13 @@ std::optional<Given> given(std::string_view format) {
 std::string shown(std::string_view format) {
   static constexpr struct {
     std::string_view format, name;
-  } kNames[] = {{"b", "bool"},      {"c", "int8"},       {"C", "uint8"},        {"s", "int16"},      {"S", "uint16"},
-                {"i", "int32"},     {"I", "uint32"},     {"l", "int64"},        {"L", "uint64"},     {"e", "float16"},
-                {"f", "float32"},   {"g", "float64"},    {"u", "string"},       {"U", "string"},     {"vu", "string"},
-                {"z", "binary"},    {"Z", "binary"},     {"vz", "binary"},      {"tdD", "date32"},   {"tdm", "date64"},
-                {"+s", "a struct"}, {"+l", "a list"},    {"+L", "a list"},      {"+m", "a map"},     {"+vl", "a list"},
-                {"+vL", "a list"},  {"+r", "run-end encoded"}};
+  } kNames[] = {{"b", "bool"},      {"c", "int8"},     {"C", "uint8"},           {"s", "int16"},
+                {"S", "uint16"},    {"i", "int32"},    {"I", "uint32"},          {"l", "int64"},
+                {"L", "uint64"},    {"e", "float16"},  {"f", "float32"},         {"g", "float64"},
+                {"u", "string"},    {"U", "string"},   {"vu", "string"},         {"z", "binary"},
+                {"Z", "binary"},    {"vz", "binary"},  {"tdD", "date32"},        {"tdm", "date64"},
+                {"+s", "a struct"}, {"+l", "a list"},  {"+L", "a list"},         {"+m", "a map"},
+                {"+vl", "a list"},  {"+vL", "a list"}, {"+r", "run-end encoded"}};
   for (const auto& [known, name] : kNames) {
     if (known == format) return std::string(name);
   }
@@ -350,7 +383,8 @@ std::unique_ptr<Values> make_values(const ArrowSchema& schema, const ArrowArray&
   const std::optional<Given> kind = given(format);
   if (!kind.has_value() || !sink.takes(*kind)) mismatch(sink, format);
   switch (*kind) {
-    case Given::Struct: return std::make_unique<Structs>(schema, array, sink, depth);
+    case Given::Struct:
+      return std::make_unique<Structs>(schema, array, sink, depth);
     case Given::List:
       check_elements(schema, array, sink);
       return make_lists(schema, array, sink,
@@ -359,8 +393,10 @@ std::unique_ptr<Values> make_values(const ArrowSchema& schema, const ArrowArray&
       check_elements(schema, array, sink);
       return make_lists(schema, array, sink,
                         Structs::entry(*schema.children[0], *array.children[0], sink.item(), depth));
-    case Given::Time: return make_times(format, array, sink);
-    default: return make_scalars(format, array, sink);
+    case Given::Time:
+      return make_times(format, array, sink);
+    default:
+      return make_scalars(format, array, sink);
   }
 }
 

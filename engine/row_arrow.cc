@@ -55,7 +55,8 @@ const int32_t* read_struct_lists(const ArrowSchema& schema, const ArrowArray& ar
   const std::string_view format = schema.format;
   int32_t* offsets = arena.take_zero<int32_t>(array.length < 0 ? 1 : array.length + 1);
   if (format == "n" && schema.dictionary == nullptr) return offsets;
-  const bool is_list = schema.dictionary == nullptr && format.starts_with("+") && schema.n_children == 1 && format != "+m";
+  const bool is_list =
+      schema.dictionary == nullptr && format.starts_with("+") && schema.n_children == 1 && format != "+m";
   if (!is_list || !is_struct(*schema.children[0])) {
     throw EngineError("the rows of `" + row.name() + "` are not lists of structs, the column holds " + shown(format));
   }

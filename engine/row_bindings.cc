@@ -20,12 +20,14 @@ namespace {
 class PythonArrow {
  public:
   explicit PythonArrow(const nb::handle& array) {
-    if (!nb::hasattr(array, "__arrow_c_array__")) throw EngineError("this is no Arrow array: it has no `__arrow_c_array__`");
+    if (!nb::hasattr(array, "__arrow_c_array__"))
+      throw EngineError("this is no Arrow array: it has no `__arrow_c_array__`");
     if (nb::hasattr(array, "validate")) validate(array);
     capsules_ = nb::cast<nb::tuple>(array.attr("__arrow_c_array__")());
     schema_ = static_cast<const ArrowSchema*>(pointer(0, "arrow_schema"));
     array_ = static_cast<const ArrowArray*>(pointer(1, "arrow_array"));
-    if (schema_->release == nullptr || array_->release == nullptr) throw EngineError("this Arrow array was given away before");
+    if (schema_->release == nullptr || array_->release == nullptr)
+      throw EngineError("this Arrow array was given away before");
   }
   const ArrowSchema& schema() const { return *schema_; }
   const ArrowArray& array() const { return *array_; }
@@ -74,7 +76,8 @@ Default to_default(const nb::object& value) {
   if (PyLong_Check(value.ptr())) return to_integer(value);
   if (PyFloat_Check(value.ptr())) return PyFloat_AS_DOUBLE(value.ptr());
   if (PyUnicode_Check(value.ptr())) return to_text(value);
-  throw EngineError("a default is None, bool, int, float or str, not " + std::string(nb::type_name(value.type()).c_str()));
+  throw EngineError("a default is None, bool, int, float or str, not " +
+                    std::string(nb::type_name(value.type()).c_str()));
 }
 
 int64_t to_cap(const nb::object& cap) {
@@ -84,7 +87,8 @@ int64_t to_cap(const nb::object& cap) {
   return given;
 }
 
-void make_reader(RowReader* self, const std::string& prefix, const nb::sequence& fields, const nb::sequence& sequences) {
+void make_reader(RowReader* self, const std::string& prefix, const nb::sequence& fields,
+                 const nb::sequence& sequences) {
   std::vector<SequenceSpec> made;
   for (const nb::handle item : sequences) {
     const nb::tuple sequence = members(item, 2);
@@ -94,7 +98,8 @@ void make_reader(RowReader* self, const std::string& prefix, const nb::sequence&
   for (const nb::handle item : fields) {
     const nb::tuple declared = members(item, 5);
     const std::string name = to_text(declared[0]), sequence = to_text(declared[4]);
-    FieldSpec field{prefix + "." + name, Type::parse(to_text(declared[1])), to_default(declared[2]), to_cap(declared[3])};
+    FieldSpec field{prefix + "." + name, Type::parse(to_text(declared[1])), to_default(declared[2]),
+                    to_cap(declared[3])};
     if (sequence.empty()) {
       single.push_back(std::move(field));
       continue;
@@ -113,7 +118,8 @@ void make_reader(RowReader* self, const std::string& prefix, const nb::sequence&
 }
 
 uint64_t to_fingerprint(const nb::bytes& bytes) {
-  if (bytes.size() != sizeof(uint64_t)) throw EngineError("a fingerprint has 8 bytes, not " + std::to_string(bytes.size()));
+  if (bytes.size() != sizeof(uint64_t))
+    throw EngineError("a fingerprint has 8 bytes, not " + std::to_string(bytes.size()));
   uint64_t fingerprint;
   std::memcpy(&fingerprint, bytes.c_str(), sizeof fingerprint);
   return fingerprint;
@@ -127,7 +133,8 @@ struct PythonRows {
       if (row.is_none()) {
         rows.emplace_back();
       } else if (PyBytes_Check(row.ptr())) {
-        rows.emplace_back(std::string_view(PyBytes_AS_STRING(row.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(row.ptr()))));
+        rows.emplace_back(
+            std::string_view(PyBytes_AS_STRING(row.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(row.ptr()))));
       } else {
         throw EngineError("a row is bytes or None, not " + std::string(nb::type_name(row.type()).c_str()));
       }
@@ -155,42 +162,52 @@ nb::object to_python(AvroRows&& read) {
 void bind_rows(nb::module_& module) {
   nb::class_<RowReader>(module, "RowReader")
       .def("__init__", &make_reader, nb::arg("prefix"), nb::arg("fields"), nb::arg("sequences") = nb::tuple())
-      .def("read_arrow",
-           [](RowReader& self, const nb::object& array) {
-             const PythonArrow arrow(array);
-             const nb::gil_scoped_release released;
-             return self.read_arrow(arrow.schema(), arrow.array());
-           }, nb::arg("array"))
-      .def("read_arrow_lists",
-           [](RowReader& self, const nb::object& array) {
-             const PythonArrow arrow(array);
-             const nb::gil_scoped_release released;
-             return self.read_arrow_lists(arrow.schema(), arrow.array());
-           }, nb::arg("array"))
-      .def("add_schema",
-           [](RowReader& self, const nb::bytes& fingerprint, const nb::bytes& plan) {
-             self.add_schema(to_fingerprint(fingerprint), {plan.c_str(), plan.size()});
-           }, nb::arg("fingerprint"), nb::arg("plan"))
-      .def("read_avro",
-           [](RowReader& self, const nb::sequence& rows) {
-             const PythonRows given(rows);
-             AvroRows read;
-             {
-               const nb::gil_scoped_release released;
-               read = self.read_avro(given.rows);
-             }
-             return to_python(std::move(read));
-           }, nb::arg("rows"))
-      .def("read_avro_lists",
-           [](RowReader& self, const nb::sequence& rows, const std::vector<int64_t>& lengths) {
-             const PythonRows given(rows);
-             AvroRows read;
-             {
-               const nb::gil_scoped_release released;
-               read = self.read_avro_lists(given.rows, lengths);
-             }
-             return to_python(std::move(read));
-           }, nb::arg("rows"), nb::arg("lengths"))
+      .def(
+          "read_arrow",
+          [](RowReader& self, const nb::object& array) {
+            const PythonArrow arrow(array);
+            const nb::gil_scoped_release released;
+            return self.read_arrow(arrow.schema(), arrow.array());
+          },
+          nb::arg("array"))
+      .def(
+          "read_arrow_lists",
+          [](RowReader& self, const nb::object& array) {
+            const PythonArrow arrow(array);
+            const nb::gil_scoped_release released;
+            return self.read_arrow_lists(arrow.schema(), arrow.array());
+          },
+          nb::arg("array"))
+      .def(
+          "add_schema",
+          [](RowReader& self, const nb::bytes& fingerprint, const nb::bytes& plan) {
+            self.add_schema(to_fingerprint(fingerprint), {plan.c_str(), plan.size()});
+          },
+          nb::arg("fingerprint"), nb::arg("plan"))
+      .def(
+          "read_avro",
+          [](RowReader& self, const nb::sequence& rows) {
+            const PythonRows given(rows);
+            AvroRows read;
+            {
+              const nb::gil_scoped_release released;
+              read = self.read_avro(given.rows);
+            }
+            return to_python(std::move(read));
+          },
+          nb::arg("rows"))
+      .def(
+          "read_avro_lists",
+          [](RowReader& self, const nb::sequence& rows, const std::vector<int64_t>& lengths) {
+            const PythonRows given(rows);
+            AvroRows read;
+            {
+              const nb::gil_scoped_release released;
+              read = self.read_avro_lists(given.rows, lengths);
+            }
+            return to_python(std::move(read));
+          },
+          nb::arg("rows"), nb::arg("lengths"))
       .def_prop_ro("invalid_text_total", &RowReader::invalid_text_total);
 }
 

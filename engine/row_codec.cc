@@ -54,7 +54,8 @@ class PlanReader {
 Node read_node(PlanReader& reader) {
   Node node;
   const auto op = reader.fixed<uint8_t>();
-  if (op > static_cast<uint8_t>(Op::Refuse)) throw EngineError("the decode plan has an unknown node: " + std::to_string(op));
+  if (op > static_cast<uint8_t>(Op::Refuse))
+    throw EngineError("the decode plan has an unknown node: " + std::to_string(op));
   node.op = static_cast<Op>(op);
   switch (node.op) {
     case Op::Integer:
@@ -62,7 +63,9 @@ Node read_node(PlanReader& reader) {
       node.divisor = reader.fixed<int64_t>();
       if (node.factor < 1 || node.divisor < 1) throw EngineError("the decode plan scales by less than 1");
       break;
-    case Op::Fixed: node.size = reader.fixed<uint32_t>(); break;
+    case Op::Fixed:
+      node.size = reader.fixed<uint32_t>();
+      break;
     case Op::Enum:
       for (auto left = reader.count(4); left > 0; --left) node.names.push_back(reader.text());
       break;
@@ -70,14 +73,17 @@ Node read_node(PlanReader& reader) {
       for (auto left = reader.count(4); left > 0; --left) node.children.push_back(reader.fixed<uint32_t>());
       break;
     case Op::Array:
-    case Op::Map: node.children.push_back(reader.fixed<uint32_t>()); break;
+    case Op::Map:
+      node.children.push_back(reader.fixed<uint32_t>());
+      break;
     case Op::Record:
       for (auto left = reader.count(8); left > 0; --left) {
         node.children.push_back(reader.fixed<uint32_t>());
         node.names.push_back(reader.text());
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return node;
 }
@@ -98,15 +104,24 @@ class Body {
     enter(depth);
     const Node& node = nodes_[index];
     switch (node.op) {
-      case Op::Null: return sink.null();
-      case Op::Boolean: return sink.boolean(boolean());
-      case Op::Integer: return sink.integer(scaled(node));
-      case Op::Float32: return sink.number(static_cast<double>(fixed<float>()));
-      case Op::Float64: return sink.number(fixed<double>());
-      case Op::Bytes: return sink.text(bytes());
-      case Op::Fixed: return sink.text(take(node.size));
-      case Op::Enum: return sink.text(node.names[choice(node.names.size())]);
-      case Op::Union: return read(node.children[choice(node.children.size())], sink, depth + 1);
+      case Op::Null:
+        return sink.null();
+      case Op::Boolean:
+        return sink.boolean(boolean());
+      case Op::Integer:
+        return sink.integer(scaled(node));
+      case Op::Float32:
+        return sink.number(static_cast<double>(fixed<float>()));
+      case Op::Float64:
+        return sink.number(fixed<double>());
+      case Op::Bytes:
+        return sink.text(bytes());
+      case Op::Fixed:
+        return sink.text(take(node.size));
+      case Op::Enum:
+        return sink.text(node.names[choice(node.names.size())]);
+      case Op::Union:
+        return read(node.children[choice(node.children.size())], sink, depth + 1);
       case Op::Array: {
         sink.begin_list();
         Sink& item = sink.item();
@@ -140,7 +155,8 @@ class Body {
           }
         }
         return sink.end_struct();
-      case Op::Refuse: lies("it holds a type that the field cannot take");
+      case Op::Refuse:
+        lies("it holds a type that the field cannot take");
     }
   }
 
@@ -148,16 +164,33 @@ class Body {
     enter(depth);
     const Node& node = nodes_[index];
     switch (node.op) {
-      case Op::Null: return;
-      case Op::Boolean: boolean(); return;
-      case Op::Integer: varint(); return;
-      case Op::Float32: take(4); return;
-      case Op::Float64: take(8); return;
-      case Op::Bytes: bytes(); return;
-      case Op::Fixed: take(node.size); return;
-      case Op::Enum: choice(node.names.size()); return;
-      case Op::Union: return skip(node.children[choice(node.children.size())], depth + 1);
-      case Op::Array: return blocks([&] { skip(node.children[0], depth + 1); });
+      case Op::Null:
+        return;
+      case Op::Boolean:
+        boolean();
+        return;
+      case Op::Integer:
+        varint();
+        return;
+      case Op::Float32:
+        take(4);
+        return;
+      case Op::Float64:
+        take(8);
+        return;
+      case Op::Bytes:
+        bytes();
+        return;
+      case Op::Fixed:
+        take(node.size);
+        return;
+      case Op::Enum:
+        choice(node.names.size());
+        return;
+      case Op::Union:
+        return skip(node.children[choice(node.children.size())], depth + 1);
+      case Op::Array:
+        return blocks([&] { skip(node.children[0], depth + 1); });
       case Op::Map:
         return blocks([&] {
           bytes();
@@ -166,7 +199,8 @@ class Body {
       case Op::Record:
         for (const uint32_t child : node.children) skip(child, depth + 1);
         return;
-      case Op::Refuse: lies("it holds a type that the field cannot take");
+      case Op::Refuse:
+        lies("it holds a type that the field cannot take");
     }
   }
 

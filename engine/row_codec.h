@@ -42,10 +42,10 @@ class DecodePlan {
     int64_t factor = 1;
     int64_t divisor = 1;
     uint32_t size = 0;
-    std::vector<std::string> names;   // of a Record's members or an Enum's symbols
+    std::vector<std::string> names;  // of a Record's members or an Enum's symbols
     std::vector<uint32_t> children;
-    std::vector<int32_t> members;     // of a Record: the index of the member, -1 to skip
-    const Sink* bound = nullptr;      // while binding: the sink it was bound to
+    std::vector<int32_t> members;  // of a Record: the index of the member, -1 to skip
+    const Sink* bound = nullptr;   // while binding: the sink it was bound to
   };
 
  private:

@@ -34,34 +34,38 @@ bool suits(const Type& type, const Default& value) {
   if (value.index() == 0) return true;
   const Type& scalar = type.kind == Kind::Vector ? type.element() : type;
   switch (scalar.kind) {
-    case Kind::Bool: return value.index() == 1;
+    case Kind::Bool:
+      return value.index() == 1;
     case Kind::Int32: {
       const int64_t* integer = std::get_if<int64_t>(&value);
       return integer != nullptr && *integer == static_cast<int32_t>(*integer);
     }
     case Kind::Int64:
     case Kind::Timestamp:
-    case Kind::Id: return value.index() == 2;
+    case Kind::Id:
+      return value.index() == 2;
     case Kind::Float32:
     case Kind::Float64: {
       if (value.index() == 2) return true;
       const double* number = std::get_if<double>(&value);
-      const double largest = scalar.kind == Kind::Float32 ? std::numeric_limits<float>::max()
-                                                          : std::numeric_limits<double>::max();
+      const double largest =
+          scalar.kind == Kind::Float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
       return number != nullptr && std::fabs(*number) <= largest;
     }
     case Kind::String: {
       const std::string* text = std::get_if<std::string>(&value);
       return text != nullptr && valid_utf8(*text);
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
 void check_field(const FieldSpec& field, std::unordered_set<std::string>& names) {
   if (!names.insert(field.name).second) throw EngineError("a field is named twice: `" + field.name + "`");
   check_type(field.name, field.type);
-  if (!suits(field.type, field.fallback)) throw EngineError("the default of `" + field.name + "` is not " + field.type.text());
+  if (!suits(field.type, field.fallback))
+    throw EngineError("the default of `" + field.name + "` is not " + field.type.text());
 }
 
 // Each column as a list, whose row i has the rows from offsets[i] to offsets[i + 1].
@@ -225,7 +229,8 @@ AvroRows RowReader::read_avro_into(std::span<const std::optional<std::string_vie
       const auto found = known->find(fingerprint);
       if (found == known->end()) {
         status = RowStatus::UnknownSchema;
-        if (std::ranges::find(result.unknown, fingerprint) == result.unknown.end()) result.unknown.push_back(fingerprint);
+        if (std::ranges::find(result.unknown, fingerprint) == result.unknown.end())
+          result.unknown.push_back(fingerprint);
       } else {
         const int64_t before = row.rows();
         try {

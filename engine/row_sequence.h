@@ -42,10 +42,10 @@ class SequenceSink final : public Sink {
   std::vector<std::unique_ptr<ColumnSink>> members_;
   std::unique_ptr<Element> element_;
   std::vector<std::unique_ptr<MemberList>> lists_;
-  int64_t positions_ = 0;        // held by the members: kept ones, and dropped ones of structs of lists
-  Growing<int32_t> kept_;        // positions that stay
-  Growing<int32_t> offsets_;     // into `kept_`, one a row and one more
-  Growing<int64_t> row_ends_;    // `positions_` after each row, and 0 before
+  int64_t positions_ = 0;         // held by the members: kept ones, and dropped ones of structs of lists
+  Growing<int32_t> kept_;         // positions that stay
+  Growing<int32_t> offsets_;      // into `kept_`, one a row and one more
+  Growing<int64_t> row_ends_;     // `positions_` after each row, and 0 before
   std::vector<uint8_t> dropped_;  // of the positions of this row
 };
 

@@ -22,19 +22,31 @@ class ScalarSink : public ColumnSink {
   void append(const Default& value) {
     last_is_null_ = value.index() == 0;
     switch (value.index()) {
-      case 1: boolean(std::get<1>(value)); break;
-      case 2: integer(std::get<2>(value)); break;
-      case 3: number(std::get<3>(value)); break;
-      case 4: text(std::get<4>(value)); break;
-      default: builder_.append_null();
+      case 1:
+        boolean(std::get<1>(value));
+        break;
+      case 2:
+        integer(std::get<2>(value));
+        break;
+      case 3:
+        number(std::get<3>(value));
+        break;
+      case 4:
+        text(std::get<4>(value));
+        break;
+      default:
+        builder_.append_null();
     }
   }
   // The type's zero; holds the place of an element of a null vector.
   void zero() {
     switch (type_.kind) {
-      case Kind::Bool: return boolean(false);
-      case Kind::String: return text("");
-      default: return integer(0);
+      case Kind::Bool:
+        return boolean(false);
+      case Kind::String:
+        return text("");
+      default:
+        return integer(0);
     }
   }
 
@@ -50,10 +62,13 @@ class ScalarSink : public ColumnSink {
         break;
       case Kind::Int64:
       case Kind::Timestamp:
-      case Kind::Id: break;
+      case Kind::Id:
+        break;
       case Kind::Float32:
-      case Kind::Float64: return number(static_cast<double>(value));
-      default: refuse("is declared " + declared() + ", not an integer: " + std::to_string(value));
+      case Kind::Float64:
+        return number(static_cast<double>(value));
+      default:
+        refuse("is declared " + declared() + ", not an integer: " + std::to_string(value));
     }
     last_is_null_ = false;
     builder_.append_integer(value);
@@ -77,12 +92,17 @@ class ScalarSink : public ColumnSink {
 
   bool takes(Given given) const override {
     switch (type_.kind) {
-      case Kind::Bool: return given == Given::Boolean;
-      case Kind::String: return given == Given::Text;
-      case Kind::Timestamp: return given == Given::Integer || given == Given::Time;
+      case Kind::Bool:
+        return given == Given::Boolean;
+      case Kind::String:
+        return given == Given::Text;
+      case Kind::Timestamp:
+        return given == Given::Integer || given == Given::Time;
       case Kind::Float32:
-      case Kind::Float64: return given == Given::Integer || given == Given::Number;
-      default: return given == Given::Integer;
+      case Kind::Float64:
+        return given == Given::Integer || given == Given::Number;
+      default:
+        return given == Given::Integer;
     }
   }
   std::string declared() const override { return type_.text(); }
@@ -374,8 +394,8 @@ class MapSink final : public ColumnSink {
   KeySink keys_;
   std::unique_ptr<ColumnSink> values_;
   Entry entry_;
-  int64_t entries_ = 0;       // held by the sinks of keys and values
-  Growing<int32_t> key_of_;   // the entries that stay: where their key is, and their value
+  int64_t entries_ = 0;      // held by the sinks of keys and values
+  Growing<int32_t> key_of_;  // the entries that stay: where their key is, and their value
   Growing<int32_t> value_of_;
   Growing<int32_t> offsets_;   // into these, one a row and one more
   Growing<int64_t> row_ends_;  // `entries_` after each row, and 0 before
@@ -416,10 +436,14 @@ void Sink::refuse(const std::string& what) const { throw BadValue("`" + name_ + 
 
 std::unique_ptr<ColumnSink> make_sink(const FieldSpec& spec, const Type& type, bool element, Intake& intake) {
   switch (type.kind) {
-    case Kind::List: return std::make_unique<ListSink>(spec, type, element, intake);
-    case Kind::Vector: return std::make_unique<VectorSink>(spec, type, element, intake);
-    case Kind::Map: return std::make_unique<MapSink>(spec, type, element, intake);
-    default: return std::make_unique<ScalarSink>(spec, type, element, intake);
+    case Kind::List:
+      return std::make_unique<ListSink>(spec, type, element, intake);
+    case Kind::Vector:
+      return std::make_unique<VectorSink>(spec, type, element, intake);
+    case Kind::Map:
+      return std::make_unique<MapSink>(spec, type, element, intake);
+    default:
+      return std::make_unique<ScalarSink>(spec, type, element, intake);
   }
 }
 

@@ -42,9 +42,10 @@ class RedisServer:
         """Starts the server and waits until it answers."""
         binary = shutil.which("redis-server")
         assert binary is not None, "redis-server is missing; get it with `apt-get install redis-server`"
+        place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         self.process = subprocess.Popen(
-            [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-            + ["--save", "", "--appendonly", "yes", "--appendfsync", "always", *self.options],
+            [binary, *place, *durable, *self.options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -47,12 +47,11 @@ def float32(value: float) -> float:
 
 def defaults(type: Type) -> st.SearchStrategy[Any]:
     scalar = type.item if type.kind is Kind.VECTOR else type
-    finite = {"allow_nan": False, "allow_infinity": False}
     return {
         Kind.BOOL: st.booleans(),
         Kind.INT32: st.integers(-(2**31), 2**31 - 1),
-        Kind.FLOAT32: st.floats(width=32, **finite),
-        Kind.FLOAT64: st.floats(**finite),
+        Kind.FLOAT32: st.floats(width=32, allow_nan=False, allow_infinity=False),
+        Kind.FLOAT64: st.floats(allow_nan=False, allow_infinity=False),
         Kind.STRING: st.text(max_size=5),
     }.get(scalar.kind, st.integers(-(2**63), 2**63 - 1))
 

@@ -170,7 +170,7 @@ def test_another_reader_reads_what_is_encoded(case: tuple[Source, list[Any]]) ->
         body = io.BytesIO(encoded[10:])
         # Times are read as plain numbers: the random ones are beyond datetime.
         plain = json.loads(json.dumps(schema).replace('"logicalType": "timestamp-micros"', '"doc": ""'))
-        found = fastavro.schemaless_reader(body, plain)
+        found: Any = fastavro.schemaless_reader(body, plain)
         assert body.read() == b""
         assert list(found) == [field.name for field in declared.fields]
 
@@ -279,7 +279,9 @@ def test_text_from_enums_and_bytes() -> None:
 
 def test_unions() -> None:
     several = record(("x", ["string", "null", "int", "double"]))
-    batch, statuses = read(several, (Field("x", FLOAT64, 7),), {"x": 1}, {"x": None}, {"x": 2.5}, {"x": "text"})
+    batch, statuses = read(
+        several, (Field("x", FLOAT64, 7),), {"x": 1}, {"x": None}, {"x": 2.5}, {"x": "text"}
+    )
     assert statuses == [OK, OK, OK, UNDECODABLE]
     assert batch.values("s.x") == [1.0, 7.0, 2.5, 7.0]
 
@@ -287,12 +289,14 @@ def test_unions() -> None:
 def test_nested_layouts() -> None:
     maybe = ["null", "string"]
     lists = record(("x", ["null", {"type": "array", "items": maybe}]))
-    given_lists = ({"x": ["a", None, "b", "c"]}, {"x": None}, {"x": []})
+    given_lists: tuple[Any, ...] = ({"x": ["a", None, "b", "c"]}, {"x": None}, {"x": []})
     assert values(lists, Field("x", list_of(STRING), cap=2), *given_lists) == [["a", "b"], [], []]
     maps = record(("x", {"type": "map", "values": ["null", "long"]}))
     assert values(maps, Field("x", map_of(STRING, INT64)), {"x": {"a": 1, "b": None}}) == [{"a": 1}]
     vectors = record(("x", {"type": "array", "items": "double"}))
-    batch, statuses = read(vectors, (Field("x", vector_of(FLOAT32, 2), 0.5),), {"x": [1.0, 2.0]}, {"x": [1.0]})
+    batch, statuses = read(
+        vectors, (Field("x", vector_of(FLOAT32, 2), 0.5),), {"x": [1.0, 2.0]}, {"x": [1.0]}
+    )
     assert statuses == [OK, UNDECODABLE]
     assert batch.values("s.x") == [[1.0, 2.0], [0.5, 0.5]]
 
@@ -322,7 +326,10 @@ def test_a_sequence_in_both_layouts() -> None:
         {"q": {"i": ["a"], "n": [1, 2]}},
     )
     assert statuses == [OK, OK, OK, UNDECODABLE]
-    assert [batch.values(name) for name in batch.names] == [[["a", "c"], [], ["a"], []], [[1, 9], [], [9], []]]
+    assert [batch.values(name) for name in batch.names] == [
+        [["a", "c"], [], ["a"], []],
+        [[1, 9], [], [9], []],
+    ]
 
 
 def test_fields_evolve_by_name() -> None:
@@ -345,7 +352,9 @@ def test_named_types_and_namespaces() -> None:
         ],
     }  # fmt: skip
     row = {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}, "k": "B", "j": "A", "n": 9}
-    batch, statuses = read(schema, (Field("n", INT64, 0), Field("k", STRING, ""), Field("j", STRING, "")), row)
+    batch, statuses = read(
+        schema, (Field("n", INT64, 0), Field("k", STRING, ""), Field("j", STRING, "")), row
+    )
     assert statuses == [OK]
     assert [batch.values(name) for name in batch.names] == [[9], ["B"], ["A"]]
 
@@ -361,8 +370,16 @@ def test_named_types_and_namespaces() -> None:
         (["null", "string"], Field("x", INT64, 0), "the store holds string for `x`, which is declared int64"),
         ({"type": "array", "items": "string"}, Field("x", list_of(INT64)), "holds string for `x`"),
         ({"type": "array", "items": "string"}, Field("x", map_of(STRING, INT64)), "holds string for `x`"),
-        ({"type": "bytes", "logicalType": "decimal", "precision": 4}, Field("x", STRING, ""), "holds decimal"),
-        ("string", Sequence("x", (Field("i", STRING),)), "holds string for `x`, which is declared a sequence"),
+        (
+            {"type": "bytes", "logicalType": "decimal", "precision": 4},
+            Field("x", STRING, ""),
+            "holds decimal",
+        ),
+        (
+            "string",
+            Sequence("x", (Field("i", STRING),)),
+            "holds string for `x`, which is declared a sequence",
+        ),
     ],
 )
 def test_types_that_do_not_become_what_is_declared(type: Any, field: Any, message: str) -> None:
@@ -387,8 +404,8 @@ def test_types_that_do_not_become_what_is_declared(type: Any, field: Any, messag
         '{"type": "record", "name": "r", "fields": [{"name": "x"}]}',
         '{"type": "record", "name": "r", "fields": [{"name": "x", "type": "nope"}]}',
         '{"type": "record", "name": "r", "fields": [{"name": "x", "type": {"type": "array"}}]}',
-        '{"type": "record", "name": "r", "fields": [{"name": "x", "type": {"type": "fixed", "name": "f", "size": -1}}]}',
-        '{"type": "record", "name": "r", "fields": [{"name": "x", "type": {"type": ["null"]}}, {"name": "y", "type": 3}]}',
+        json.dumps(record(("x", {"type": "fixed", "name": "f", "size": -1}))),
+        json.dumps(record(("x", {"type": ["null"]}), ("y", 3))),
     ],
 )
 def test_what_is_no_schema(schema: str) -> None:

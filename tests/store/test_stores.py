@@ -44,7 +44,9 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_rows_come_back_in_the_order_of_the_keys(store: Store) -> None:
-    store.put_many("movie", [("a", b"1"), ("", b"empty"), ("日本", b"j"), ("x:y z", b"s"), (7, b"7"), (-7, b"m")])
+    store.put_many(
+        "movie", [("a", b"1"), ("", b"empty"), ("日本", b"j"), ("x:y z", b"s"), (7, b"7"), (-7, b"m")]
+    )
     assert store.get_many("movie", ["-7", "7", 7, "x:y z", "日本", "", "none", "a", "a"]) == [
         b"m", b"7", b"7", b"s", b"j", b"empty", None, b"1", b"1",
     ]  # fmt: skip
@@ -114,7 +116,7 @@ def test_threads_share_a_store(store: Store) -> None:
 
 def test_a_reader_sees_what_another_process_loads(tmp_path: Path) -> None:
     url = f"lmdb://{tmp_path}/rows"
-    write = "from store.interface import open_store\nstore = open_store(%r, 'n', writable=True)\n" % url
+    write = f"from store.interface import open_store\nstore = open_store({url!r}, 'n', writable=True)\n"
     run_python(write + "store.put_many('s', [(1, b'old')])")
     reader = open_store(url, "n")
     assert reader.get_many("s", [1, 2]) == [b"old", None]
@@ -124,7 +126,7 @@ def test_a_reader_sees_what_another_process_loads(tmp_path: Path) -> None:
 
 def test_a_reader_follows_a_folder_that_is_replaced(tmp_path: Path) -> None:
     url = f"lmdb://{tmp_path}/rows"
-    write = "from store.interface import open_store\nstore = open_store(%r, 'n', writable=True)\n" % url
+    write = f"from store.interface import open_store\nstore = open_store({url!r}, 'n', writable=True)\n"
     run_python(write + "store.put_many('s', [(1, b'old')])")
     reader = open_store(url, "n")
     assert reader.get_many("s", [1]) == [b"old"]
