@@ -87,7 +87,7 @@ def _array(values: Sequence[Any], type: Type, absent: Any = None) -> pa.Array:
         if type.kind is Kind.FLOAT32:
             with np.errstate(over="ignore"):
                 return pa.array(np.array(values, np.float64).astype(np.float32), wanted, mask=absent)
-        if type.kind in _NUMPY and not any(value is None for value in values):
+        if type.kind in _NUMPY:
             numbers = np.array(values, _NUMPY[type.kind])
             return pa.array(numbers, mask=absent).cast(wanted)
         if absent is not None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
+import pyarrow as pa
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -91,6 +92,7 @@ class ScoringServer:
                 f"cannot listen on {host}:{options.port}",
                 help="another program may have the port: take another one, or 0 for any free one",
             ) from fault
+        pa.array([""])  # imports pandas where it is installed: here, not in the first call
         self._grpc.start()
         self.versions.start()
         self.health.start()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from featdsl.errors import FeatError
-from model_sync import Registry, Version, VersionRefused, open_registry
+from model_sync import Registry, RegistryError, Version, VersionRefused, open_registry
 from online.errors import CallError, Reason
 from online.models import ModelRefused, ModelServer, ModelServerDown
 
@@ -71,6 +71,7 @@ class VersionWatcher:
         server: ModelServer,
         kept: int = KEPT_BESIDE_SERVING,
     ) -> None:
+        """The registry may come later. Errors: `InputError` for a URL that can never be one."""
         self.model = model
         self._url = registry_url
         self._fingerprint = fingerprint
@@ -80,7 +81,7 @@ class VersionWatcher:
         self._serving: Serving | None = None
         self._residents = _Residents()
         self._refused: dict[int, _Refusal] = {}
-        self._registry: Registry | None = None
+        self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.problem = "the registry has not been read yet"
@@ -235,6 +236,13 @@ class VersionWatcher:
                 log.info("model %s: version %d is unloaded", self.model, number)
             except ModelServerDown as down:
                 log.warning("model %s: version %d is not unloaded: %s", self.model, number, down)
+
+
+def _opened(url: str) -> Registry | None:
+    try:
+        return open_registry(url)
+    except RegistryError:
+        return None
 
 
 def before(head: int, versions: Sequence[Version]) -> list[int]:
