@@ -45,11 +45,11 @@ class Bundle:
     features that have one. `fingerprint` is 64 hex digits.
     """
 
-    schema: Schema
-    models: Mapping[str, ModelSignature]
-    graph: Graph
-    roots: Mapping[str, Root]
-    programs: Mapping[str, Mapping[str, bytes]]
+    schema: Schema = field(repr=False)
+    models: Mapping[str, ModelSignature] = field(repr=False)
+    graph: Graph = field(repr=False)
+    roots: Mapping[str, Root] = field(repr=False)
+    programs: Mapping[str, Mapping[str, bytes]] = field(repr=False)
     fingerprint: str
     docs: Mapping[str, str] = field(default_factory=dict)
 

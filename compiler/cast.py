@@ -13,15 +13,12 @@ from featdsl.levels import Level
 from featdsl.operators.declare import OPERATORS, match
 from featdsl.types import FLOAT64, SCALARS, Kind, Type, vector_of
 
-ZEROS: dict[Kind, bool | int | float | str] = {
+ZEROS: dict[Kind, bool | int | float] = {
     Kind.BOOL: False,
     Kind.INT32: 0,
     Kind.INT64: 0,
     Kind.FLOAT32: 0.0,
     Kind.FLOAT64: 0.0,
-    Kind.STRING: "",
-    Kind.TIMESTAMP: 0,
-    Kind.ID: 0,
 }
 
 _HELD_ALIKE = {

@@ -43,8 +43,8 @@ class Plan:
 
 
 def plan_reading(schema: Schema, roots: Mapping[str, Root], now_us: int | None) -> Plan:
-    """The plan for some roots. A field that reads as the call's time reads as `now_us` where it is absent;
-    without `now_us` it is required."""
+    """The plan for the roots of a set (all of them: its stages also prepare `keep` and `score`). A field that
+    reads as the call's time reads as `now_us` where it is absent; without `now_us` it is required."""
     read = inputs_read(root.node for root in roots.values())
     aligned = {s.key for s in schema.sources if s.per_element and needed_fields(s.name, s.fields, read)}
     inputs = read | (with_keys(schema, aligned) & aligned)

@@ -54,7 +54,7 @@ class RowRunner:
 
     def __init__(self, bundle: Bundle, set_name: str, *, now_us: int | None = None) -> None:
         roots = computable(bundle, set_name)
-        self.plan: Plan = plan_reading(bundle.schema, roots, now_us)
+        self.plan: Plan = plan_reading(bundle.schema, bundle.outputs(set_name), now_us)
         self.programs: StagePrograms = stage_programs(bundle, set_name)
         self._readers = {part.name: row_reader(part.name, part.fields) for part in self.plan.parts}
         self._owners = {part.name: part.source for part in self.plan.parts if part.source is not None}

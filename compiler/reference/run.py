@@ -55,7 +55,7 @@ class RowRunner:
     def __init__(self, bundle: Bundle, set_name: str, *, now_us: int | None = None) -> None:
         self._roots = computable(bundle, set_name)
         self._evaluator = Evaluator(self._roots)
-        self.plan = plan_reading(bundle.schema, self._roots, now_us)
+        self.plan = plan_reading(bundle.schema, bundle.outputs(set_name), now_us)
         self.schema = output_schema(self._roots)
         self.nonfinite_total = 0
 
