@@ -18,9 +18,9 @@ from compiler.bundle import Bundle
 from compiler.inputs import in_reading_order, inputs_read, needed_fields, with_keys
 from compiler.spark.sql import column
 from compiler.spark.transform import plan_set, transform
-from featdsl.errors import InputError
 from featdsl.program import Field, Sequence
 from offline.choose import REPORT, may_write
+from offline.failures import run_job
 from offline.layout import Layout
 from offline.parts import FLAGS, PartWriter, write_parts
 from offline.shipped import packed
@@ -106,7 +106,7 @@ def write_dataset(
     aside.mkdir(parents=True)
     try:
         say(f"writing {set_name} with the {engine} engine")
-        parts = _run(lambda: write_parts(df, writer))
+        parts = run_job(lambda: write_parts(df, writer))
         if not parts:
             pq.write_table(schema.empty_table(), aside / "part-00000.parquet")
         report = _report(bundle, set_name, target, engine, parts, list(flags), plan)
@@ -186,7 +186,7 @@ def _report(
     )
 
 
-# --- files and failures ------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------
 
 
 def _put_in_place(aside: Path, target: Path) -> None:
@@ -197,24 +197,3 @@ def _put_in_place(aside: Path, target: Path) -> None:
         shutil.rmtree(old)
     else:
         os.replace(aside, target)
-
-
-def _run(job: Callable[[], Any]) -> Any:
-    """Runs a job. What rows were at fault for is an `InputError` with the message from the executor."""
-    from pyspark.errors import PySparkException
-
-    try:
-        return job()
-    except PySparkException as error:
-        raise InputError(f"the job failed: {reason_of(error)}") from None
-
-
-def reason_of(error: Exception) -> str:
-    """The line of a failed job's error that says why."""
-    text = str(error)
-    for mark in ("featdsl.errors.InputError: ", "[USER_RAISED_EXCEPTION] ", "engine._engine.EngineError: "):
-        if mark in text:
-            return text.split(mark, 1)[1].splitlines()[0].removesuffix(" SQLSTATE: P0001")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    caused = [line for line in lines if line.startswith("Caused by: ")]
-    return (caused[-1] if caused else lines[0] if lines else type(error).__name__)[:400]

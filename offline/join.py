@@ -63,11 +63,11 @@ def _join_lists(samples: DataFrame, key: str, rows: SourceRows, name: str) -> Da
 
 
 def _always(keyed: DataFrame, rows: SourceRows) -> DataFrame:
-    _one_row_a_key(rows)
+    one_row_a_key(rows)
     return keyed.join(rows.df.select(KEY, ROW), KEY, "left")
 
 
-def _one_row_a_key(rows: SourceRows) -> None:
+def one_row_a_key(rows: SourceRows) -> None:
     """Errors: `InputError` with a key that has several rows."""
     several = rows.df.groupBy(KEY).count().where("count > 1").orderBy(KEY).limit(1).collect()
     if several:

@@ -1,0 +1,37 @@
+"""Failed Spark jobs as errors for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from featdsl.errors import InputError, ServiceError
+
+T = TypeVar("T")
+
+_INPUT = ("featdsl.errors.InputError: ", "[USER_RAISED_EXCEPTION] ", "engine._engine.EngineError: ")
+_SERVICE = ("store.interface.StoreUnavailable: ", "featdsl.errors.ServiceError: ")
+
+
+def run_job(job: Callable[[], T]) -> T:
+    """Runs a job. Errors: `InputError` with the executor's own words where rows are at fault, `ServiceError`
+    where a service is, which a task needs."""
+    from pyspark.errors import PySparkException
+
+    try:
+        return job()
+    except PySparkException as error:
+        text = str(error)
+    for marks, kind in ((_SERVICE, ServiceError), (_INPUT, InputError)):
+        for mark in marks:
+            if mark in text:
+                words = text.split(mark, 1)[1].splitlines()[0]
+                raise kind(words.partition(" SQLSTATE")[0].rstrip(". ")) from None
+    raise InputError(f"the Spark job failed: {_why(text)}") from None
+
+
+def _why(text: str) -> str:
+    """The line that says why: the last cause, else the first line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    return (causes[-1] if causes else lines[0] if lines else "no reason is given")[:400]
