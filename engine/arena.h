@@ -37,7 +37,8 @@ class Arena {
   // Makes the newest piece longer in place; false if that is not possible.
   bool extend(const void* piece, size_t old_bytes, size_t new_bytes) {
     const size_t reserved = round_up(old_bytes), wanted = round_up(new_bytes);
-    if (static_cast<const std::byte*>(piece) + reserved != next_ || wanted - reserved > static_cast<size_t>(end_ - next_)) {
+    if (static_cast<const std::byte*>(piece) + reserved != next_ ||
+        wanted - reserved > static_cast<size_t>(end_ - next_)) {
       return false;
     }
     next_ += wanted - reserved;

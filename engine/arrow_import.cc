@@ -137,10 +137,13 @@ class Importer {
   }
 
   template <class From, class To>
-  void convert(To (*change)(From, const Importer&) = [](From value, const Importer&) { return static_cast<To>(value); }) {
+  void convert(To (*change)(From, const Importer&) = [](From value, const Importer&) {
+    return static_cast<To>(value);
+  }) {
     const auto* from = static_cast<const From*>(source_.buffer(1));
     To* values = arena_.take<To>(length_);
-    for (int64_t i = 0; i < length_; ++i) values[i] = column_.is_valid(i) ? change(from[source_.offset + i], *this) : To{};
+    for (int64_t i = 0; i < length_; ++i)
+      values[i] = column_.is_valid(i) ? change(from[source_.offset + i], *this) : To{};
     column_.data = values;
   }
 
@@ -342,7 +345,8 @@ class Importer {
     for (int64_t i = 0; i < length_; ++i) {
       const int32_t size = offsets[i + 1] - offsets[i];
       if (size != type_.size && (column_.is_valid(i) || even)) {
-        source_.fail("row " + std::to_string(i) + " has " + std::to_string(size) + " elements, wanted `" + type_.text() + "`");
+        source_.fail("row " + std::to_string(i) + " has " + std::to_string(size) + " elements, wanted `" +
+                     type_.text() + "`");
       }
     }
     if (even) return;
@@ -368,11 +372,13 @@ class Importer {
     const Column index = import_column(index_source, Type{Kind::Int64, type_.nullable, 0, {}}, arena_);
     Type value_type = type_;
     value_type.nullable = true;
-    const Column values = import_column(ArrowColumn::of(*source_.schema->dictionary, *dictionary, source_.name), value_type, arena_);
+    const Column values =
+        import_column(ArrowColumn::of(*source_.schema->dictionary, *dictionary, source_.name), value_type, arena_);
     auto* rows = arena_.take<int32_t>(length_);
     for (int64_t i = 0; i < length_; ++i) {
       const int64_t at = index.as<int64_t>()[i];
-      if (index.is_valid(i) && (at < 0 || at >= values.length)) source_.fail("an index past its dictionary: " + std::to_string(at));
+      if (index.is_valid(i) && (at < 0 || at >= values.length))
+        source_.fail("an index past its dictionary: " + std::to_string(at));
       rows[i] = index.is_valid(i) ? static_cast<int32_t>(at) : kNullRow;
     }
     const Column out = gather(values, rows, length_, arena_);

@@ -31,7 +31,7 @@ class Batch {
 
   int64_t num_rows() const { return num_rows_; }
   std::span<const Field> fields() const;
-  const Field* find(std::string_view name) const;  // null if absent
+  const Field* find(std::string_view name) const;   // null if absent
   const Field& field(std::string_view name) const;  // Errors: EngineError with the name
 
   Batch select(std::span<const std::string> names) const;

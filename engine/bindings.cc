@@ -56,33 +56,43 @@ void bind_batch(nb::module_& m) {
                      for (const Batch::Field& field : self.fields()) names.push_back(field.name);
                      return names;
                    })
-      .def("type", [](const Batch& self, const std::string& name) { return self.field(name).type.text(); }, "name"_a)
-      .def("select", [](const Batch& self, const std::vector<std::string>& names) { return self.select(names); }, "names"_a)
+      .def(
+          "type", [](const Batch& self, const std::string& name) { return self.field(name).type.text(); }, "name"_a)
+      .def(
+          "select", [](const Batch& self, const std::vector<std::string>& names) { return self.select(names); },
+          "names"_a)
       .def("merge", &Batch::merge, "other"_a)
       .def("take", take_rows, "rows"_a)
-      .def("tensor", [](const Batch& self, const std::string& name) { return python_tensor(self.field(name)); }, "name"_a)
-      .def("values", [](const Batch& self, const std::string& name) { return python_values(self.field(name).column); }, "name"_a)
-      .def("__arrow_c_array__", [](const Batch& self, nb::handle) { return give_arrow(self); },
-           "requested_schema"_a = nb::none());
+      .def(
+          "tensor", [](const Batch& self, const std::string& name) { return python_tensor(self.field(name)); },
+          "name"_a)
+      .def(
+          "values", [](const Batch& self, const std::string& name) { return python_values(self.field(name).column); },
+          "name"_a)
+      .def(
+          "__arrow_c_array__", [](const Batch& self, nb::handle) { return give_arrow(self); },
+          "requested_schema"_a = nb::none());
 }
 
 void bind_program(nb::module_& m) {
   nb::class_<Program>(m, "Program")
-      .def("__init__",
-           [](Program* self, nb::bytes data) {
-             const std::string_view file(data.c_str(), data.size());
-             nb::gil_scoped_release unlocked;
-             new (self) Program(file);
-           },
-           "data"_a)
+      .def(
+          "__init__",
+          [](Program* self, nb::bytes data) {
+            const std::string_view file(data.c_str(), data.size());
+            nb::gil_scoped_release unlocked;
+            new (self) Program(file);
+          },
+          "data"_a)
       .def_prop_ro("inputs", [](const Program& self) { return name_types(self.inputs()); })
       .def_prop_ro("outputs", [](const Program& self) { return name_types(self.outputs()); })
-      .def("run",
-           [](const Program& self, const std::vector<Batch>& batches, int64_t num_rows) {
-             nb::gil_scoped_release unlocked;
-             return self.run(batches, num_rows);
-           },
-           "batches"_a, "num_rows"_a)
+      .def(
+          "run",
+          [](const Program& self, const std::vector<Batch>& batches, int64_t num_rows) {
+            nb::gil_scoped_release unlocked;
+            return self.run(batches, num_rows);
+          },
+          "batches"_a, "num_rows"_a)
       .def_prop_ro("nonfinite_total", &Program::nonfinite_total);
 }
 

@@ -9,8 +9,10 @@ namespace {
 
 template <class Arrow>
 Arrow moved_out(nb::handle capsule, const char* name) {
-  auto* held = static_cast<Arrow*>(PyCapsule_IsValid(capsule.ptr(), name) ? PyCapsule_GetPointer(capsule.ptr(), name) : nullptr);
-  if (held == nullptr || held->release == nullptr) throw EngineError("`__arrow_c_array__` gave no valid " + std::string(name));
+  auto* held =
+      static_cast<Arrow*>(PyCapsule_IsValid(capsule.ptr(), name) ? PyCapsule_GetPointer(capsule.ptr(), name) : nullptr);
+  if (held == nullptr || held->release == nullptr)
+    throw EngineError("`__arrow_c_array__` gave no valid " + std::string(name));
   const Arrow moved = *held;
   held->release = nullptr;
   return moved;

@@ -129,18 +129,14 @@ class Collector {
   explicit Collector(Arena& arena, int64_t expected = 0) : values_(arena, expected) {}
   void append(T value) { values_.push(static_cast<Stored>(value)); }
   void append_default() { values_.push(Stored{}); }
-  void append_items(const ListIn<T>& list) {
-    values_.append(list.items().data + list.start(), list.size());
-  }
+  void append_items(const ListIn<T>& list) { values_.append(list.items().data + list.start(), list.size()); }
   int64_t size() const { return values_.size(); }
   T operator[](int64_t i) const { return static_cast<T>(values_[i]); }
   void truncate(int64_t size) { values_.truncate(size); }
   Stored* data() { return values_.data(); }
   Column finish() {
     Column column;
-    column.layout = std::is_same_v<T, bool>      ? Layout::Bool
-                    : std::is_same_v<T, int64_t> ? Layout::I64
-                                                 : Layout::F64;
+    column.layout = std::is_same_v<T, bool> ? Layout::Bool : std::is_same_v<T, int64_t> ? Layout::I64 : Layout::F64;
     column.length = values_.size();
     column.data = values_.size() ? values_.data() : values_.grow(1);
     return column;

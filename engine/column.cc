@@ -180,7 +180,8 @@ void ColumnBuilder::end_row() {
     }
     checked_offset(end);
   } else {
-    if (layout_ == Layout::Map && keys_->length() != end) throw EngineError("a map got more values than keys, or fewer");
+    if (layout_ == Layout::Map && keys_->length() != end)
+      throw EngineError("a map got more values than keys, or fewer");
     offsets_.push(checked_offset(end));
   }
   mark(true);

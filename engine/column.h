@@ -39,7 +39,9 @@ struct Column {
   bool has_offsets() const { return layout == Layout::Str || layout == Layout::List || layout == Layout::Map; }
   // Where the elements of a row of a List, Vector or Map begin; `start(row + 1)` is their end.
   int64_t start(int64_t row) const { return offsets ? offsets[row] : row * width; }
-  int child_count() const { return layout == Layout::Map ? 2 : layout == Layout::List || layout == Layout::Vector ? 1 : 0; }
+  int child_count() const {
+    return layout == Layout::Map ? 2 : layout == Layout::List || layout == Layout::Vector ? 1 : 0;
+  }
 };
 
 // Bytes of a fixed-width value; 0 for the others.
@@ -58,8 +60,8 @@ class ColumnBuilder {
 
   // A value; the call must suit the layout. Narrow layouts take what fits, the caller checks.
   void append_bool(bool value);
-  void append_integer(int64_t value);  // int32, int64, timestamp, id
-  void append_float(double value);     // float32 (rounded to nearest even), float64
+  void append_integer(int64_t value);        // int32, int64, timestamp, id
+  void append_float(double value);           // float32 (rounded to nearest even), float64
   void append_text(std::string_view value);  // valid UTF-8
   // A null row, of any layout (a null vector takes its room).
   void append_null();

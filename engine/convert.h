@@ -9,7 +9,7 @@ namespace feat {
 Column to_held(const Column& column, const Type& type, Arena& arena);
 
 struct StoreOptions {
-  bool finite = false;          // a float that is not finite becomes 0
+  bool finite = false;           // a float that is not finite becomes 0
   int64_t* nonfinite = nullptr;  // and is counted here
 };
 // A copy of a held column in the stored layout, with 0 in null rows. Errors: EngineError on a null where `type`

@@ -5,8 +5,8 @@ namespace feat {
 Simd simd() {
 #if defined(__x86_64__)
   static const Simd found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") ? Simd::Avx512
-                            : __builtin_cpu_supports("avx2")                                       ? Simd::Avx2
-                                                                                                   : Simd::Scalar;
+                            : __builtin_cpu_supports("avx2")                                        ? Simd::Avx2
+                                                                                                    : Simd::Scalar;
   return found;
 #else
   return Simd::Scalar;

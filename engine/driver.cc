@@ -49,7 +49,8 @@ class Driver {
   void load_inputs(std::span<const Batch> batches) {
     for (const Batch& batch : batches) {
       if (batch.num_rows() != num_rows_ && batch.num_rows() != 1) {
-        throw EngineError("a batch of " + std::to_string(batch.num_rows()) + " rows in a run of " + std::to_string(num_rows_));
+        throw EngineError("a batch of " + std::to_string(batch.num_rows()) + " rows in a run of " +
+                          std::to_string(num_rows_));
       }
     }
     for (const Program::Input& input : program_.inputs_) registers_.push_back(load_input(input, batches));
@@ -243,7 +244,8 @@ class Driver {
     if (list.child->length == offsets[rows]) return list.child;
     auto* picked = arena_.take<int32_t>(offsets[rows]);
     for (int64_t i = 0; i < rows; ++i) {
-      for (int32_t k = offsets[i]; k < offsets[i + 1]; ++k) picked[k] = static_cast<int32_t>(list.start(i)) + k - offsets[i];
+      for (int32_t k = offsets[i]; k < offsets[i + 1]; ++k)
+        picked[k] = static_cast<int32_t>(list.start(i)) + k - offsets[i];
     }
     auto* kept = arena_.take<Column>(1);
     *kept = gather(*list.child, picked, offsets[rows], arena_);

@@ -22,7 +22,8 @@
 //              the state: it is copied. Or a last parameter TextOut&, ListOut<T>&: the body returns void, or bool
 //              (false: the row is null, what was written is forgotten).
 // Vectors      A result that is declared as a vector<T, n> is a ListOut<T> too; the driver checks n.
-// Total        A body with only bool, int64_t, double parameters and result (Maybe or not) runs over all rows, null ones
+// Total        A body with only bool, int64_t, double parameters and result (Maybe or not) runs over all rows, null
+// ones
 //              too, in a loop that the compiler vectorizes: it must not throw and not trap, whatever the values.
 //              Every other body is called for valid rows only, and may throw EngineError.
 // State        made once, when the program is loaded, from the node's attributes; views into it live as long.
@@ -83,9 +84,15 @@ class ListIn {
     T operator*() const { return (*list)[at]; }
     T operator[](std::ptrdiff_t n) const { return (*list)[at + n]; }
     Iterator& operator++() { return ++at, *this; }
-    Iterator operator++(int) { Iterator old = *this; return ++at, old; }
+    Iterator operator++(int) {
+      Iterator old = *this;
+      return ++at, old;
+    }
     Iterator& operator--() { return --at, *this; }
-    Iterator operator--(int) { Iterator old = *this; return --at, old; }
+    Iterator operator--(int) {
+      Iterator old = *this;
+      return --at, old;
+    }
     Iterator& operator+=(std::ptrdiff_t n) { return at += n, *this; }
     Iterator& operator-=(std::ptrdiff_t n) { return at -= n, *this; }
     friend Iterator operator+(Iterator i, std::ptrdiff_t n) { return i += n; }
@@ -256,13 +263,15 @@ class Registry {
   void add(std::string_view name, Body body);
   template <class Prepare, class Body>
   void add(std::string_view name, Prepare prepare, Body body);
-  // A kernel over whole columns, under `name(bool?,any?,any?)->any?`; `any` is one type throughout. It owns nulls for `?` parameters; rows of the
-  // others that are null may hold anything, and come out null. `dense` asks for arguments that are so.
+  // A kernel over whole columns, under `name(bool?,any?,any?)->any?`; `any` is one type throughout. It owns nulls for
+  // `?` parameters; rows of the others that are null may hold anything, and come out null. `dense` asks for arguments
+  // that are so.
   void add_column(std::string_view signature, std::function<Column(const Call&)> run, bool dense = false) {
     add_column_kernel(signature, {}, std::move(run), dense);
   }
   template <class Prepare>
-  void add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run, bool dense = false);
+  void add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run,
+                  bool dense = false);
 
   // Errors: EngineError that lists the kernels of that name.
   struct Match {

@@ -140,9 +140,7 @@ struct Source<Variadic<P>> {
   template <class Q>
   struct Row<Maybe<Q>> {
     explicit Row(const Argument& argument) : inner_(argument) {}
-    Maybe<Q> operator()(int64_t i) const {
-      return inner_.argument_.is_valid(i) ? Maybe<Q>(inner_(i)) : Maybe<Q>();
-    }
+    Maybe<Q> operator()(int64_t i) const { return inner_.argument_.is_valid(i) ? Maybe<Q>(inner_(i)) : Maybe<Q>(); }
     Row<Q> inner_;
   };
   template <class Q>
@@ -411,7 +409,8 @@ void Registry::add(std::string_view name, Prepare prepare, Body body) {
 }
 
 template <class Prepare>
-void Registry::add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run, bool dense) {
+void Registry::add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run,
+                          bool dense) {
   using State = std::invoke_result_t<Prepare, const Attributes&>;
   add_column_kernel(
       signature,

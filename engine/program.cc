@@ -185,7 +185,8 @@ class ProgramReader {
       try {
         read_instruction(instruction);
       } catch (const EngineError& error) {
-        throw EngineError("instruction " + std::to_string(i) + ", `" + instruction.op.substr(0, 80) + "`: " + error.what());
+        throw EngineError("instruction " + std::to_string(i) + ", `" + instruction.op.substr(0, 80) +
+                          "`: " + error.what());
       }
       types_.push_back(instruction.result);
       program_.instructions_.push_back(std::move(instruction));
@@ -314,6 +315,8 @@ class ProgramReader {
 };
 
 // A vector that is null takes its room, so constants can be larger than the file, but not by much.
-Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) { ProgramReader(file, *this).read(); }
+Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
+  ProgramReader(file, *this).read();
+}
 
 }  // namespace feat

@@ -37,9 +37,7 @@ const Attributes::Entry& Attributes::find(std::string_view name, const Shape& wa
 
 bool Attributes::is_null(std::string_view name) const { return !find(name).value->is_valid(0); }
 
-int64_t Attributes::integer(std::string_view name) const {
-  return *find(name, {Shape::I64, {}}).value->as<int64_t>();
-}
+int64_t Attributes::integer(std::string_view name) const { return *find(name, {Shape::I64, {}}).value->as<int64_t>(); }
 
 double Attributes::number(std::string_view name) const { return *find(name, {Shape::F64, {}}).value->as<double>(); }
 

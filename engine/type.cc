@@ -63,9 +63,7 @@ class Text {
     skip_spaces();
     if (!rest_.empty()) fail();
   }
-  [[noreturn]] void fail() const {
-    throw EngineError("not a type: `" + std::string(text_.substr(0, 80)) + "`");
-  }
+  [[noreturn]] void fail() const { throw EngineError("not a type: `" + std::string(text_.substr(0, 80)) + "`"); }
 
  private:
   static bool is_word(char c) {

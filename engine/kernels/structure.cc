@@ -67,8 +67,6 @@ Column list_literal(const Call& call) {
 
 }  // namespace
 
-void register_structure(Registry& r) {
-  r.add_column("list(any?...)->list<any>?", list_literal);
-}
+void register_structure(Registry& r) { r.add_column("list(any?...)->list<any>?", list_literal); }
 
 }  // namespace feat

