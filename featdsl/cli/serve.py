@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featdsl.cli.project import config_of, program_of
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="URL", help="where rows are: lmdb://folder, redis://host:port/0")
     parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
-    parser.add_argument("--config", metavar="FILE", type=Path, help="a feat.toml: program and store")
+    parser.add_argument("--config", metavar="FILE", help="a feat.toml: program and store")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a variable of feat.toml"
     )
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     program, store, registry, model_name = _places(args)
-    bundle = _load(program)
+    bundle = program_of(program)
     model = _model(bundle, model_name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -107,30 +108,17 @@ def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
     """Program, store, registry and model, from the options or else from feat.toml."""
     program, store, registry, model = args.bundle or args.program, args.store, args.registry, args.model
     if args.config is not None:
-        from offline.config import read_config
-
-        variables = dict(setting.partition("=")[::2] for setting in args.set)
-        config = read_config(args.config, variables)
-        program = program or str(config.program)
-        store = store or config.store
-        model = model or config.model
+        config = config_of(args)
+        if config is not None:
+            program = program or str(config.program)
+            store = store or config.store
+            model = model or config.model
     for option, value in (("--bundle", program), ("--store", store), ("--registry", registry)):
         if not value:
             raise InputError(
                 f"nothing says where to find it: {option}", help="`feat serve --help` has an example"
             )
     return program, store, registry, model
-
-
-def _load(program: str) -> Bundle:
-    if not Path(program).exists():
-        raise InputError(f"there is no such program: {program}", help="make a bundle with `feat build`")
-    from featdsl.cli.program import load_program
-
-    bundle = load_program(program)
-    if bundle is None:
-        raise InputError(f"the program has mistakes: {program}")
-    return bundle
 
 
 def _model(bundle: Bundle, name: str | None) -> ModelSignature:
