@@ -27,8 +27,8 @@ HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parent.parent
 PROGRAM = HERE / "movies.feat"
 CONFIG = HERE / "feat.toml"
-TRAIN_SHARE, FIRST_SHARE = 0.8, 0.5
-"""The second version is trained on this share of the interactions, the first on an earlier part of them."""
+TEST_FROM, SECOND_UNTIL, FIRST_UNTIL = 0.85, 0.85, 0.72
+"""Shares of the interactions, in time: both versions are tested on the last ones, the second has seen more."""
 PARITY_ROWS = 1000
 
 
@@ -43,6 +43,7 @@ class Demo:
         self.dataset = out / "dataset"
         self.registry = f"dir://{out / 'registry'}"
         self.settings = ["--config", str(CONFIG), "--set", f"DATA={data}"]
+        self.test_from = 0
         self.started = time.monotonic()
         self.steps = 0
 
@@ -65,7 +66,7 @@ class Demo:
 
     def run(self) -> bool:
         times = sorted(pq.read_table(self.data / "interactions.parquet", columns=["ts"])["ts"].to_pylist())
-        test_from, first_until = (times[int(len(times) * share)] for share in (TRAIN_SHARE, FIRST_SHARE))
+        self.test_from = times[int(len(times) * TEST_FROM)]
 
         self.step("Check the feature program and build it into a bundle")
         self.feat("check", str(PROGRAM))
@@ -76,7 +77,7 @@ class Demo:
         self.feat("dataset", *self.settings, *samples, "--out", str(self.dataset), "--overwrite")
 
         self.step("Train the first model, on the earlier part of the interactions")
-        first = self.train("first", first_until)
+        first = self.train("first", times[int(len(times) * FIRST_UNTIL)])
 
         self.step(f"Load every user's and movie's newest rows into the store ({self.store})")
         self.feat("load", *self.settings, *samples, "--store", self.store)
@@ -92,7 +93,7 @@ class Demo:
             )
             self.step("Train on more interactions and publish version 2 while clients go on scoring")
             with Traffic(address, calls) as traffic:
-                second = self.train("second", test_from)
+                second = self.train("second", times[int(len(times) * SECOND_UNTIL)])
                 traffic.settle(before_version=2)
                 self.feat("publish", str(second), "--registry", self.registry)
                 traffic.settle(before_version=3)
@@ -112,7 +113,8 @@ class Demo:
     def train(self, name: str, until: int) -> Path:
         out = self.out / "models" / name
         arguments = [
-            "--bundle", str(self.bundle), "--dataset", str(self.dataset), "--until", str(until), "--out", str(out),
+            "--bundle", str(self.bundle), "--dataset", str(self.dataset), "--until", str(until),
+            "--test-from", str(self.test_from), "--out", str(out),
         ]  # fmt: skip
         print("   $ " + shorten(shlex.join(["python", str(HERE / "train.py"), *arguments])), flush=True)
         subprocess.run([sys.executable, str(HERE / "train.py"), *arguments], cwd=ROOT, check=True)

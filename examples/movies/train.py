@@ -89,10 +89,17 @@ def inputs_of(batch: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
 
 
 def train(
-    bundle_path: Path, dataset: Path, out: Path, *, until_us: int, epochs: int, seed: int = 1
+    bundle_path: Path,
+    dataset: Path,
+    out: Path,
+    *,
+    until_us: int,
+    test_from_us: int,
+    epochs: int,
+    seed: int = 1,
 ) -> tuple[float, int]:
-    """Trains on the rows before `until_us` and saves the model. Returns the AUC on the later ones and how many
-    rows it was trained on."""
+    """Trains on the rows before `until_us` and saves the model. Returns the AUC on the rows from `test_from_us`
+    on, and how many rows it was trained on."""
     torch.manual_seed(seed)
     bundle = read_bundle(bundle_path)
     signature = bundle.model("ranker")
@@ -100,10 +107,10 @@ def train(
     dense = next(t.shape[1] for t in signature.inputs if t.name == "dense")
     assert dense is not None
     model = Ranker(dense)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=3e-2)
     columns = [*names, "liked"]
     rows = Dataset(
-        dataset, batch_size=512, columns=columns, where=("time", None, until_us), shuffle_seed=seed,
+        dataset, batch_size=2048, columns=columns, where=("time", None, until_us), shuffle_seed=seed,
         fingerprint=bundle.fingerprint,
     )  # fmt: skip
     seen = 0
@@ -121,7 +128,7 @@ def train(
     model.eval()
     scores, labels = [], []
     with torch.inference_mode():
-        for batch in Dataset(dataset, batch_size=8192, columns=columns, where=("time", until_us, None)):
+        for batch in Dataset(dataset, batch_size=8192, columns=columns, where=("time", test_from_us, None)):
             labels.append(batch.pop("liked"))
             scores.append(model(**inputs_of(batch, names))["like"])
     quality = auc(torch.cat(scores), torch.cat(labels)) if scores else 0.5
@@ -137,13 +144,21 @@ def main() -> None:
     parser.add_argument(
         "--until", type=int, required=True, help="train on rows before this time (unix seconds)"
     )
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument(
+        "--test-from", type=int, required=True, help="test on rows from this time on (unix seconds)"
+    )
+    parser.add_argument("--epochs", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(2)
     quality, rows = train(
-        args.bundle, args.dataset, args.out, until_us=args.until * 1_000_000, epochs=args.epochs
+        args.bundle,
+        args.dataset,
+        args.out,
+        until_us=args.until * 1_000_000,
+        test_from_us=args.test_from * 1_000_000,
+        epochs=args.epochs,
     )
-    print(f"trained on {rows:,} rows; AUC on the later ones {quality:.4f}; saved to {args.out}")
+    print(f"   trained on {rows:,} rows; AUC on later interactions {quality:.4f}")
 
 
 if __name__ == "__main__":
