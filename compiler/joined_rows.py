@@ -60,10 +60,18 @@ def plan_reading(schema: Schema, roots: Mapping[str, Root], now_us: int | None) 
     )
 
 
+def column_index(rows: pa.Schema, name: str) -> int:
+    """Where a column is, or -1. Errors: `InputError` if it is there twice."""
+    found = rows.get_all_field_indices(name)
+    if len(found) > 1:
+        raise InputError(f"the rows have {len(found)} columns `{name}`")
+    return found[0] if found else -1
+
+
 def struct_column(rows: pa.RecordBatch, part: Part) -> pa.Array:
     """The structs of a part (lists of structs, if it is keyed by a list); all null if the column is absent.
     Errors: `InputError` for a column of another type, or without a field that is required."""
-    index = rows.schema.get_field_index(part.name)
+    index = column_index(rows.schema, part.name)
     empty = pa.struct([])
     column = rows.column(index) if index >= 0 else pa.nulls(rows.num_rows, pa.null())
     if kinds.is_null(column.type):
@@ -76,7 +84,10 @@ def struct_column(rows: pa.RecordBatch, part: Part) -> pa.Array:
     if not kinds.is_struct(struct):
         wanted = "a list of structs" if part.per_element else "a struct"
         raise InputError(f"column `{part.name}` must be {wanted}, found {column.type}")
-    present = {field.name for field in struct}
+    present = [field.name for field in struct]
+    twice = [name for name in present if present.count(name) > 1]
+    if twice:
+        raise InputError(f"column `{part.name}` has two fields `{twice[0]}`")
     for field in part.fields:
         if field.name not in present and isinstance(field, Field) and _must_be_given(field):
             raise InputError(
@@ -92,7 +103,7 @@ def _must_be_given(field: Field) -> bool:
 
 def key_column(rows: pa.RecordBatch, entity: Entity, first_row: int = 0) -> pa.Array:
     """The keys of an entity as its type. Errors: `InputError` for an absent column, another type, a null."""
-    index = rows.schema.get_field_index(entity.name)
+    index = column_index(rows.schema, entity.name)
     if index < 0:
         raise InputError(f"the rows have no column `{entity.name}` with the {entity.type} key")
     column = rows.column(index)

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from compiler.joined_rows import Part, Plan
+from compiler.joined_rows import Part, Plan, column_index
 from featdsl.program import Field, Schema
 
 
 def notes_on(rows: pa.Schema, plan: Plan, schema: Schema) -> Iterator[str]:
-    """Columns and fields that are absent (and read as missing) or not known, and what may have been meant."""
+    """Columns and fields that are absent (and read as missing) or not known, and what may have been meant.
+    Errors: `InputError` for a column that is there twice."""
     known = [entity.name for entity in schema.entities] + [source.name for source in schema.sources]
     known += ["request", "candidate"]
     unknown = [name for name in rows.names if name not in known]
@@ -27,13 +28,14 @@ def notes_on(rows: pa.Schema, plan: Plan, schema: Schema) -> Iterator[str]:
 
 
 def _notes_on_part(rows: pa.Schema, part: Part) -> Iterator[str]:
-    present = _fields(rows.field(part.name).type) if part.name in rows.names else []
+    index = column_index(rows, part.name)
+    present = _fields(rows.field(index).type) if index >= 0 else []
     for field in part.fields:
         if field.name in present:
             continue
         if isinstance(field, Field) and field.now:
             yield f"the rows have no `{part.name}.{field.name}`: it reads as the time of this run"
-        elif part.name in rows.names:
+        elif index >= 0:
             hint = _near(field.name, present, "is it")
             yield f"`{part.name}` has no field `{field.name}`: it reads as missing{hint}"
 

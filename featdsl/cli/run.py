@@ -186,7 +186,7 @@ def _cell(value: Any) -> str:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdigit() else -1
     if number < 0:
         raise argparse.ArgumentTypeError(f"not a number of rows: {text}")
     return number

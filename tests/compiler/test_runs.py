@@ -191,6 +191,17 @@ def test_columns_of_another_type(run: Any, wide: Bundle, rows: dict[str, Any], m
     assert message in caught.value.message or "`" in caught.value.message
 
 
+def test_a_column_that_is_there_twice(run: Any, wide: Bundle) -> None:
+    rows = rows_of({"user": 1, "item": "k", "u": {"a": 1}})
+    twice = pa.Table.from_arrays([*rows.columns, rows.column("u")], names=[*rows.column_names, "u"])
+    with pytest.raises(InputError, match="the rows have 2 columns `u`"):
+        run(wide, "features", twice, now_us=NOW_US)
+    fields = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    rows = pa.table({"user": [1], "item": ["k"], "u": fields})
+    with pytest.raises(InputError, match="column `u` has two fields `a`"):
+        run(wide, "features", rows, now_us=NOW_US)
+
+
 def test_a_required_field_that_is_absent_is_named(run: Any) -> None:
     bundle = compiled("feature f = request.at")
     with pytest.raises(InputError, match=r"have no `request.at`, which is required"):
