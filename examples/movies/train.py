@@ -69,7 +69,8 @@ class Ranker(nn.Module):
 def mean_of(table: nn.Embedding, ids: Tensor) -> Tensor:
     """[n, k] ids to [n, width]: the mean over the ids that are not 0."""
     present = (ids != 0).to(torch.float32).unsqueeze(2)
-    return (table(ids) * present).sum(1) / present.sum(1).clamp(min=1.0)
+    mean: Tensor = (table(ids) * present).sum(1) / present.sum(1).clamp(min=1.0)
+    return mean
 
 
 def auc(scores: Tensor, labels: Tensor) -> float:
@@ -122,7 +123,7 @@ def train(
                 continue
             loss = nn.functional.binary_cross_entropy(model(**inputs_of(batch, names))["like"], liked)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             seen += len(liked)
     model.eval()

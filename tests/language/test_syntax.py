@@ -202,8 +202,8 @@ def test_rendering() -> None:
 
 
 PIECES = [
-    *'afx01 .,:=()[]{}<>"\\\n\r\t#?|*/-+%é😀_', "let ", "feature ", "model ", "source ", "if ", "then ", "else ", "not ",
-    "per ", "of ", "request", " in ", "|>", "??",
+    *'afx01 .,:=()[]{}<>"\\\n\r\t#?|*/-+%é😀_', "let ", "feature ", "model ", "source ", "if ", "then ", "else ",
+    "not ", "per ", "of ", "request", " in ", "|>", "??",
 ]  # fmt: skip
 
 
