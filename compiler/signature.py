@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from featdsl.errors import InputError
 from featdsl.program import Column, Model, ModelInput
 
 
@@ -35,6 +36,15 @@ class ModelSignature:
 
 
 def signature_of(model: Model) -> ModelSignature:
+    """The signature of a checked model. Errors: `InputError` for an input that has the name of a column that
+    the model makes itself (`keep`, `score`)."""
+    made = {"keep": model.keep, "score": model.score}
+    for tensor in model.inputs:
+        if made.get(tensor.name) is not None:
+            raise InputError(
+                f"an input of model `{model.name}` has the name of its own result: `{tensor.name}`",
+                help="give the input another name",
+            )
     return ModelSignature(
         model.name,
         tuple(_tensor(tensor) for tensor in model.inputs),

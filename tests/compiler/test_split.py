@@ -8,6 +8,7 @@ from compiler.bundle import Bundle, build
 from compiler.ir import STAGES, Node
 from compiler.native.program import stage_programs
 from compiler.passes.split import Stage, split, stage_of
+from featdsl.errors import InputError
 from featdsl.levels import Level
 from tests.compiler.programs import MOVIES, compiled
 
@@ -120,3 +121,8 @@ def test_item_work_is_not_done_for_each_candidate() -> None:
     assert "hash" in _ops(stages["request"].nodes)
     assert "hash" in _ops(stages["item"].nodes)
     assert "cross" in _ops(stages["pair"].nodes)
+
+
+def test_an_input_named_like_a_result_is_refused() -> None:
+    with pytest.raises(InputError, match="has the name of its own result: `score`"):
+        compiled("model r { score: float32 = u.x  output like: float32  score = output.like }")
