@@ -119,9 +119,8 @@ def write_dataset(
 
 def fields_to_read(bundle: Bundle, set_name: str) -> dict[str, tuple[Field | Sequence, ...]]:
     """The fields that a set reads (and those that hold keys), by source, `request` and `candidate`; each source
-    after the one that holds its key."""
-    roots = [root.node for root in bundle.outputs(set_name).values() if root.stage != "after"]
-    inputs = with_keys(bundle.schema, inputs_read(roots))
+    after the one that holds its key. What `keep` and `score` read is among them: the set's stages prepare it."""
+    inputs = with_keys(bundle.schema, inputs_read(r.node for r in bundle.outputs(set_name).values()))
     parts: dict[str, tuple[Field | Sequence, ...]] = {
         "request": bundle.schema.request,
         "candidate": bundle.schema.candidate,

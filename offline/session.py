@@ -11,27 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.spark.settings import EXACT
 from featdsl.errors import InputError, ServiceError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-_COLLAPSE = "org.apache.spark.sql.catalyst.optimizer.CollapseProject"
-
-EXACT = {
-    "spark.sql.ansi.enabled": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.subexpressionElimination.enabled": "false",
-    "spark.sql.optimizer.excludedRules": _COLLAPSE,
-    "spark.sql.caseSensitive": "true",
-}
-"""What the Spark backend needs for its bits and its plans:
-- without ANSI mode integers wrap, and a division by zero is null;
-- generated code for a whole stage outgrows what the JIT compiles (see docs/decisions/0003-spark-settings.md);
-- subexpression elimination takes (a + b) + c and a + (b + c) for one, which are two in floating point;
-- the backend decides itself which nodes are columns of their own; collapsing them again makes expressions
-  that are exponential in the program's depth."""
 
 _DEFAULTS = {
     "spark.ui.enabled": "false",
@@ -104,17 +88,6 @@ def _stderr_into(log: Path) -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def require_exact(session: SparkSession) -> None:
-    """Errors: `InputError` when `session` lacks a setting that the Spark backend needs."""
-    for key, wanted in EXACT.items():
-        found = session.conf.get(key, "")
-        if found != wanted:
-            raise InputError(
-                f"the Spark setting `{key}` must be {wanted}: {found or 'not set'}",
-                help="take the session from offline.session.open_session",
-            )
 
 
 def _others(home: str) -> list[str]:

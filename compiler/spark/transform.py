@@ -10,6 +10,7 @@ from pyspark.sql import functions
 from compiler.spark.engine_nodes import engine_column
 from compiler.spark.plan import EngineNode, SparkPlan, plan, references
 from compiler.spark.read import read_inputs
+from compiler.spark.settings import require_exact
 from compiler.spark.sql import column
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def plan_set(bundle: Bundle, set_name: str) -> SparkPlan:
 
 def transform(bundle: Bundle, set_name: str, df: DataFrame, keep: Sequence[str] = ()) -> DataFrame:
     """The columns that a program set makes, one row a joined row of `df` (see ARCHITECTURE.md, "Joined rows"),
-    after the columns of `df` named in `keep`. The session needs the settings of `offline.session.EXACT`.
+    after the columns of `df` named in `keep`. The session needs the settings of
+    `compiler.spark.settings.EXACT`.
 
-    Errors: `InputError` for a column of another type than the program's; rows that break the input rules
-    fail the job.
+    Errors: `InputError` for a session without these settings, and for a column of another type than the
+    program's; rows that break the input rules fail the job.
     """
+    require_exact(df.sparkSession)
     spark_plan = plan_set(bundle, set_name)
     read = read_inputs(bundle.schema, df.schema, dict.fromkeys(spark_plan.inputs.values()))
     kept = [functions.col(column(name)) for name in keep]
