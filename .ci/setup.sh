@@ -59,10 +59,10 @@ stamp=.venv/.packages
 wanted=$(cat pyproject.toml constraints.txt | sha256sum)
 if [ "$(cat $stamp 2>/dev/null)" != "$wanted" ]; then
   say "installing Python packages (a few minutes the first time)"
-  .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt nanobind scikit-build-core cmake ninja
+  .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt nanobind scikit-build-core cmake ninja
   # torch first and by its exact version: any other pulls gigabytes that are not needed
-  .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
-  .venv/bin/python .ci/requirements.py | .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -r /dev/stdin
+  .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0
+  .venv/bin/python .ci/requirements.py | .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -r /dev/stdin
   echo "$wanted" >$stamp
 fi
 
@@ -70,6 +70,6 @@ stamp=.venv/.engine
 wanted=$(cat pyproject.toml CMakeLists.txt $(git ls-files 'engine/*.h' 'engine/*.cc' 'engine/CMakeLists.txt') 2>/dev/null | sha256sum)
 if [ "$(cat $stamp 2>/dev/null)" != "$wanted" ] || ! .venv/bin/python -c 'import engine._engine' 2>/dev/null; then
   say "building the engine (C++20)"
-  PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+  PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
   echo "$wanted" >$stamp
 fi
