@@ -1,6 +1,7 @@
 #include "engine/convert.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -34,9 +35,10 @@ T* copy_values(const Column& column, int64_t count, Arena& arena) {
 template <class T>
 void clear_nulls(const Column& column, T* values) {
   if (column.valid == nullptr) return;
-  for (int64_t i = 0; i < column.length; ++i) {
-    if (!column.valid[i]) values[i] = T{};
-  }
+  const uint8_t* __restrict__ valid = column.valid;
+  T* __restrict__ out = values;
+  const int64_t count = column.length;
+  for (int64_t i = 0; i < count; ++i) out[i] = valid[i] ? out[i] : T{};
 }
 
 int32_t narrowed(int64_t value) {
@@ -51,9 +53,14 @@ T* store_floats(const Column& column, Arena& arena, const StoreOptions& options)
   for (int64_t i = 0; i < column.length; ++i) values[i] = static_cast<T>(held[i]);
   clear_nulls(column, values);
   if (!options.finite) return values;
-  bool all_finite = true;
-  for (int64_t i = 0; i < column.length; ++i) all_finite &= std::abs(values[i]) <= std::numeric_limits<T>::max();
-  for (int64_t i = 0; i < column.length && !all_finite; ++i) {
+  // Not finite: all bits of the exponent are set.
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  Bits nonfinite = 0;
+  for (int64_t i = 0; i < column.length; ++i) {
+    nonfinite |= (std::bit_cast<Bits>(values[i]) & exponent) == exponent ? ~Bits{0} : Bits{0};
+  }
+  for (int64_t i = 0; i < column.length && nonfinite != 0; ++i) {
     if (std::isfinite(values[i])) continue;
     values[i] = 0;
     ++*options.nonfinite;
@@ -259,6 +266,29 @@ Column repeat(const Column& column, int64_t count, Arena& arena) {
   }
   auto* rows = arena.take_zero<int32_t>(count);
   return gather(column, rows, count, arena);
+}
+
+namespace {
+
+template <class T>
+const T* repeated_values(const T* values, const Column& lists, int64_t elements, Arena& arena) {
+  T* out = arena.take<T>(elements);
+  for (int64_t i = 0; i < lists.length; ++i) std::fill(out + lists.start(i), out + lists.start(i + 1), values[i]);
+  return out;
+}
+
+}  // namespace
+
+Column repeat_rows(const Column& column, const Column& lists, int64_t elements, Arena& arena) {
+  Column out = column;
+  out.length = elements;
+  if (column.valid != nullptr) out.valid = repeated_values(column.valid, lists, elements, arena);
+  if (value_bytes(column.layout) == 1) {
+    out.data = repeated_values(column.as<uint8_t>(), lists, elements, arena);
+  } else {
+    out.data = repeated_values(column.as<uint64_t>(), lists, elements, arena);
+  }
+  return out;
 }
 
 }  // namespace feat

@@ -25,5 +25,7 @@ Column retype_nothing(const Column& column, const Type& from, const Type& to, Ar
 
 // The first row, `count` times.
 Column repeat(const Column& column, int64_t count, Arena& arena);
+// Each row of a fixed-width column as often as that row of `lists` has elements, `elements` in all.
+Column repeat_rows(const Column& column, const Column& lists, int64_t elements, Arena& arena);
 
 }  // namespace feat

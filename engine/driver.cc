@@ -259,10 +259,11 @@ class Driver {
       argument.step = 0;
       if (!dense) return argument;
       columns_.push_back(repeat(slot.column, elements, arena_));
+    } else if (dense) {
+      columns_.push_back(repeat_rows(slot.column, row, elements, arena_));
     } else {
       argument.rows = row_of_elements(row, elements);
-      if (!dense) return argument;
-      columns_.push_back(gather(slot.column, argument.rows, elements, arena_));
+      return argument;
     }
     return {&columns_.back()};
   }

@@ -217,23 +217,21 @@ const Registry& Registry::all() {
 namespace adapter {
 
 uint8_t* combined_validity(const Call& call, const Kernel& kernel) {
-  uint8_t* valid = nullptr;
+  const int64_t rows = call.rows;
+  uint8_t* __restrict__ valid = nullptr;
   for (size_t a = 0; a < call.arguments.size(); ++a) {
     const Argument& argument = call.arguments[a];
-    const uint8_t* given = argument.column->valid;
+    const uint8_t* __restrict__ given = argument.column->valid;
     if (given == nullptr || kernel.parameter(a).takes_null) continue;
     if (argument.rows == nullptr && argument.step == 0 && given[0]) continue;
     if (valid == nullptr) {
-      valid = call.arena.take<uint8_t>(call.rows);
-      if (argument.is_dense()) {
-        if (call.rows > 0) std::memcpy(valid, given, static_cast<size_t>(call.rows));
-      } else {
-        for (int64_t i = 0; i < call.rows; ++i) valid[i] = given[argument.row(i)];
-      }
-    } else if (argument.is_dense()) {
-      for (int64_t i = 0; i < call.rows; ++i) valid[i] &= given[i];
+      valid = call.arena.take<uint8_t>(rows);
+      std::memset(valid, 1, static_cast<size_t>(rows));
+    }
+    if (argument.is_dense()) {
+      for (int64_t i = 0; i < rows; ++i) valid[i] &= given[i];
     } else {
-      for (int64_t i = 0; i < call.rows; ++i) valid[i] &= given[argument.row(i)];
+      for (int64_t i = 0; i < rows; ++i) valid[i] &= given[argument.row(i)];
     }
   }
   return valid;
