@@ -23,7 +23,9 @@ class Batch:
     @staticmethod
     def from_arrow(array: Any, types: Sequence[tuple[str, str]]) -> Batch:
         """Columns of an Arrow record batch (anything with `__arrow_c_array__`), by name, as the named
-        language types (`[("user", "int64")]`). Errors: a column that is absent or of another type."""
+        language types (`[("user", "int64")]`). Integers and float32 widen, a timestamp of any unit becomes
+        microseconds; everything is copied. Errors: a column that is absent or of another type, a null where the
+        type has none, invalid UTF-8, an array whose lengths or offsets lie."""
 
     @property
     def num_rows(self) -> int: ...
@@ -34,9 +36,9 @@ class Batch:
     def merge(self, other: Batch) -> Batch:
         """The columns of both (same number of rows)."""
     def take(self, rows: npt.NDArray[np.int64]) -> Batch:
-        """The rows at these positions, in this order; -1 gives a null row."""
+        """The rows at these positions, in this order; -1 gives a null row (and makes the types nullable)."""
     def tensor(self, name: str) -> npt.NDArray[Any]:
-        """[n] for a scalar, [n, k] for a vector, without a copy; keeps the batch alive. No nulls."""
+        """[n] for a scalar, [n, k] for a vector, without a copy, read-only; keeps its memory alive. No nulls."""
     def values(self, name: str) -> list[Any]:
         """The column as Python values (for small batches: explain, keys of second hops)."""
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
@@ -96,5 +98,7 @@ class RowReader:
 
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`."""
+
 def kernels() -> list[str]:
-    """The registered kernels, as `clip(i64,i64,i64)->i64`; `?` marks what takes or gives null."""
+    """The registered kernels, as `clip(i64,i64,i64)->i64`; `?` marks what takes or gives null,
+    `...` an argument that may repeat, `any` one type throughout."""
