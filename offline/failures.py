@@ -16,11 +16,12 @@ _SERVICE = ("store.interface.StoreUnavailable: ", "featdsl.errors.ServiceError: 
 def run_job(job: Callable[[], T]) -> T:
     """Runs a job. Errors: `InputError` with the executor's own words where rows are at fault, `ServiceError`
     where a service is, which a task needs."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         return job()
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         text = str(error)
     for marks, kind in ((_SERVICE, ServiceError), (_INPUT, InputError)):
         for mark in marks:

@@ -74,7 +74,8 @@ def read_rows(session: SparkSession, bundle: Bundle, set_name: str, path: str) -
     are kept where the rows have columns of these names."""
     suffix = Path(path).suffix.removeprefix(".")
     format = "json" if suffix in ("json", "jsonl", "ndjson") else "parquet"
-    df = read_table(session, Table(str(Path(path).absolute()), format), "--rows")
+    options = {"dropFieldIfAllNull": "true"} if format == "json" else {}
+    df = read_table(session, Table(str(Path(path).absolute()), format, options), "--rows")
     order: tuple[str, ...] = ()
     if format == "parquet" and len(df.inputFiles()) > 1:
         order = ("__file", "__row_index")

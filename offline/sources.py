@@ -15,6 +15,7 @@ from featdsl.errors import InputError
 from featdsl.program import Field, Sequence, Source
 from featdsl.types import Kind, Type, list_of
 from offline.config import UNITS, ColumnRef, Columns, SourceConfig, Table, TimeColumn
+from offline.null_columns import arrow_schema, with_void_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -46,7 +47,11 @@ def read_table(session: SparkSession, table: Table, at: str) -> DataFrame:
         reader = session.read.options(**table.options)
         if table.format == "csv":
             return reader.option("header", table.options.get("header", "true")).csv(table.location)
-        return reader.json(table.location) if table.format == "json" else reader.parquet(table.location)
+        if table.format == "json":
+            return reader.json(table.location)
+        df = reader.parquet(table.location)
+        schema = arrow_schema(df.inputFiles()[:1])
+        return df if schema is None else with_void_columns(df, schema)
     except PySparkException as error:
         if "PATH_NOT_FOUND" in str(error) or "TABLE_OR_VIEW_NOT_FOUND" in str(error):
             raise InputError(
@@ -236,4 +241,4 @@ def only_known(at: str, given: Mapping[str, object], known: Iterable[str], of: s
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=1)
             advice = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
-            raise InputError(f"`{at}.{name}`: {of} has no `{name}`", help=advice)
+            raise InputError(f"`{at}.{name}`: there is no such name in {of}", help=advice)

@@ -21,6 +21,8 @@ def read_value(
 ) -> str:
     """A value of Spark type `given` as the declared type, null where it reads as null."""
     element = f"x{depth}_"
+    if isinstance(given, st.NullType):
+        return literal(None, type)
     if type.is_listlike:
         if not isinstance(given, st.ArrayType):
             raise InputError(f"`{name}` is not a list: {given.simpleString()}")

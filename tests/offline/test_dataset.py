@@ -1,0 +1,175 @@
+"""The data set as files: columns, metadata, report; and real interactions through both engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from compiler.bundle import build
+from compiler.reference.run import run_rows
+from featdsl.cli.main import main
+from featdsl.errors import InputError
+from offline.config import read_config
+from offline.dataset import write_dataset
+from offline.samples import join_samples, read_rows
+from tests.offline.project import make_project, read
+from tests.offline.test_join import random_rows, tables_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).parent.parent.parent
+MOVIES = ROOT / "examples" / "movies"
+
+
+def movie_data(folder: Path) -> Path:
+    """The public data where it is, else generated tables of the same form."""
+    data = Path(os.environ.get("FEATDSL_DATA", ROOT.parent / "shared" / "data")) / "movietweetings"
+    if not data.exists():
+        data = folder / "generated"
+        generate = [sys.executable, str(MOVIES / "generate.py"), "--out", str(data)]
+        subprocess.run(generate, check=True, stdout=subprocess.DEVNULL)
+    return data
+
+
+def test_the_files_say_what_they_hold(spark: SparkSession, tmp_path: Path) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(21)))
+    joined = join_samples(spark, project.bundle, "model/net", project.config)
+    report = write_dataset(project.bundle, "model/net", joined, tmp_path / "out")
+    schema = pq.read_schema(tmp_path / "out" / report.files[0])
+    assert schema.field("dense").type == pa.list_(pa.float32(), 4)
+    assert schema.field("tags").type == pa.list_(pa.int64(), 2)
+    assert schema.field("bought").type == pa.float32()
+    assert schema.field("time").type == pa.timestamp("us", "UTC")
+    assert schema.metadata[b"featdsl.fingerprint"].decode() == project.bundle.fingerprint
+    assert json.loads(schema.metadata[b"featdsl.columns"]) == {
+        "keys": {"user": "user", "item": "item"},
+        "time": "time",
+        "labels": {"bought": "bought"},
+        "outputs": ["dense", "tags"],
+    }
+    assert [t["name"] for t in json.loads(schema.metadata[b"featdsl.tensors"])] == ["dense", "tags"]
+    data = json.loads((tmp_path / "out" / "_REPORT.json").read_text())
+    made = read(tmp_path / "out")
+    assert (data["rows"], made.num_rows) == (150, 150)
+    times = made["time"].to_pylist()
+    assert times == sorted(times)
+    rows = random_rows(21)
+    skus = {row["sku"] for row in rows["product"]}
+    assert data["missing_rows"]["product"] == sum(s["what"] not in skus for s in rows["samples"])
+    prices = {row["sku"]: row["price"] for row in rows["product"]}
+    unpriced = sum(s["what"] in skus and prices[s["what"]] is None for s in rows["samples"])
+    assert data["null_fields"]["product.price"] == unpriced
+
+
+def test_what_is_there_stays_unless_it_may_go(spark: SparkSession, tmp_path: Path) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(22)))
+    joined = join_samples(spark, project.bundle, "model/net", project.config)
+    out = tmp_path / "out"
+    write_dataset(project.bundle, "model/net", joined, out)
+    with pytest.raises(InputError, match="already there"):
+        write_dataset(project.bundle, "model/net", joined, out)
+    write_dataset(project.bundle, "model/net", joined, out, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("")
+    with pytest.raises(InputError, match="no data set"):
+        write_dataset(project.bundle, "model/net", joined, tmp_path / "mine", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_no_samples_give_an_empty_data_set(spark: SparkSession, tmp_path: Path) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(23) | {"samples": []}))
+    joined = join_samples(spark, project.bundle, "model/net", project.config)
+    assert write_dataset(project.bundle, "model/net", joined, tmp_path / "out").rows == 0
+    assert read(tmp_path / "out").schema.names == ["user", "item", "time", "bought", "dense", "tags"]
+
+
+@pytest.mark.parametrize("engine", ["native", "spark"])
+def test_rows_that_are_joined_already(spark: SparkSession, tmp_path: Path, engine: str) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(24)))
+    given = [
+        {
+            "user": n,
+            "item": f"i{n}",
+            "profile": None if n % 3 == 0 else {"n": n, "tags": ["a", None, "b"]},
+            "product": {"price": n / 7, "maker": None},
+            "request": {"at": n, "page": None},
+            "bought": n % 2,
+        }
+        for n in range(50)
+    ]
+    rows = pa.Table.from_pylist(given)
+    pq.write_table(rows, tmp_path / "rows.parquet", row_group_size=7)
+    joined = read_rows(spark, project.bundle, "features", str(tmp_path / "rows.parquet"))
+    write_dataset(project.bundle, "features", joined, tmp_path / "out", engine=engine)
+    wanted = run_rows(project.bundle, "features", rows)
+    made = read(tmp_path / "out")
+    assert made["user"].to_pylist() == list(range(50))
+    assert made.select(wanted.column_names).cast(wanted.schema).equals(wanted)
+
+
+@pytest.mark.parametrize("engine", ["native", "spark"])
+def test_a_row_at_fault_is_an_error_with_its_place(spark: SparkSession, tmp_path: Path, engine: str) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(25)))
+    clicks = {"item": ["a", "b"], "at": [1]}
+    rows = pa.Table.from_pylist(
+        [{"user": 1, "item": "k", "request": {"at": 1}, "profile": {"clicks": clicks}}]
+    )
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    joined = read_rows(spark, project.bundle, "features", str(tmp_path / "rows.parquet"))
+    with pytest.raises(InputError, match=r"profile\.clicks"):
+        write_dataset(project.bundle, "features", joined, tmp_path / "out", engine=engine)
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_interactions_are_alike_in_both_engines(spark: SparkSession, tmp_path: Path) -> None:
+    data = movie_data(tmp_path)
+    variables = {"DATA": str(data), "SAMPLES": str(data / "interactions.parquet")}
+    config = read_config(MOVIES / "feat.toml", variables)
+    bundle = build(MOVIES / "movies.feat")
+    joined = join_samples(spark, bundle, "features", config)
+    native = write_dataset(bundle, "features", joined, tmp_path / "native")
+    columns = write_dataset(bundle, "features", joined, tmp_path / "spark", engine="spark")
+    assert native.rows == columns.rows == pq.read_metadata(data / "interactions.parquet").num_rows
+    left, right = read(tmp_path / "native"), read(tmp_path / "spark")
+    assert left.schema.equals(right.schema)
+    differ = [name for name in left.column_names if not same_bits(left[name], right[name])]
+    assert differ == []
+
+
+def same_bits(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
+    a, b = flat(left.combine_chunks()), flat(right.combine_chunks())
+    return all(x.equals(y) for x, y in zip(a, b, strict=True))
+
+
+def flat(array: pa.Array) -> list[pa.Array]:
+    """The buffers' content, floats as their bits (0.0 is not -0.0)."""
+    if pa.types.is_fixed_size_list(array.type):
+        return flat(array.flatten())
+    if pa.types.is_list(array.type):
+        return [pc.list_value_length(array), *flat(array.flatten())]
+    if pa.types.is_floating(array.type):
+        return [array.view(pa.int64() if array.type == pa.float64() else pa.int32())]
+    return [array]
+
+
+def test_mistakes_end_before_spark_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_project(tmp_path, tables_of(random_rows(26)))
+    config = str(tmp_path / "feat.toml")
+    assert main(["dataset", "--config", str(tmp_path / "none.toml"), "--out", str(tmp_path / "o")]) == 1
+    assert "there is no such file" in capsys.readouterr().err
+    assert main(["dataset", "--config", config, "--out", str(tmp_path / "o"), "--model", "nett"]) == 1
+    assert "no such model: nett" in capsys.readouterr().err
+    assert main(["dataset", "--config", config, "--out", config]) == 1
+    assert "the output is a file" in capsys.readouterr().err
+    assert main(["load", "--config", config]) == 1
+    assert "no store is named" in capsys.readouterr().err
