@@ -48,6 +48,11 @@ class Complaints:
         if self._first_time(code, span):
             self.diagnostics.error(code, message, span, label=label, notes=notes + self._calls(span), help=help)
 
+    def once(self, key: tuple[str, ...], code: str, message: str, span: Span, *, help: str = "") -> None:
+        """An error of which there is one for `key`; other places become notes of it."""
+        if self._first_time(code, span):
+            self.diagnostics.once(key, code, message, span, notes=self._calls(span), help=help)
+
     def warning(self, code: str, message: str, span: Span, *, label: str = "", help: str = "") -> None:
         if not self.callers and self._first_time(code, span):
             self.diagnostics.warning(code, message, span, label=label, help=help)

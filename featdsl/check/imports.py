@@ -138,7 +138,7 @@ class Loader:
             return None
 
     def _nearby(self, path: str) -> str:
-        from featdsl.check.suggest import closest
+        from featdsl.spelling import closest
 
         folder, name = os.path.split(path)
         try:

@@ -93,7 +93,7 @@ class ModelChecker:
                 self._diagnostics.error(
                     "E0601", f"the input is not the same for all candidates of a request: `{declared.name.name}`",
                     place.span, label=f"this is computed per {_per(value.level)}",
-                    notes=self._expressions.cause_of_level(value, Level.REQUEST),
+                    notes=self._expressions.causes.of_level(value, Level.REQUEST),
                     help="leave `per request` out",
                 )
                 return None
@@ -141,7 +141,7 @@ class ModelChecker:
         if value.type.nullable:
             self._diagnostics.error(
                 "E0212", f"{what} may not be null", span, label=f"this is `{value.type}`",
-                notes=self._expressions.cause_of_null(value), help=f"add `?? {zero_of(value.type)}`",
+                notes=self._expressions.causes.of_null(value), help=f"add `?? {zero_of(value.type)}`",
             )
             return False
         inner = value.type

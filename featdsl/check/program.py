@@ -94,7 +94,7 @@ class _Checker:
         models = [self.models.check(m) for m in self.names.of(tree.Model) if isinstance(m, tree.Model)]
         for unused in self.names.of(tree.Def):
             if isinstance(unused, tree.Def) and unused.name.name not in expressions.used_defs:
-                expressions.unused_def(unused)
+                expressions.defs.unused(unused)
         features = tuple(
             Feature(d.name.name, self.checked[d.name.name], d.doc)
             for d in self.names.of(tree.Feature)
@@ -187,7 +187,7 @@ class _Checker:
         if value.type.kind is Kind.NOTHING or value.type.nullable:
             self.diagnostics.error(
                 "E0212", f"a feature may not be null: `{declared.name.name}`", declared.body.span,
-                label=f"this is `{value.type}`", notes=self.expressions.cause_of_null(value),
+                label=f"this is `{value.type}`", notes=self.expressions.causes.of_null(value),
                 help=f"add `?? {zero_of(value.type)}`",
             )
             return None

@@ -176,8 +176,8 @@ class SchemaChecker:
             other = self._names.declared.get(name)
             if other is None and not self._names.excuses(name):
                 names = [d.name.name for d in self._names.of(tree.Source, tree.SourceAlias)]
-                self._diagnostics.error(
-                    "E0301", f"there is no such source: `{name}`", declared.origin.span,
+                self._diagnostics.once(
+                    ("name", name), "E0301", f"there is no such source: `{name}`", declared.origin.span,
                     help=self._suggestions.help(name, names),
                 )
             elif other is not None and not isinstance(other, (tree.Source, tree.SourceAlias)):
@@ -237,8 +237,8 @@ class SchemaChecker:
             if declared is None:
                 if not self._names.excuses(name):
                     names = [d.name.name for d in self._names.of(tree.Entity, tree.Source, tree.SourceAlias)]
-                    self._diagnostics.error(
-                        "E0301", f"there is no such entity or source: `{name}`", path[0].span,
+                    self._diagnostics.once(
+                        ("name", name), "E0301", f"there is no such entity or source: `{name}`", path[0].span,
                         help=self._suggestions.help(name, names),
                     )
             elif not isinstance(declared, (tree.Entity, tree.Source, tree.SourceAlias)):
@@ -254,7 +254,8 @@ class SchemaChecker:
             inner = found.inputs.get(part.name)
             if inner is None:
                 if part.name not in found.broken and part.name not in self._names.broken:
-                    self._diagnostics.error(
+                    self._diagnostics.once(
+                        ("member", found.name, part.name),
                         "E0302", f"`{found.name}` has no such field: `{part.name}`", part.span,
                         help=self._suggestions.help(part.name, found.inputs, f"{found.name}."),
                     )

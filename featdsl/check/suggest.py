@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from featdsl.spelling import closest
+
 ELSEWHERE = {
     "array_contains": "`contains`",
     "avg": "`mean`",
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "iff": "`if a then b else c`",
     "len": "`size` of a list or `length` of a text",
     "ln": "`log`",
+    "log2": "`log(x) / log(2)`",
     "log10": "`log(x) / log(10)`",
     "lowercase": "`lower`",
     "lcase": "`lower`",
@@ -43,6 +46,8 @@ ELSEWHERE = {
     "minimum": "`min`",
     "mod": "`a % b`",
     "now": "`request.at`, a timestamp of the request with `= now`",
+    "datetime": "`timestamp_seconds(n)` or `timestamp_millis(n)`",
+    "timestamp": "`timestamp_seconds(n)` or `timestamp_millis(n)`",
     "nunique": "`size(distinct(x))`",
     "nvl": "`a ?? b`",
     "power": "`pow` or `**`",
@@ -60,38 +65,18 @@ ELSEWHERE = {
 }
 """Names that other languages give to what is here."""
 
+LATER = frozenset(
+    "trunc sign expm1 log2 log10 tanh sin cos tan asin acos atan atan2 haversine parse_int parse_float parse_bool "
+    "parse_timestamp parse_json format log_bucketize quantile_bucketize one_hot zscore minmax log_scale cyclic index "
+    "combine strip join replace substr find reverse regex_match regex_extract regex_replace normalize edit_distance "
+    "ngrams char_ngrams wordpiece slice truncate sort index_of flatten filter zip top_k argmax argmin std variance "
+    "mode entropy cosine containment is_subset proximity bm25 tf_idf get_many keys values match dot take_last within "
+    "l2_norm euclidean scale mean_pool max_pool second day_of_year is_weekend since geohash text_ids "
+    "target_mean".split()
+)
+"""Operators of the language's plan that are not there yet."""
+
 _MOST_LOOKUPS = 200
-
-
-def closest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that is the fewest edits away, if that is few for the length of `name`."""
-    best: str | None = None
-    limit = max(1, min(3, (len(name) + 1) // 3)) + 1
-    for candidate in candidates:
-        if abs(len(candidate) - len(name)) < limit and candidate != name:
-            distance = edit_distance(name, candidate, limit)
-            if distance < limit:
-                best, limit = candidate, distance
-                if distance == 1:
-                    break
-    return best
-
-
-def edit_distance(a: str, b: str, limit: int) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours; `limit` where it is that or more."""
-    two_back: list[int] = []
-    previous = list(range(len(b) + 1))
-    for i, left in enumerate(a, start=1):
-        row = [i]
-        for j, right in enumerate(b, start=1):
-            cost = min(previous[j] + 1, row[-1] + 1, previous[j - 1] + (left != right))
-            if two_back and j > 1 and left == b[j - 2] and a[i - 2] == right:
-                cost = min(cost, two_back[j - 2] + 1)
-            row.append(cost)
-        if min(row) >= limit:
-            return limit
-        two_back, previous = previous, row
-    return min(previous[-1], limit)
 
 
 class Suggestions:

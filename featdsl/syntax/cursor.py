@@ -6,13 +6,25 @@ import re
 
 from featdsl.diagnostics import Diagnostics, Note
 from featdsl.source_file import SourceFile, Span
+from featdsl.spelling import closest
+from featdsl.syntax.foreign import advice
 from featdsl.syntax.lexer import KEYWORDS, Token, tokens
 from featdsl.syntax.tree import Identifier
 
 DECLARATIONS = frozenset(
     "namespace import entity source request candidate vocab def let feature model".split()
 )
+_SHAPES = {
+    "let": "=", "feature": "=", "model": "{", "source": ("of", "="), "entity": ":", "def": "(", "vocab": "from",
+}  # fmt: skip
+"""What follows the name in a declaration: by this a misspelled keyword is known."""
+_ELSEWHERE = {
+    "const": "let", "dim": "let", "set": "let", "val": "let", "var": "let", "fn": "def", "fun": "def", "func": "def",
+    "function": "def", "macro": "def", "features": "feature", "include": "import", "use": "import", "table": "source",
+    "dictionary": "vocab", "vocabulary": "vocab", "package": "namespace", "module": "namespace",
+}  # fmt: skip
 CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
+_OPERANDS = ("name", "int", "float", "string", "true", "false", "null", "[")
 SNAKE_CASE = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -69,13 +81,15 @@ class Cursor:
         """A name; `what` it names is said in the message. A name that is declared must be snake_case."""
         token = self.token
         if token.kind != "name":
-            if token.kind in KEYWORDS:
+            if token.kind in KEYWORDS and not (token.first and self.at_declaration()):
                 self.diagnostics.error(
                     "E0107",
                     f"a reserved word cannot be {what}: `{token.text}`",
                     self.span(token),
                     help=f"choose another name, such as `{token.text}_`" if declares else "",
                 )
+                if not declares:
+                    self.advance()
                 raise SyntaxFault
             raise self.unexpected(what)
         self.advance()
@@ -109,10 +123,30 @@ class Cursor:
                 help=help or f"add `{closing}`",
             )
             raise SyntaxFault
-        raise self.unexpected(f"`{closing}`", help, (note,))
+        raise self.unexpected(f"`{closing}`", help or self._bracket_help(opening), (note,))
+
+    def _bracket_help(self, opening: Token) -> str:
+        token, following = self.token, self.peek()
+        if token.kind == "," and opening.kind == "(":
+            return "a list is written `[a, b]`"
+        if token.kind == "=" and self.tokens[self.index - 1].kind == "name" and opening.kind == "(":
+            name = self.tokens[self.index - 1].text
+            return f"a named argument is written `{name}: …`, a comparison `{name} == …`"
+        if token.kind in (")", "]", "}"):
+            return f"write `{CLOSING[opening.kind]}`"
+        return advice(self.tokens, self.index, operand=False) or (
+            "put a `,` between the two" if token.kind in _OPERANDS and following.kind != "in" else ""
+        )
+
+    def stray(self, wanted: str, *, operand: bool, help: str = "") -> SyntaxFault:
+        """In an expression: `unexpected`, with advice on what other languages write so."""
+        return self.unexpected(wanted, advice(self.tokens, self.index, operand=operand) or help)
 
     def unexpected(self, wanted: str, help: str = "", notes: tuple[Note, ...] = ()) -> SyntaxFault:
+        """Reports the next token, unless the lexer did already."""
         token = self.token
+        if token.kind == "bad":
+            return SyntaxFault()
         found = "the end of the file" if token.kind == "end" else f"`{token.text}`"
         span = self.span(token)
         if token.kind == "end" and self.index:
@@ -134,13 +168,41 @@ class Cursor:
         """Whether a declaration begins here (`request.at` and `fit vocab` do not begin one)."""
         kind = self.kind
         if kind not in DECLARATIONS:
-            return False
+            return kind == "name" and self.misspelled(shaped=True) is not None
         following = self.peek().kind
         if kind in ("request", "candidate"):
             return following == "{"
         if kind == "vocab" and self.index and self.tokens[self.index - 1].kind == "fit":
             return False
-        return following in ("name", "string", "{", "end") or following in KEYWORDS
+        if following == "end":
+            return self.token.first
+        return following in ("name", "string", "{", "bad") or following in KEYWORDS
+
+    def misspelled(self, *, shaped: bool) -> str | None:
+        """The keyword that the next token was meant to be; if `shaped`, only where a declaration by that
+        keyword follows on it."""
+        token, following = self.token, self.peek()
+        if not token.first:
+            return None
+        if shaped and following.kind not in ("name", "string", "{"):
+            return None
+        found = _ELSEWHERE.get(token.text.lower()) or closest(token.text.lower(), sorted(DECLARATIONS))
+        if found is None and token.text.lower() in DECLARATIONS:
+            found = token.text.lower()
+        if found is None or not shaped:
+            return found
+        if found in ("request", "candidate"):
+            fits = following.kind == "{"
+        elif found in ("import", "namespace"):
+            fits = following.kind == ("string" if found == "import" else "name")
+        else:
+            fits = following.kind == "name" and self.peek(2).kind in _SHAPES[found]
+        return found if fits else None
+
+    def repair(self, keyword: str) -> None:
+        """Reads the next token, a misspelled word, as `keyword`."""
+        token = self.token
+        self.tokens[self.index] = token._replace(kind=keyword)
 
     def at_item(self) -> bool:
         """Whether a field or a model's item seems to begin here: first of its line, `name :`, `label x` …"""
@@ -163,7 +225,7 @@ class Cursor:
         """Goes on at the next item of a block, at its `}`, or at the next declaration."""
         depth = 0
         while self.kind != "end" and not self.at_declaration():
-            if depth <= 0 and self.index > start and (self.kind == "}" or self.at_item()):
+            if depth <= 0 and (self.kind == "}" or (self.index > start and self.at_item())):
                 break
             depth += (self.kind == "{") - (self.kind == "}")
             self.index += 1

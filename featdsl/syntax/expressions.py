@@ -70,15 +70,18 @@ class ExpressionParser:
         start = cursor.advance()
         self._enter(start)
         condition = self._conditional()
-        cursor.expect("then", "`then`", "a condition is written `if a then b else c`")
+        self._word("then", "a condition is written `if a then b else c`")
         then = self._conditional()
-        cursor.expect(
-            "else", "`else`", "a condition is written `if a then b else c`: it always has an `else`"
-        )
+        self._word("else", "a condition is written `if a then b else c`: it always has an `else`")
         otherwise = self._conditional()
         self._leave()
         node = If(condition, then, otherwise, cursor.span_from(start.start))
         return self._sized(node, condition, then, otherwise, at=start)
+
+    def _word(self, word: str, help: str) -> None:
+        if self.cursor.kind != word:
+            raise self.cursor.stray(f"`{word}`", operand=False, help=help)
+        self.cursor.advance()
 
     def _binary(self, lowest: int) -> Expr:
         cursor = self.cursor
@@ -134,7 +137,7 @@ class ExpressionParser:
             name = cursor.name("a name after `.`")
             base = self._sized(Attribute(base, name, cursor.span_from(base.span.start)), base, at=dot)
         if cursor.kind == "(" and not isinstance(base, (Name, Call)):
-            raise cursor.unexpected("an operator between the two", "only a name can be called: `f(x)`")
+            raise cursor.stray("an operator between the two", operand=False)
         return base
 
     def _primary(self) -> Expr:
@@ -155,7 +158,7 @@ class ExpressionParser:
         if token.kind in _WORDS:
             cursor.advance()
             return Literal(_WORDS[token.kind], span)
-        if token.kind == "name":
+        if token.kind == "name" and not (token.first and cursor.peek().kind in (":", "=")):
             identifier = self._identifier()
             if cursor.kind == "(":
                 return self._call(identifier, None)
@@ -179,12 +182,12 @@ class ExpressionParser:
                 "E0107",
                 f"a reserved word cannot be used as a name: `{token.text}`",
                 span,
-                help="rename what it stands for",
+                help=f"name a field of it: `{token.text}.…`"
+                if token.kind in _ROOTS
+                else "rename what it stands for",
             )
             raise SyntaxFault
-        number = cursor.peek()
-        is_fraction = token.kind == "." and number.kind == "int"
-        raise cursor.unexpected("an expression", f"write `0.{number.text}`" if is_fraction else "")
+        raise cursor.stray("an expression", operand=True)
 
     def _identifier(self) -> Identifier:
         token = self.cursor.advance()
@@ -210,7 +213,7 @@ class ExpressionParser:
         found: list[Argument] = []
         while cursor.kind not in (")", "end"):
             name = None
-            if cursor.kind == "name" and cursor.peek().kind == ":":
+            if (cursor.kind == "name" or cursor.kind in KEYWORDS) and cursor.peek().kind == ":":
                 name = self._identifier()
                 cursor.advance()
             found.append(Argument(self.expression(), name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from featdsl.diagnostics import Diagnostics
@@ -17,7 +18,8 @@ INT64_MAX = 2**63 - 1
 
 
 class Token(NamedTuple):
-    """`kind` is `name`, `int`, `float`, `string`, `end`, or the keyword or mark itself.
+    """`kind` is `name`, `int`, `float`, `string`, `end`, or the keyword or mark itself; `bad` is what was
+    reported already.
 
     `value` is a literal's value; `first` says that the token is the first of its line; `doc` is the
     text of the `##` lines right before it.
@@ -41,7 +43,7 @@ _TOKEN = re.compile(
     | (?P<number>\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d[\d_]*)?)
     | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
     | (?P<mark>\?\?|\|>|\*\*|//|==|!=|<=|>=|[-+*/%<>=(){}\[\],:.?])
-    | (?P<bad>&&?|\|\|?|=>|['`].*?['`]|.)
+    | (?P<bad>&&?|\|\|?|=>|['`].*?['`]|[\u201c\u201d].*?[\u201c\u201d]|[\u2018\u2019].*?[\u2018\u2019]|.)
     """,
     re.VERBOSE,
 )
@@ -59,7 +61,17 @@ _ADVICE = {
     ";": "a declaration ends where the next one begins: leave it out",
     "^": "a power is written `**`",
     '"': 'close it with a `"` on the same line; a line break inside is written `\\n`',
+    "'": 'text stands in double quotes: `"text"`',
 }
+_MEANT = {
+    "&&": "and", "&": "and", "||": "or", "!": "not", "=>": ">=", "^": "**",
+    "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "*", "\u00f7": "/",
+    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=",
+}  # fmt: skip
+"""What a mistaken character stands for, so that the rest is read as it was meant."""
+_SEPARATORS = (";", "\uff1b")
+"""Said once a file, however many lines end with one."""
+_QUOTES = "'`\u2018\u2019\u201c\u201d"
 
 
 def tokens(file: SourceFile, diagnostics: Diagnostics) -> list[Token]:
@@ -72,6 +84,7 @@ class _Lexer:
         self.file = file
         self.diagnostics = diagnostics
         self.tokens: list[Token] = []
+        self._separator_said = False
 
     def run(self) -> list[Token]:
         first = True
@@ -118,8 +131,8 @@ class _Lexer:
         if tail or not _NUMBER.fullmatch(text):
             end = tail.end() if tail else end
             text = self.file.text[start:end]
-            self._error("E0105", "not a number", start, end, help="write numbers as `1_000`, `2.5` or `1e-3`")
-            return Token("int", text, start, end, 0, first, doc)
+            self._error("E0105", "not a number", start, end, help=_number_help(text))
+            return Token("bad", text, start, end, None, first, doc)
         digits = text.replace("_", "")
         if not digits.isdigit():
             value = float(digits)
@@ -168,13 +181,43 @@ class _Lexer:
             line_end = len(self.file.text) if line_end < 0 else line_end
             self._error("E0103", "the text is not closed", start, start + 1, help=_ADVICE['"'])
             return Token("string", text, start, max(line_end, end), "", first, doc)
-        if text[0] in "'`" and len(text) > 1:
+        if text[0] in _QUOTES and len(text) > 1:
             self._error("E0102", "text stands in double quotes", start, end, help=f'write `"{text[1:-1]}"`')
             return Token("string", text, start, end, text[1:-1], first, doc)
-        shown = text if text.isprintable() else f"U+{ord(text[0]):04X}"
-        self._error("E0102", f"unexpected character `{shown}`", start, end, help=_ADVICE.get(text, ""))
-        stands_for = {"&&": "and", "&": "and", "||": "or", "!": "not", "=>": ">="}.get(text)
-        return Token(stands_for, text, start, end, None, first, doc) if stands_for else None
+        if not text.isprintable():
+            self._error(
+                "E0102",
+                f"unexpected character `U+{ord(text):04X}`",
+                start,
+                end,
+                help="it is not seen: delete it, or write a plain space",
+            )
+            return None
+        meant = _MEANT.get(text, "") or _ascii(text)
+        advice = _ADVICE.get(text, "") or (f"write `{meant}`" if meant else "")
+        if text not in _SEPARATORS or not self._separator_said:
+            self._error("E0102", f"unexpected character `{text}`", start, end, help=advice)
+        if text in _SEPARATORS:
+            self._separator_said = True
+            return None
+        if text == "'":
+            line_end = self.file.text.find("\n", start)
+            end = len(self.file.text) if line_end < 0 else line_end
+        return Token(meant or "bad", text, start, end, None, first, doc)
 
     def _error(self, code: str, message: str, start: int, end: int, *, help: str = "") -> None:
         self.diagnostics.error(code, message, Span(self.file, start, end), help=help)
+
+
+def _ascii(text: str) -> str:
+    """The mark that a character is a wide form of, as an input method writes it."""
+    plain = unicodedata.normalize("NFKC", text)
+    return plain if plain != text and _TOKEN.fullmatch(plain) and plain in "-+*/%<>=(){}[],:.?" else ""
+
+
+def _number_help(text: str) -> str:
+    if text[:2].lower() in ("0x", "0o", "0b"):
+        return "write numbers in decimal, as `1_000`"
+    if text[-1] in "LlfFdD" and _NUMBER.fullmatch(text[:-1]):
+        return f"write `{text[:-1]}`: a number has no suffix"
+    return "write numbers as `1_000`, `2.5` or `1e-3`"

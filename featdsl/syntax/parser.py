@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from featdsl.diagnostics import Diagnostics
 from featdsl.source_file import SourceFile
-from featdsl.syntax.cursor import DECLARATIONS, Cursor, SyntaxFault
+from featdsl.spelling import closest
+from featdsl.syntax.cursor import CLOSING, DECLARATIONS, SNAKE_CASE, Cursor, SyntaxFault
 from featdsl.syntax.expressions import ExpressionParser
 from featdsl.syntax.lexer import Token
 from featdsl.syntax.tree import (
@@ -23,6 +24,7 @@ from featdsl.syntax.tree import (
     Feature,
     Field,
     File,
+    Identifier,
     Import,
     Label,
     Let,
@@ -73,17 +75,40 @@ class _Parser:
     def _declaration(self) -> Declaration:
         cursor, token = self.cursor, self.cursor.token
         if token.kind not in DECLARATIONS:
-            raise cursor.unexpected(
-                "a declaration",
-                "a declaration begins with `entity`, `source`, `let`, `feature`, `model` or another such word",
-            )
+            fault = self._no_declaration()
+            meant = cursor.misspelled(shaped=True)
+            if meant is None:
+                raise fault
+            cursor.repair(meant)
+            token = cursor.token
         parse: Callable[[Token], Declaration] = getattr(self, f"_{token.kind}")
         return parse(cursor.advance())
+
+    def _no_declaration(self) -> SyntaxFault:
+        """Reports a token that begins no declaration."""
+        cursor, token = self.cursor, self.cursor.token
+        help = "a declaration begins with `entity`, `source`, `let`, `feature`, `model` or another such word"
+        meant = cursor.misspelled(shaped=False) if token.kind == "name" else None
+        if meant is not None:
+            help = f"did you mean `{meant}`?"
+        elif token.kind in ("//", "/", "-"):
+            help = "a comment begins with `#`"
+        elif token.kind == "from":
+            help = 'write `import "common.feat"`, which brings all its names'
+        elif token.kind in ("label", "output"):
+            help = "labels and outputs stand in a model: `model ranker { … }`"
+        elif token.kind in CLOSING.values():
+            help = "leave it out: no bracket is open here"
+        elif token.kind == "name" and cursor.peek().kind == "=":
+            help = f"write `let {token.text} = …` or `feature {token.text} = …`"
+        return cursor.unexpected("a declaration", help)
 
     # --- one method a keyword ------------------------------------------------------------------
 
     def _namespace(self, start: Token) -> Declaration:
-        name = self.cursor.name("a namespace", declares=True)
+        name = self.cursor.name("the name of a namespace", declares=True)
+        if self.cursor.kind == ".":
+            raise self.cursor.unexpected("the next declaration", "a namespace is one name, without dots")
         return Namespace(name, self.cursor.span_from(start.start))
 
     def _import(self, start: Token) -> Declaration:
@@ -113,7 +138,7 @@ class _Parser:
         key = self._path()
         if origin is not None:
             return SourceAlias(name, origin, key, cursor.span_from(start.start), start.doc)
-        fields = self._block(self._source_field, help)
+        fields = self._block(self._source_field, help, owner=name.name)
         return Source(name, key, fields, cursor.span_from(start.start), start.doc)
 
     def _request(self, start: Token) -> Declaration:
@@ -147,19 +172,39 @@ class _Parser:
             parameters.append(Parameter(parameter, parameter_type, cursor.span_from(parameter.span.start)))
             if not cursor.accept(","):
                 break
+        if cursor.kind == "=":
+            raise cursor.unexpected("`,` or `)`", "a parameter has no default: every argument is given")
         cursor.close(opening, help)
+        if cursor.kind == "-":
+            help = "the type of a def follows from its body: `def f(x) = …`"
         body = self._definition(help)
         return Def(name, tuple(parameters), body, cursor.span_from(start.start), start.doc)
 
     def _let(self, start: Token) -> Declaration:
         name = self.cursor.name("the name of a let", declares=True)
-        body = self._definition("write `let half = profile.n_ratings / 2`")
+        body = self._definition(
+            self._definition_help(name, "let", "write `let half = profile.n_ratings / 2`")
+        )
         return Let(name, body, self.cursor.span_from(start.start), start.doc)
 
     def _feature(self, start: Token) -> Declaration:
         name = self.cursor.name("the name of a feature", declares=True)
-        body = self._definition("write `feature age = year(request.at) - movie.year ?? 0`")
+        example = "write `feature age = year(request.at) - (movie.year ?? 2000)`"
+        body = self._definition(self._definition_help(name, "feature", example))
         return Feature(name, body, self.cursor.span_from(start.start), start.doc)
+
+    def _definition_help(self, name: Identifier, what: str, example: str) -> str:
+        """How to mend what stands between a name and where its `=` should be."""
+        cursor = self.cursor
+        following = cursor.peek()
+        if cursor.kind == ":" and following.kind == "name":
+            return f"the type of a {what} follows from its value: write `{what} {name.name} = …`"
+        if cursor.kind == "(":
+            return f"what takes arguments is a def: `def {name.name}(…) = …`"
+        if cursor.kind in ("-", ".") and following.kind == "name":
+            joined = f"{name.name}_{following.text}"
+            return f"a name is one word: `{joined}`" if SNAKE_CASE.fullmatch(joined) else example
+        return example
 
     def _definition(self, help: str) -> Expr:
         """`= expression`. One that does not parse is `Broken`, so that its name stays known."""
@@ -171,7 +216,7 @@ class _Parser:
             self.expressions.reset()
             if cursor.kind == "end" or cursor.at_declaration():
                 return found
-            raise cursor.unexpected("an operator or the next declaration")
+            raise cursor.stray("an operator or the next declaration", operand=False)
         except SyntaxFault:
             self.expressions.reset()
             begin = cursor.tokens[min(start, len(cursor.tokens) - 1)].start
@@ -191,13 +236,14 @@ class _Parser:
 
     # --- fields --------------------------------------------------------------------------------
 
-    def _block(self, item: Callable[[], T], help: str = "") -> tuple[T, ...]:
-        """`{ item item … }`. A faulty item is skipped."""
+    def _block(self, item: Callable[[], T], help: str = "", owner: str = "") -> tuple[T, ...]:
+        """`{ item item … }`. A faulty item is skipped, and `owner` then counts as incomplete."""
         cursor = self.cursor
         if cursor.kind != "{":
             raise cursor.unexpected("`{`", help)
         opening = cursor.advance()
         items: list[T] = []
+        commas = 0
         while cursor.kind not in ("}", "end") and not cursor.at_declaration():
             start = cursor.index
             try:
@@ -205,13 +251,11 @@ class _Parser:
             except SyntaxFault:
                 self.expressions.reset()
                 cursor.skip_to_item(start)
+                cursor.broken_names.add(owner)
             if cursor.kind == ",":
-                cursor.diagnostics.error(
-                    "E0101",
-                    "expected the next field, found `,`",
-                    cursor.span(cursor.token),
-                    help="fields stand after one another, without commas",
-                )
+                if not commas:
+                    cursor.unexpected("the next field", "fields stand after one another, without commas")
+                commas += 1
                 cursor.advance()
         cursor.close(opening)
         return tuple(items)
@@ -225,7 +269,9 @@ class _Parser:
             cursor.advance()
             cap = self._cap()
             fields = self._block(
-                self._field, "write `clicks: sequence[50] { item_id: string  at: timestamp }`"
+                self._field,
+                "write `clicks: sequence[50] { item_id: string  at: timestamp }`",
+                owner=name.name,
             )
             return Sequence(name, cap, fields, cursor.span_from(start.start), start.doc)
         return self._field()
@@ -234,19 +280,36 @@ class _Parser:
         cursor = self.cursor
         start = cursor.token
         name = cursor.name("the name of a field", declares=True)
-        cursor.expect(":", "`:` and a type", "write `year: int32?` or `n_ratings: int32 = 0`")
+        help = "write `year: int32?` or `n_ratings: int32 = 0`"
+        if cursor.kind == "?":
+            help = f"the `?` stands after the type: `{name.name}: int32?`"
+        cursor.expect(":", "`:` and a type", help)
         field_type = self._type()
         cap = self._cap()
         default = None
         if cursor.accept("="):
             default = self.expressions.expression()
             self.expressions.reset()
-        if cursor.kind not in ("name", "}", "end", ",") and not cursor.at_declaration():
-            if cursor.kind == "?":
-                raise cursor.unexpected("the next field", "`?` stands right after the type, and only once")
-            if not cursor.at_item():
-                raise cursor.unexpected("the next field")
+        self._field_ends(default)
         return Field(name, field_type, cap, default, cursor.span_from(start.start), start.doc)
+
+    def _field_ends(self, default: Expr | None) -> None:
+        """Refuses what is neither the next field nor the end of the block."""
+        cursor = self.cursor
+        if cursor.kind in ("}", "end", ",") or cursor.at_declaration() or cursor.at_item():
+            return
+        if cursor.kind == "name" and (cursor.token.first or cursor.peek().kind == ":"):
+            return
+        help = ""
+        if cursor.kind in ("?", "??"):
+            help = "`?` stands right after the type, and only once"
+        elif cursor.kind == "(" and isinstance(default, Name):
+            help = (
+                f"write `= {default.name}`" if default.name == "now" else "a default is a literal, not a call"
+            )
+        elif cursor.kind == "name" and default is None:
+            help = "a default is written `= 0`"
+        raise cursor.unexpected("the next field", help)
 
     def _cap(self) -> int | None:
         cursor = self.cursor
@@ -291,7 +354,9 @@ class _Parser:
         name = cursor.name("the name of a model", declares=True)
         after: dict[str, Expr] = {}
         items = self._block(
-            lambda: self._model_item(after), "write `model ranker { dense: float32 = [a, b] }`"
+            lambda: self._model_item(after),
+            "write `model ranker { dense: float32 = [a, b] }`",
+            owner=name.name,
         )
         return Model(
             name,
@@ -306,15 +371,10 @@ class _Parser:
 
     def _model_item(self, after: dict[str, Expr]) -> ModelInput | Label | Output | None:
         cursor = self.cursor
+        self._repair_item()
         start = cursor.token
         if start.kind in ("label", "output"):
-            cursor.advance()
-            name = cursor.name(
-                f"the name of {'an' if start.kind == 'output' else 'a'} {start.kind}", declares=True
-            )
-            cursor.expect(":", "`:` and a type", f"write `{start.kind} {name.name}: float32`")
-            column = Label if start.kind == "label" else Output
-            return column(name, self._type(), cursor.span_from(start.start), start.doc)
+            return self._column(cursor.advance())
         if start.text in ("keep", "score") and cursor.peek().kind == "=":
             cursor.advance()
             cursor.advance()
@@ -327,8 +387,49 @@ class _Parser:
                 )
             after[start.text] = self._item_expression()
             return None
+        return self._input(start)
+
+    def _repair_item(self) -> None:
+        """Reports a misspelled `label`, `output`, `keep` or `score`, and reads it as meant."""
+        cursor, token = self.cursor, self.cursor.token
+        following = cursor.peek().kind
+        if token.kind != "name":
+            return
+        if following == "name" and cursor.peek(2).kind == ":":
+            meant = closest(token.text.lower(), ("label", "output"))
+            cursor.unexpected(
+                "an item of the model", f"did you mean `{meant}`?" if meant else f"leave `{token.text}` out"
+            )
+            if meant is None:
+                cursor.advance()
+            else:
+                cursor.repair(meant)
+        elif following == "=" and token.text not in ("keep", "score"):
+            meant = closest(token.text.lower(), ("keep", "score"))
+            if meant is not None:
+                cursor.unexpected("an item of the model", f"did you mean `{meant}`?")
+                cursor.tokens[cursor.index] = token._replace(text=meant)
+
+    def _column(self, start: Token) -> Label | Output:
+        cursor = self.cursor
+        an = "an" if start.kind == "output" else "a"
+        name = cursor.name(f"the name of {an} {start.kind}", declares=True)
+        cursor.expect(":", "`:` and a type", f"write `{start.kind} {name.name}: float32`")
+        column_type = self._type()
+        if cursor.kind == "=":
+            comes = (
+                "the model server answers it" if start.kind == "output" else "it comes from the sample log"
+            )
+            raise cursor.unexpected("the next item", f"{an} {start.kind} has no value: {comes}")
+        column = Label if start.kind == "label" else Output
+        return column(name, column_type, cursor.span_from(start.start), start.doc)
+
+    def _input(self, start: Token) -> ModelInput:
+        cursor = self.cursor
         name = cursor.name("the name of an input", declares=True)
-        help = "write `dense: float32 = [a, b]`, `label liked: float32`, `output like: float32` or `score = …`"
+        help = (
+            "write `dense: float32 = [a, b]`, `label liked: float32`, `output like: float32` or `score = …`"
+        )
         cursor.expect(":", "`:` and a type", help)
         input_type = self._type()
         per_request = False
@@ -349,7 +450,7 @@ class _Parser:
                 cursor.kind not in ("}", "end", "label", "output", "name", ",")
                 and not cursor.at_declaration()
             ):
-                raise cursor.unexpected("an operator or the next item")
+                raise cursor.stray("an operator or the next item", operand=False)
             return found
         except SyntaxFault:
             self.expressions.reset()

@@ -163,8 +163,7 @@ def test_several_mistakes_are_reported_in_one_run() -> None:
         "feature z = 3 $ 4\nmodel m {\n  i: float32 = [a,\n  j: int64 = )\n}\n"
     )
     assert [(code, line) for code, line, _, _ in faults(text)] == [
-        ("E0101", 2), ("E0101", 3), ("E0109", 6), ("E0109", 7), ("E0102", 8), ("E0101", 8), ("E0109", 10),
-        ("E0101", 11),
+        ("E0101", 2), ("E0101", 3), ("E0109", 6), ("E0109", 7), ("E0102", 8), ("E0109", 10), ("E0101", 11),
     ]  # fmt: skip
     assert "a" in parsed(text)[0].broken_names
 

@@ -1,0 +1,174 @@
+"""Defs: a call puts its arguments in place of the parameters, and costs nothing at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from featdsl.check.calls import Calls
+from featdsl.check.complaints import Complaints, zero_of
+from featdsl.check.nodes import Nodes
+from featdsl.check.types import NO_LITERAL, DeclaredTypes, fitted, misfit
+from featdsl.check.values import Given, Value, VocabValue
+from featdsl.diagnostics import Note
+from featdsl.levels import Level
+from featdsl.source_file import Span
+from featdsl.syntax import tree
+from featdsl.typed import Typed
+from featdsl.types import FLOAT64, INT64, Type, widens_to
+
+MOST_INSTANCES = 20_000
+"""Different uses of defs in a program."""
+
+
+class Defs:
+    """Inlines calls of defs. `parameters` are what the names of the def stand for that is being checked;
+    `check` checks its body."""
+
+    def __init__(
+        self,
+        check: Callable[[tree.Expr], Typed | None],
+        nodes: Nodes,
+        calls: Calls,
+        types: DeclaredTypes,
+        complaints: Complaints,
+    ) -> None:
+        self.parameters: dict[str, Value | None] = {}
+        self._check = check
+        self._nodes = nodes
+        self._calls = calls
+        self._types = types
+        self._complaints = complaints
+        self._instances: dict[tuple[Any, ...], Typed | None] = {}
+        self._unfolded = False
+        self._parameter_types: dict[int, Type | None] = {}
+
+    def call(self, declared: tree.Def, given: list[Given], node: tree.Call) -> Typed | None:
+        """The body with the arguments in place of the parameters; None where a mistake was reported."""
+        bound = self._bind(declared, given, node)
+        if bound is None:
+            return None
+        key = (
+            declared.name.name,
+            *(self._nodes.number_of(v) if isinstance(v, Typed) else v.vocab.name for v in bound.values()),
+        )
+        if key in self._instances:
+            return self._instances[key]
+        if len(self._instances) >= MOST_INSTANCES:
+            if self._unfolded:
+                return None
+            self._unfolded = True
+            self._complaints.error(
+                "E0214", f"the defs unfold to more than {MOST_INSTANCES:_} expressions", node.span,
+                help="defs that use each other many times grow exponentially: name parts with `let`",
+            )
+            return None
+        return self._instance(declared, bound, node.function.span, key)
+
+    def _instance(
+        self, declared: tree.Def, bound: Mapping[str, Value | None], span: Span | None, key: tuple[Any, ...]
+    ) -> Typed | None:
+        outer, self.parameters = self.parameters, dict(bound)
+        self._complaints.callers.append((declared.name.name, span))
+        try:
+            found = self._check(declared.body)
+        finally:
+            self._complaints.callers.pop()
+            self.parameters = outer
+        self._instances[key] = found
+        return found
+
+    def _bind(self, declared: tree.Def, given: list[Given], node: tree.Call) -> dict[str, Value] | None:
+        name = declared.name.name
+        parameters = {p.name.name: p for p in declared.parameters}
+        usage = f"write `{name}({', '.join(parameters)})`"
+        note = (Note(f"`{name}` is declared here", declared.name.span),)
+        bound: dict[str, Given] = {}
+        positions = iter(parameters)
+        for one in given:
+            wanted = one.name.name if one.name is not None else next(positions, None)
+            if wanted is None or wanted in bound or wanted not in parameters:
+                place = one.name.span if one.name is not None else one.span
+                code, message = "E0204", f"`{name}` takes {_count(len(parameters))}, found {len(given)}"
+                if one.name is not None:
+                    twice = wanted in bound
+                    code = "E0205"
+                    message = f"an argument is given twice: `{wanted}`" if twice else (
+                        f"`{name}` has no parameter of this name: `{wanted}`"
+                    )
+                self._complaints.error(code, message, place, notes=note, help=usage)
+                return None
+            bound[wanted] = one
+        if len(bound) < len(parameters):
+            missing = ", ".join(f"`{p}`" for p in parameters if p not in bound)
+            self._complaints.error(
+                "E0204", f"an argument is missing: {missing}", node.function.span, notes=note, help=usage
+            )
+            return None
+        values: dict[str, Value] = {}
+        for parameter in parameters.values():
+            one = bound[parameter.name.name]
+            value = self._as_declared(parameter, one)
+            if value is None:
+                return None
+            values[parameter.name.name] = value
+        return values
+
+    def _as_declared(self, parameter: tree.Parameter, given: Given) -> Value | None:
+        """An argument in the type of a def's parameter."""
+        value = given.value
+        if parameter.type is None:
+            return value
+        wanted = self._declared_type(parameter.type)
+        if wanted is None:
+            return None
+        note = Note(f"`{parameter.name.name}` is declared here", parameter.span)
+        if isinstance(value, VocabValue):
+            self._complaints.error(
+                "E0203", "the argument type does not match", given.span,
+                label=f"expected `{wanted}`, found `vocab`", notes=(note,),
+                help="leave the parameter's type out",
+            )
+            return None
+        if value.op == "const" and value.type.is_scalar and wanted.is_scalar:
+            fit = fitted(value.attributes[0][1], wanted)
+            if fit is NO_LITERAL:
+                misfit(value.attributes[0][1], wanted, given.span, self._complaints.diagnostics)
+                return None
+            return self._nodes.constant(fit, wanted.optional(fit is None), given.span)
+        if not widens_to(value.type, wanted):
+            help = ""
+            if widens_to(value.type.optional(False), wanted):
+                help = f"add `?? {zero_of(value.type)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
+            elif value.type.optional(False) in (INT64, FLOAT64) and wanted.is_scalar:
+                help = f"cast it: `{wanted.kind.value}(x)`"
+            self._complaints.error(
+                "E0203", "the argument type does not match", given.span,
+                label=f"expected `{wanted}`, found `{value.type}`", notes=(note,), help=help,
+            )
+            return None
+        return self._calls.coerce(value, wanted, False, given.span)
+
+    def _declared_type(self, written: tree.TypeName) -> Type | None:
+        """The type of a parameter; its mistakes are reported once, where it is declared."""
+        key = id(written)
+        if key not in self._parameter_types:
+            self._parameter_types[key] = self._types.read(written)
+        return self._parameter_types[key]
+
+    def unused(self, declared: tree.Def) -> None:
+        """Checks a def that nothing uses: with arguments of its declared types, where it has them."""
+        bound: dict[str, Value | None] = {}
+        for parameter in declared.parameters:
+            found = None if parameter.type is None else self._declared_type(parameter.type)
+            name = parameter.name.name
+            bound[name] = None
+            if found is not None:
+                bound[name] = self._nodes.make(
+                    "input", found, Level.REQUEST, parameter.span, attributes=(("name", f"({name})"),)
+                )
+        self._instance(declared, bound, None, (declared.name.name, None))
+
+
+def _count(n: int) -> str:
+    return "no argument" if n == 0 else f"{n} argument{'' if n == 1 else 's'}"
