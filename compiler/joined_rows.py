@@ -14,10 +14,13 @@ import pyarrow.types as kinds
 
 from compiler.arrow_types import arrow_type
 from compiler.bundle import Bundle
+from compiler.column_types import check_types
 from compiler.inputs import in_reading_order, inputs_read, needed_fields, with_keys
 from compiler.ir import Root
 from featdsl.errors import InputError
 from featdsl.program import Entity, Field, Schema, Sequence, Source
+
+_TEXT_KEYS = (kinds.is_string, kinds.is_large_string, kinds.is_string_view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def struct_column(rows: pa.RecordBatch, part: Part) -> pa.Array:
                 f"the rows have no `{part.name}.{field.name}`, which is required",
                 help=f"add it to the struct `{part.name}`, or give it a default in the program",
             )
+    check_types(part.name, part.fields, struct)
     return column
 
 
@@ -111,9 +115,10 @@ def key_column(rows: pa.RecordBatch, entity: Entity, first_row: int = 0) -> pa.A
         column = column.dictionary_decode()
     wanted = arrow_type(entity.type)
     if kinds.is_integer(wanted):
-        fits = kinds.is_signed_integer(column.type) and column.type.bit_width <= wanted.bit_width
+        spare = 0 if kinds.is_signed_integer(column.type) else 1
+        fits = kinds.is_integer(column.type) and column.type.bit_width + spare <= wanted.bit_width
     else:
-        fits = kinds.is_string(column.type) or kinds.is_large_string(column.type)
+        fits = any(is_text(column.type) for is_text in _TEXT_KEYS)
     if not fits:
         raise InputError(f"column `{entity.name}` must be {entity.type}, found {column.type}")
     if column.null_count:

@@ -143,11 +143,21 @@ def _read_map(name: str, type: Type, given: Any, cap: int | None) -> dict[Any, A
     for entry in entries:
         if entry is None:
             continue
-        key = _read_value(name, type.key, entry[0], None)
-        value = _read_value(name, type.item, entry[1], None)
+        given_key, given_value = _entry(name, entry)
+        key = _read_value(name, type.key, given_key, None)
+        value = _read_value(name, type.item, given_value, None)
         if key is not None and value is not None:
             read[key] = value
     return dict(list(read.items())[:cap])
+
+
+def _entry(name: str, entry: Any) -> tuple[Any, Any]:
+    """A pair, or a struct of a `key` and a `value`."""
+    if isinstance(entry, Mapping):
+        return entry.get("key"), entry.get("value")
+    if not isinstance(entry, list | tuple) or len(entry) != 2:
+        raise InputError(f"`{name}` is not a map: {_found(entry)}")
+    return entry[0], entry[1]
 
 
 def _read_scalar(name: str, type: Type, given: Any) -> bool | int | float | str | None:

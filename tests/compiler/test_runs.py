@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -167,6 +168,11 @@ def test_no_rows_give_no_rows(run: Any, wide: Bundle) -> None:
 def test_keys_widen_and_nothing_else_does(run: Any, wide: Bundle) -> None:
     narrow = pa.table({"user": pa.array([1], pa.int32()), "item": pa.array(["k"], pa.large_string())})
     assert run(wide, "features", narrow, now_us=NOW_US)["mine"].to_pylist() == [False]
+    other = pa.table({"user": pa.array([1], pa.uint32()), "item": pa.array(["k"], pa.string_view())})
+    keys = run(compiled("feature u1 = user + 1 feature i1 = item"), "features", other)
+    assert keys.to_pylist() == [{"u1": 2, "i1": "k"}]
+    with pytest.raises(InputError, match="column `user` must be int64, found uint64"):
+        run(compiled("feature f = user"), "features", pa.table({"user": pa.array([1], pa.uint64())}))
     with pytest.raises(InputError, match="column `item` must be string, found int64"):
         run(wide, "features", pa.table({"user": [1], "item": [2]}), now_us=NOW_US)
     with pytest.raises(InputError, match="column `item` has a null, in row 1"):
@@ -180,15 +186,35 @@ def test_keys_widen_and_nothing_else_does(run: Any, wide: Bundle) -> None:
     [
         ({"u": 3}, "column `u` must be a struct, found int64"),
         ({"seen_m": {"a": 1}}, "column `seen_m` must be a list of structs"),
-        ({"u": {"a": "seven"}}, "row 0: `u.a`"),
-        ({"m": {"tags": "t"}}, "row 0: `m.tags`"),
-        ({"u": {"a": 2.5}}, "row 0: `u.a`"),
+        ({"u": {"a": "seven"}}, "`u.a` is declared int64, the column holds string"),
+        ({"m": {"tags": "t"}}, "`m.tags` is declared list<string>, the column holds string"),
+        ({"u": {"a": 2.5}}, "`u.a` is declared int64, the column holds double"),
+        ({"u": {"n": datetime(2020, 1, 1)}}, "`u.n` is declared int64?, the column holds timestamp[us]"),
+        ({"u": {"s": None, "xs": [True]}}, "`u.xs` is declared list<float64>, the column holds list<"),
+        (
+            {"u": {"seen": {"id": "x", "at": [1]}}},
+            "`u.seen.id` is declared list<string>, the column holds string",
+        ),
+        ({"u": {"seen": [{"id": 1}]}}, "`u.seen.id` is declared string, the column holds int64"),
+        ({"u": {"seen": [1]}}, "`u.seen` is declared a sequence, the column holds list<"),
+        ({"seen_m": [{"a": "x"}]}, "`seen_m.a` is declared int64, the column holds string"),
     ],
 )
 def test_columns_of_another_type(run: Any, wide: Bundle, rows: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         run(wide, "features", rows_of({"user": 1, "item": "k"} | rows), now_us=NOW_US)
-    assert message in caught.value.message or "`" in caught.value.message
+    assert caught.value.message.startswith(message)
+
+
+def test_a_map_is_one_of_arrow_or_a_list_of_entries(run: Any) -> None:
+    prices = "source p of item { prices: map<string, float64> }"
+    bundle = compiled(f'{prices} feature f = get(p.prices, "a") ?? -1.0')
+    entries = [{"key": "a", "value": 1.0}, {"key": "b", "value": None}, None, {"key": "a", "value": 2.0}]
+    (row,) = run(bundle, "features", rows_of({"p": {"prices": entries}})).to_pylist()
+    assert row["f"] == 2.0
+    for wrong in ({"a": 1.0}, [{"key": "a"}], [1.0], [{"key": 1, "value": 1.0}]):
+        with pytest.raises(InputError, match=r"`p.prices` is declared .*, the column holds"):
+            run(bundle, "features", rows_of({"p": {"prices": wrong}}))
 
 
 def test_a_column_that_is_there_twice(run: Any, wide: Bundle) -> None:
