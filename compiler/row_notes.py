@@ -30,6 +30,8 @@ def notes_on(rows: pa.Schema, plan: Plan, schema: Schema) -> Iterator[str]:
 def _notes_on_part(rows: pa.Schema, part: Part) -> Iterator[str]:
     index = column_index(rows, part.name)
     present = _fields(rows.field(index).type) if index >= 0 else []
+    if present is None:
+        return
     for field in part.fields:
         if field.name in present:
             continue
@@ -40,9 +42,12 @@ def _notes_on_part(rows: pa.Schema, part: Part) -> Iterator[str]:
             yield f"`{part.name}` has no field `{field.name}`: it reads as missing{hint}"
 
 
-def _fields(type: pa.DataType) -> list[str]:
+def _fields(type: pa.DataType) -> list[str] | None:
+    """The fields of a column; None if it can have none, which is an error to come."""
     struct = type.value_type if kinds.is_list(type) or kinds.is_large_list(type) else type
-    return [field.name for field in struct] if kinds.is_struct(struct) else []
+    if kinds.is_struct(struct):
+        return [field.name for field in struct]
+    return [] if kinds.is_null(struct) else None
 
 
 def _reads_as(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -65,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"results are written as Parquet: {args.out}", help="name a file that ends with .parquet"
         )
+    for read in (args.rows, args.file):
+        if args.out and _is_same_file(args.out, read):
+            raise InputError(f"the results would replace what they are made from: {args.out}")
     now_us = _now(args.now)
     bundle = load_program(args.file)
     if bundle is None:
@@ -80,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         _write(runner, rows, bundle, args)
     return 0
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _runner(engine: str, bundle: Bundle, set_name: str, now_us: int) -> RowRunner:

@@ -260,3 +260,12 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(terminal: bool) -> 
     progress.close()
     assert "50 of 100 rows" in stream.text
     assert stream.text.endswith("\r\x1b[K" if terminal else "a second\n")
+
+
+def test_run_does_not_write_over_what_it_reads(
+    tiny: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = rows.read_bytes()
+    assert main(["run", str(tiny), "--rows", str(rows), "--out", str(rows)]) == 1
+    assert "the results would replace what they are made from" in capsys.readouterr().err
+    assert rows.read_bytes() == before

@@ -261,3 +261,5 @@ def test_notes_say_what_is_absent_or_not_known(wide: Bundle) -> None:
         "the program has no column `um`; did you mean `u`?",
         "`m` has no field `tags`: it reads as missing; is it `tag`?",
     ]
+    wrong = rows_of({"user": 1, "item": "k", "u": 3, "m": {"tags": ["x"], "a": 1}})
+    assert list(notes_on(wrong.schema, plan, wide.schema)) == []
