@@ -56,47 +56,6 @@ int32_t checked_offset(int64_t end) {
   return static_cast<int32_t>(end);
 }
 
-bool valid_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const uint8_t*>(text.data());
-  const uint8_t* end = at + text.size();
-  while (at < end) {
-    if (end - at >= 8) {
-      uint64_t word;
-      std::memcpy(&word, at, 8);
-      if ((word & 0x8080808080808080u) == 0) {
-        at += 8;
-        continue;
-      }
-    }
-    const uint8_t lead = *at;
-    if (lead < 0x80) {
-      ++at;
-      continue;
-    }
-    int more;
-    uint8_t low = 0x80, high = 0xBF;  // of the second byte: no overlong forms, no surrogates, at most U+10FFFF
-    if (lead >= 0xC2 && lead <= 0xDF) {
-      more = 1;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-      more = 2;
-      if (lead == 0xE0) low = 0xA0;
-      if (lead == 0xED) high = 0x9F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-      more = 3;
-      if (lead == 0xF0) low = 0x90;
-      if (lead == 0xF4) high = 0x8F;
-    } else {
-      return false;
-    }
-    if (end - at <= more || at[1] < low || at[1] > high) return false;
-    for (int k = 2; k <= more; ++k) {
-      if ((at[k] & 0xC0) != 0x80) return false;
-    }
-    at += more + 1;
-  }
-  return true;
-}
-
 // --- ColumnBuilder -----------------------------------------------------------------------------------------------
 
 ColumnBuilder::ColumnBuilder(const Type& type, Arena& arena)

@@ -7,6 +7,7 @@
 
 #include "engine/arena.h"
 #include "engine/type.h"
+#include "engine/utf8.h"
 
 namespace feat {
 
@@ -49,7 +50,6 @@ int64_t value_bytes(Layout layout);
 // How a declared type is stored in a batch (int32, float32 as such) or held in a program (as int64, float64).
 Layout stored_layout(const Type& type);
 Layout held_layout(const Type& type);
-bool valid_utf8(std::string_view text);
 int32_t checked_offset(int64_t end);  // Errors: EngineError past 2^31 - 1
 
 // Fills a column of a declared type (in its stored layout), row by row. Errors: EngineError when a

@@ -8,7 +8,11 @@ namespace feat {
 
 class EngineError : public std::runtime_error {
  public:
-  explicit EngineError(const std::string& message) : std::runtime_error(message) {}
+  // Messages quote what was read, which may be any bytes: those that are not UTF-8 become `?`.
+  explicit EngineError(std::string message) : std::runtime_error(readable(std::move(message))) {}
+
+ private:
+  static std::string readable(std::string message);
 };
 
 }  // namespace feat

@@ -465,6 +465,13 @@ def test_what_is_wrong_is_said(change: Any, message: str) -> None:
         Program(bytes(file))
 
 
+def test_messages_are_text_whatever_was_read() -> None:
+    file = ProgramFile()
+    file.call("a" + "ü" * 79, "int64", [file.input("x", "int64")])
+    with pytest.raises(EngineError, match="the operator is not in this engine"):
+        Program(bytes(file))
+
+
 def test_counts_past_the_end_allocate_nothing() -> None:
     huge = struct.pack("<I", 0xFFFFFFFF)
     for position in range(4):
