@@ -20,6 +20,8 @@ _ZEROS = {
     Kind.STRING: '""', Kind.TIMESTAMP: "timestamp_seconds(0)", Kind.LIST: "[]", Kind.NOTHING: "0",
 }  # fmt: skip
 
+_MOST_TYPES = 4
+"""More types than these are told in one word."""
 _EXPECTED = {"S": "a scalar", "T": "any value", "vocab": "a vocab", "zone": "a time zone"}
 
 
@@ -116,7 +118,7 @@ class Complaints:
         )
 
     def _argument(self, given: Given, parameters: list[Parameter]) -> None:
-        expected = _either(list(dict.fromkeys(_expected(p) for p in parameters)))
+        expected = _expected_one_of(parameters)
         found = _type_text(given)
         notes: tuple[Note, ...] = ()
         help = ""
@@ -188,7 +190,7 @@ class Complaints:
             self.error(
                 "E0203", "the argument type does not match", given.span,
                 label=f"expected {expected}, found `{_type_text(given)}`",
-                help="declare it: `vocab genres from \"genres.txt\"`" if parameter.pattern.name == "vocab" else "",
+                help=_advice_on_constant(parameter.pattern.name, value),
             )
         return True
 
@@ -224,9 +226,18 @@ def _type_text(given: Given) -> str:
 
 def _expected(parameter: Parameter) -> str:
     pattern = parameter.pattern
+    if parameter.hashed:
+        return "a list of scalars" if pattern.name == "list" else "a scalar"
     if pattern.name in _EXPECTED:
         return _EXPECTED[pattern.name]
     return f"`{str(pattern).removesuffix('?').replace('<S>', '<T>')}`"
+
+
+def _expected_one_of(parameters: list[Parameter]) -> str:
+    words = list(dict.fromkeys(_expected(p) for p in parameters))
+    if len(words) > _MOST_TYPES and all(p.pattern.name == "list" for p in parameters):
+        return "a list of scalars"
+    return _either(words)
 
 
 def _either(words: list[str]) -> str:
@@ -264,6 +275,10 @@ def _advice(given: Type, parameters: list[Parameter]) -> str:
         return "a list of lists is not mapped over: size or pool the inner lists first"
     if "bool" in wanted and given.kind in NUMERIC_KINDS:
         return "compare it: `x != 0`"
+    if wanted == {"bool"} and given.kind is Kind.STRING:
+        return 'compare it: `x != ""`'
+    if wanted == {"timestamp"} and given.kind is Kind.STRING:
+        return "a text does not become a timestamp; `timestamp_seconds(n)` makes one of seconds since 1970"
     if "string" in wanted and given.kind in NUMERIC_KINDS | {Kind.BOOL, Kind.ID}:
         return "make it a text: `string(x)`"
     if wanted & {"int64", "int32"} and given.kind in FLOAT_KINDS:
@@ -273,11 +288,26 @@ def _advice(given: Type, parameters: list[Parameter]) -> str:
     if wanted & {"int64", "float64"} and given.kind is Kind.TIMESTAMP:
         return "`int64(x)` is its microseconds since 1970"
     if wanted & {"int64", "float64"} and given.kind is Kind.STRING:
-        return "a text does not become a number by a cast"
+        return "a text does not become a number: declare the field as a number, or look it up in a vocab"
     if "timestamp" in wanted and given.kind in NUMERIC_KINDS:
         return "`timestamp_seconds(x)` or `timestamp_millis(x)` makes a timestamp"
     if "list" in wanted and given.is_scalar:
         return ""
+    return ""
+
+
+def _advice_on_constant(wanted: str, value: object) -> str:
+    """What to write instead of a constant of another type."""
+    if wanted == "vocab":
+        return "declare it: `vocab genres from \"genres.txt\"`"
+    if wanted == "bool":
+        return "write `true` or `false`"
+    if wanted == "zone":
+        return 'zones are named as in "Europe/Berlin"'
+    if wanted == "list" and isinstance(value, (int, float)):
+        return f"write a list: `[{value}]`"
+    if wanted in ("int64", "int32") and isinstance(value, float) and value.is_integer():
+        return f"write `{int(value)}`"
     return ""
 
 
@@ -288,5 +318,17 @@ def _advice_together(shown: str, types: list[Type]) -> str:
     if shown in ("+", "-") and Kind.TIMESTAMP in kinds and kinds & FLOAT_KINDS:
         return "a timestamp moves by whole microseconds: `days(7)`, `int64(x)`"
     if Kind.STRING in kinds and kinds & NUMERIC_KINDS:
-        return "make both texts: `string(x)`"
+        return "replace null by a text, or make both texts: `string(x)`" if shown == "??" else (
+            "make both texts: `string(x)`"
+        )
+    if shown in ("and", "or") and kinds & NUMERIC_KINDS:
+        return "compare them: `x != 0`"
+    if Kind.BOOL in kinds and kinds <= NUMERIC_KINDS | {Kind.BOOL}:
+        return "make a bool 0 or 1: `int64(x)`"
+    if kinds == {Kind.TIMESTAMP} and shown == "+":
+        return "a timestamp moves by a length of time: `days(7)`, or the difference of two"
+    if shown == "-" and Kind.TIMESTAMP in kinds:
+        return "write the timestamp first: `at - days(7)`"
+    if Kind.TIMESTAMP in kinds and Kind.STRING in kinds:
+        return "a text does not become a timestamp; `timestamp_seconds(n)` makes one of seconds since 1970"
     return ""

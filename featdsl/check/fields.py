@@ -55,10 +55,11 @@ class Fields:
             self._cap_error(declared.cap, declared.name.span)
             return None
         if not declared.fields:
-            self._diagnostics.error(
-                "E0417", f"the sequence has no field: `{declared.name.name}`", declared.name.span,
-                help="write `clicks: sequence[50] { item_id: string }`",
-            )
+            if not declared.broken:
+                self._diagnostics.error(
+                    "E0417", f"the sequence has no field: `{declared.name.name}`", declared.name.span,
+                    help="write `clicks: sequence[50] { item_id: string }`",
+                )
             return None
         checked = self.block(declared.fields, "sequence", broken)
         fields = tuple(f for f in checked if isinstance(f, Field))
@@ -145,9 +146,10 @@ class Fields:
             return self._now(declared, found, place)
         value = literal_value(default)
         if value is NO_LITERAL:
-            self._diagnostics.error(
-                "E0403", f"a default is a literal: `{name}`", default.span, help="write a number, a text, true or false"
-            )
+            help = "write a number, a text, true or false"
+            if found.kind is Kind.VECTOR:
+                help = "write one literal, which every element takes"
+            self._diagnostics.error("E0403", f"a default is a literal: `{name}`", default.span, help=help)
             return None
         element = found.item if found.kind is Kind.VECTOR else found
         fit = fitted(value, element)

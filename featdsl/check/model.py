@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from featdsl.check.complaints import zero_of
 from featdsl.check.expressions import Expressions
-from featdsl.check.names import twice
+from featdsl.check.names import Names, twice
 from featdsl.check.schema import Input, Members
 from featdsl.check.types import DeclaredTypes
-from featdsl.diagnostics import Diagnostics
+from featdsl.diagnostics import Diagnostics, Note
 from featdsl.levels import Level
 from featdsl.program import Column, Model, ModelInput
 from featdsl.source_file import Span
@@ -15,6 +15,8 @@ from featdsl.syntax import tree
 from featdsl.typed import Typed
 from featdsl.types import NUMERIC_KINDS, Kind, Type
 
+TIME_COLUMN = "time"
+"""The column of a dataset that holds the time of a sample, beside one for each entity's key."""
 TENSOR_KINDS = frozenset({Kind.BOOL, Kind.INT32, Kind.INT64, Kind.FLOAT32, Kind.FLOAT64})
 _CASTABLE = NUMERIC_KINDS | {Kind.BOOL}
 
@@ -22,15 +24,18 @@ _CASTABLE = NUMERIC_KINDS | {Kind.BOOL}
 class ModelChecker:
     """Checks one model after the other."""
 
-    def __init__(self, expressions: Expressions, types: DeclaredTypes, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, expressions: Expressions, names: Names, types: DeclaredTypes, diagnostics: Diagnostics
+    ) -> None:
         self._expressions = expressions
+        self._names = names
         self._types = types
         self._diagnostics = diagnostics
 
     def check(self, declared: tree.Model) -> Model:
         """The model; parts with a mistake are missing."""
         self._unique(declared)
-        if not declared.inputs:
+        if not declared.inputs and declared.name.name not in self._names.broken:
             self._diagnostics.error(
                 "E0606", f"the model has no input: `{declared.name.name}`", declared.name.span,
                 help="write `dense: float32 = [a, b]` in it",
@@ -43,13 +48,31 @@ class ModelChecker:
         return Model(name, tuple(inputs), tuple(labels), tuple(outputs), keep, score, declared.doc)
 
     def _unique(self, declared: tree.Model) -> None:
-        for group in (declared.inputs, declared.labels, declared.outputs):
-            first: dict[str, Span] = {}
-            for one in group:
-                name = one.name.name
-                if name in first:
-                    twice(self._diagnostics, "E0304", name, first[name], one.name.span)
-                first.setdefault(name, one.name.span)
+        """Inputs and labels are columns of one dataset, beside the keys and the time. An output may have the
+        name of the label that it predicts."""
+        first: dict[str, tree.ModelInput | tree.Label | tree.Output] = {}
+        parts: tuple[tree.ModelInput | tree.Label | tree.Output, ...] = (
+            *declared.inputs, *declared.labels, *declared.outputs,
+        )
+        for one in sorted(parts, key=lambda p: p.span.start):
+            name = one.name.name
+            other = first.setdefault(name, one)
+            if other is not one and {type(one), type(other)} != {tree.Label, tree.Output}:
+                twice(self._diagnostics, "E0304", name, other.name.span, one.name.span)
+            elif not isinstance(one, tree.Output):
+                self._not_a_column(one.name)
+
+    def _not_a_column(self, name: tree.Identifier) -> None:
+        entity = self._names.declared.get(name.name)
+        if not isinstance(entity, tree.Entity) and name.name != TIME_COLUMN:
+            return
+        column = f"the key of `{name.name}`" if isinstance(entity, tree.Entity) else "the time of a sample"
+        self._diagnostics.error(
+            "E0304", f"an input or label has the name of a column of every dataset: `{name.name}`", name.span,
+            label=f"that is {column}",
+            notes=(Note(f"`{name.name}` is declared here", entity.name.span),) if entity else (),
+            help=f"rename it, such as `{name.name}_id`" if entity else "rename it, such as `sample_time`",
+        )
 
     def _tensor_type(self, written: tree.TypeName, what: str) -> Type | None:
         found = self._types.read(written)

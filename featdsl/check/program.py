@@ -81,7 +81,7 @@ class _Checker:
         self.schema = SchemaChecker(self.names, diagnostics, self.types, suggestions)
         self.complaints = Complaints(diagnostics, suggestions)
         self.expressions = Expressions(self.names, self.schema.roots, self.types, self.complaints)
-        self.models = ModelChecker(self.expressions, self.types, diagnostics)
+        self.models = ModelChecker(self.expressions, self.names, self.types, diagnostics)
         self.checked: dict[str, Typed] = {}
 
     def check(self) -> CheckedProgram:

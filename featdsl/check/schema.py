@@ -143,7 +143,7 @@ class SchemaChecker:
         else:
             fields = self._fields.block(declared.fields, "source", members.broken)
             rows_of, key_type = name, None
-            if not declared.fields and not members.broken and not self._names.broken:
+            if not declared.fields and name not in self._names.broken:
                 self._diagnostics.error(
                     "E0417", f"the source has no field: `{name}`", declared.name.span,
                     help=f"write `source {name} of … {{ title: string? }}`",

@@ -22,6 +22,7 @@ _ELSEWHERE = {
     "float": "float64", "double": "float64", "number": "float64", "decimal": "float64", "real": "float64",
     "str": "string", "text": "string", "varchar": "string", "boolean": "bool",
     "datetime": "timestamp", "time": "timestamp", "date": "timestamp",
+    "optional": "int64?", "nullable": "int64?", "set": "list<…>", "bytes": "string", "char": "string",
     "array": "list<…>", "dict": "map<…, …>", "tensor": "vector<…, n>", "embedding": "vector<float32, n>",
 }  # fmt: skip
 
@@ -166,8 +167,16 @@ def misfit(value: Any, wanted: Type, span: Span, diagnostics: Diagnostics) -> No
         help = f"write `{int(value)}`"
     elif isinstance(value, int) and wanted.kind is Kind.INT32 and not isinstance(value, bool):
         help = "declare it as an `int64`"
+    elif isinstance(value, float) and wanted.kind in (Kind.INT32, Kind.INT64):
+        help = "write a whole number, or declare it as a `float64`"
     elif isinstance(value, int) and wanted.kind is Kind.BOOL and not isinstance(value, bool):
-        help = "write `true` or `false`"
+        help = "write `true`" if value else "write `false`"
+    elif wanted.kind is Kind.FLOAT32 and _is_number(value):
+        help = "the largest float32 is about 3.4e38; declare it as a `float64`"
+    elif wanted.kind is Kind.TIMESTAMP:
+        help = "a timestamp is written in microseconds since 1970: `0`"
+    elif isinstance(value, str) and wanted.kind is not Kind.STRING:
+        help = "declare it as a `string`"
     elif wanted.kind is Kind.STRING and not isinstance(value, str):
         help = f'write `"{shown(value)}"`'
     diagnostics.error(

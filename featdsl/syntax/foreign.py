@@ -98,6 +98,7 @@ def _instead_of_operator(token: Token, previous: Token, following: Token) -> str
         return "write `not is_null(x)`" if following.kind == "not" else "write `is_null(x)`"
     if kind == "name" and token.text.lower() in _WORDS:
         return _WORDS[token.text.lower()]
-    if kind == "name" and not token.first and following.kind in ("name", "string", "int", "float", "["):
+    infix = kind == "name" and not token.first and len(token.text) > 2
+    if infix and following.kind in ("name", "string", "int", "float", "["):
         return f"an operator is called: `{token.text}(a, b)`"
     return _WORDS["if"] if kind == "if" else ""

@@ -273,7 +273,8 @@ class _Parser:
                 "write `clicks: sequence[50] { item_id: string  at: timestamp }`",
                 owner=name.name,
             )
-            return Sequence(name, cap, fields, cursor.span_from(start.start), start.doc)
+            broken = name.name in cursor.broken_names
+            return Sequence(name, cap, fields, cursor.span_from(start.start), start.doc, broken)
         return self._field()
 
     def _field(self) -> Field:

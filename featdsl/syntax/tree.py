@@ -175,13 +175,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """`clicks: sequence[50] { … }` inside a source."""
+    """`clicks: sequence[50] { … }` inside a source; `broken` says that a field of it did not parse."""
 
     name: Identifier
     cap: int | None
     fields: tuple[Field, ...]
     span: Span
     doc: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
