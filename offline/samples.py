@@ -69,9 +69,12 @@ def join_samples(
     return JoinedRows(df, layout, (*([layout.time] if layout.time else []), *keys))
 
 
-def read_rows(session: SparkSession, bundle: Bundle, set_name: str, path: str) -> JoinedRows:
+def read_rows(
+    session: SparkSession, bundle: Bundle, set_name: str, path: str, *, now_us: int | None = None
+) -> JoinedRows:
     """Rows that are joined already (Parquet, JSON by its suffix), in their order. Keys, a `time` and labels
-    are kept where the rows have columns of these names."""
+    are kept where the rows have columns of these names. `now_us`: what a field with `= now` reads as where
+    the rows do not have it."""
     suffix = Path(path).suffix.removeprefix(".")
     format = "json" if suffix in ("json", "jsonl", "ndjson") else "parquet"
     options = {"dropFieldIfAllNull": "true"} if format == "json" else {}
@@ -92,7 +95,26 @@ def read_rows(session: SparkSession, bundle: Bundle, set_name: str, path: str) -
         named[layout.time] = _not_null("time")
     for label, (name, type) in layout.labels.items():
         named[name] = functions.col(column(label)).cast(_LABEL_TYPES[type.kind])
-    return JoinedRows(df.withColumns(named), layout, order)
+    df = df.withColumns(named)
+    return JoinedRows(df if now_us is None else _at(df, bundle.schema.request, now_us), layout, order)
+
+
+def _at(df: DataFrame, fields: tuple[Field, ...], now_us: int) -> DataFrame:
+    """The rows with the call's time in `request`, where it is absent."""
+    type = df.schema["request"].dataType if "request" in df.columns else None
+    present = type.names if isinstance(type, st.StructType) else []
+    timed = [f.name for f in fields if f.now]
+    if not timed or (type is not None and not isinstance(type, st.StructType | st.NullType)):
+        return df
+    parts: list[str] = []
+    for name in dict.fromkeys([*present, *timed]):
+        value = f"request.{column(name)}" if name in present else "null"
+        if name in timed:
+            time = isinstance(type, st.StructType) and name in present and type[name].dataType
+            now = f"timestamp_micros({now_us}L)" if isinstance(time, st.TimestampType) else f"{now_us}L"
+            value = f"coalesce({value}, {now})"
+        parts += [text(name), value]
+    return df.withColumn("request", functions.expr(f"named_struct({', '.join(parts)})"))
 
 
 def table_of(config: Config, source: Source) -> SourceConfig:

@@ -14,8 +14,8 @@ from compiler.spark.sql import column, text
 from featdsl.errors import InputError
 from featdsl.program import Field, Sequence, Source
 from featdsl.types import Kind, Type, list_of
+from offline.arrow_types import arrow_schema, with_arrow_types
 from offline.config import UNITS, ColumnRef, Columns, SourceConfig, Table, TimeColumn
-from offline.null_columns import arrow_schema, with_void_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -51,7 +51,7 @@ def read_table(session: SparkSession, table: Table, at: str) -> DataFrame:
             return reader.json(table.location)
         df = reader.parquet(table.location)
         schema = arrow_schema(df.inputFiles()[:1])
-        return df if schema is None else with_void_columns(df, schema)
+        return df if schema is None else with_arrow_types(df, schema)
     except PySparkException as error:
         if "PATH_NOT_FOUND" in str(error) or "TABLE_OR_VIEW_NOT_FOUND" in str(error):
             raise InputError(

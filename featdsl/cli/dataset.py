@@ -25,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rows", metavar="FILE", help="rows that are joined already, in place of the samples"
     )
     parser.add_argument(
+        "--now",
+        metavar="TIME",
+        help="with --rows: what a field with `= now` reads as where the rows do not have it (ISO 8601, or "
+        "microseconds since 1970)",
+    )
+    parser.add_argument(
         "--program", metavar="FILE", help="the .feat file or bundle (default: the one of feat.toml)"
     )
     parser.add_argument("--model", metavar="NAME", help="whose inputs to make (default: the only one's)")
@@ -51,13 +57,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 where the input is at fault, 3 where Java, pyspark or the master is not there."""
-    from featdsl.cli.project import config_of, program_of, say, session_of
+    from featdsl.cli.project import config_of, microseconds_of, program_of, say, session_of
     from featdsl.errors import InputError
 
     config = config_of(args, needed=not args.rows or not args.program)
     bundle = program_of(args.program or (config and str(config.program)) or "")
     if args.what == "features" and args.model:
         raise InputError("--model means nothing for --what features", help="leave one of them out")
+    if args.now and not args.rows:
+        raise InputError("--now means nothing without --rows", help="a sample's time is in the sample log")
+    now_us = None if args.now is None else microseconds_of("--now", args.now)
     from offline.choose import may_write, program_set
 
     set_name = program_set(bundle, args.what, args.model or (config.model if config else None))
@@ -69,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         from offline.samples import join_samples, read_rows
 
         if args.rows:
-            joined = read_rows(session, bundle, set_name, args.rows)
+            joined = read_rows(session, bundle, set_name, args.rows, now_us=now_us)
         else:
             assert config is not None
             joined = join_samples(session, bundle, set_name, config, say)

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         metavar="TIME",
-        help="the rows that held then (2024-02-29T12:00:00Z, or Unix seconds) instead of the newest",
+        help="the rows that held then (ISO 8601, or microseconds since 1970) instead of the newest",
     )
     parser.add_argument(
         "--program", metavar="FILE", help="the .feat file or bundle (default: that of feat.toml)"
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 where the input is at fault, 3 where Java, pyspark or the store is not there."""
-    from featdsl.cli.project import config_of, program_of, say, session_of
+    from featdsl.cli.project import config_of, microseconds_of, program_of, say, session_of
     from featdsl.errors import InputError
 
     config = config_of(args)
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     url = args.store or config.store
     if not url:
         raise InputError("no store is named", help="add --store URL, or `url` under [store] in feat.toml")
-    at_us = None if args.at is None else _microseconds(args.at)
+    at_us = None if args.at is None else microseconds_of("--at", args.at)
     only = [name.strip() for name in (args.sources or "").split(",") if name.strip()]
     bundle = program_of(args.program or str(config.program))
     started = time.monotonic()
@@ -55,18 +55,3 @@ def run(args: argparse.Namespace) -> int:
     total = sum(one.rows for one in loaded)
     print(f"{total:,} rows to {url} in {time.monotonic() - started:.1f} s")
     return 0
-
-
-def _microseconds(text: str) -> int:
-    from datetime import UTC, datetime, timedelta
-
-    from featdsl.errors import InputError
-
-    if text.lstrip("-").isdecimal():
-        return int(text) * 1_000_000
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"--at is not a time: {text}", help="such as 2024-02-29T12:00:00Z") from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

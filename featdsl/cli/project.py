@@ -71,6 +71,21 @@ def session_of(name: str, args: argparse.Namespace, config: Config | None) -> It
         session.stop()
 
 
+def microseconds_of(option: str, text: str) -> int:
+    """A time that an option gives, as microseconds since 1970. Without a zone it is in UTC."""
+    import datetime
+
+    if text.lstrip("-").isdecimal():
+        return int(text)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} is not a time: {text}", help="write it as 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+
+
 def say(line: str) -> None:
     """A line of progress, on standard error."""
     print(f"… {line}", file=sys.stderr, flush=True)

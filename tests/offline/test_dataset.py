@@ -118,6 +118,28 @@ def test_rows_that_are_joined_already(spark: SparkSession, tmp_path: Path, engin
 
 
 @pytest.mark.parametrize("engine", ["native", "spark"])
+def test_types_that_spark_knows_otherwise(spark: SparkSession, tmp_path: Path, engine: str) -> None:
+    """Nanoseconds, columns of nulls, dates, large lists; and no request: its time is `now`."""
+    project = make_project(tmp_path, tables_of(random_rows(27)))
+    clicks = pa.StructArray.from_arrays(
+        [
+            pa.array([["a", "b"], None, ["c"]], pa.large_list(pa.large_string())),
+            pa.array([[1_999, -1], None, [None]], pa.list_(pa.timestamp("ns"))),
+        ],
+        ["item", "at"],
+    )
+    profile = pa.StructArray.from_arrays([pa.nulls(3), clicks], ["n", "clicks"])
+    rows = pa.table({"user": [1, 2, 3], "item": ["a", "b", "c"], "profile": profile, "product": pa.nulls(3)})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    joined = read_rows(spark, project.bundle, "features", str(tmp_path / "rows.parquet"), now_us=10**15)
+    write_dataset(project.bundle, "features", joined, tmp_path / "out", engine=engine)
+    wanted = run_rows(project.bundle, "features", rows, now_us=10**15)
+    made = read(tmp_path / "out")
+    assert made.select(wanted.column_names).cast(wanted.schema).equals(wanted)
+    assert made["age"].to_pylist() == [10**15 + 1, 0, 0]
+
+
+@pytest.mark.parametrize("engine", ["native", "spark"])
 def test_a_row_at_fault_is_an_error_with_its_place(spark: SparkSession, tmp_path: Path, engine: str) -> None:
     project = make_project(tmp_path, tables_of(random_rows(25)))
     clicks = {"item": ["a", "b"], "at": [1]}

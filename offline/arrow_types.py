@@ -1,7 +1,7 @@
-"""Columns of Parquet files that hold nothing but nulls.
+"""Types of Parquet files that Spark reads as other ones, put right by the Arrow schema in the file.
 
-Arrow writes a column without a type (`null`) as integers with a mark that Spark does not know: it sees `int`.
-Here such columns, and fields of structs and lists, become Spark's void again, which reads as missing.
+A column of nothing but nulls, without a type, is `int` to Spark: it becomes void, which reads as missing.
+Timestamps in nanoseconds are bigint (with the setting that makes Spark read them at all): they become timestamps.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def with_void_columns(df: DataFrame, schema: pa.Schema) -> DataFrame:
-    """`df`, read from a file with the Arrow schema `schema`, with its columns of nulls typed as such."""
+def with_arrow_types(df: DataFrame, schema: pa.Schema) -> DataFrame:
+    """`df`, read from a file with the Arrow schema `schema`, typed as there."""
     from pyspark.sql import functions
 
     typed = {f.name: _typed(column(f.name), f.type) for f in schema if f.name in df.columns}
@@ -26,9 +26,11 @@ def with_void_columns(df: DataFrame, schema: pa.Schema) -> DataFrame:
 
 
 def _typed(x: str, type: pa.DataType, depth: int = 0) -> str | None:
-    """The SQL of `x` with void in it; None where nothing is to be done."""
+    """The SQL of `x` as `type`; None where nothing is to be done."""
     if pa.types.is_null(type):
         return "null"
+    if pa.types.is_timestamp(type) and type.unit == "ns":
+        return f"timestamp_micros(({x} - pmod({x}, 1000L)) div 1000L)"
     if pa.types.is_struct(type):
         members = {f.name: _typed(f"{x}.{column(f.name)}", f.type, depth) for f in type}
         if not any(members.values()):
