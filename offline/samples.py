@@ -78,7 +78,9 @@ def read_rows(
     suffix = Path(path).suffix.removeprefix(".")
     format = "json" if suffix in ("json", "jsonl", "ndjson") else "parquet"
     options = {"dropFieldIfAllNull": "true"} if format == "json" else {}
-    df = read_table(session, Table(str(Path(path).absolute()), format, options), "--rows")
+    df = read_table(
+        session, Table(path if "://" in path else str(Path(path).absolute()), format, options), "--rows"
+    )
     order: tuple[str, ...] = ()
     if format == "parquet" and len(df.inputFiles()) > 1:
         order = ("__file", "__row_index")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ _DEFAULTS = {
     "spark.log.level": "ERROR",
 }
 
+_MASTER_TIMEOUT_S = 5.0
+
 
 def open_session(
     name: str, *, master: str | None = None, settings: Mapping[str, str] | None = None
@@ -54,6 +57,7 @@ def open_session(
 
     target = master or given.pop("spark.master", None) or "local[*]"
     given.pop("spark.master", None)
+    _need_master(target)
     defaults = dict(_DEFAULTS)
     if not target.startswith("local"):
         del defaults["spark.driver.host"]
@@ -102,6 +106,23 @@ def _need_java() -> None:
     raise ServiceError(
         "Spark needs Java 17 or later, and there is no `java`",
         help="apt-get install openjdk-17-jre-headless (or set JAVA_HOME)",
+    )
+
+
+def _need_master(target: str) -> None:
+    """Spark itself would try for more than a minute."""
+    if not target.startswith("spark://"):
+        return
+    masters = target.removeprefix("spark://").split(",")
+    for master in masters:
+        host, _, port = master.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=_MASTER_TIMEOUT_S):
+                return
+        except (OSError, ValueError):
+            continue
+    raise ServiceError(
+        f"Spark's master does not answer: {target}", help="see --master, or [spark] in feat.toml"
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 SUMMARY = (
@@ -67,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.now and not args.rows:
         raise InputError("--now means nothing without --rows", help="a sample's time is in the sample log")
     now_us = None if args.now is None else microseconds_of("--now", args.now)
+    if args.rows and "://" not in args.rows and "*" not in args.rows and not Path(args.rows).exists():
+        raise InputError(f"there are no such rows: {args.rows}", help="name a Parquet file or folder")
     from offline.choose import may_write, program_set
 
     set_name = program_set(bundle, args.what, args.model or (config.model if config else None))

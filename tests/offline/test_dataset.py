@@ -193,5 +193,10 @@ def test_mistakes_end_before_spark_starts(tmp_path: Path, capsys: pytest.Capture
     assert "no such model: nett" in capsys.readouterr().err
     assert main(["dataset", "--config", config, "--out", config]) == 1
     assert "the output is a file" in capsys.readouterr().err
+    assert main(["dataset", "--config", config, "--rows", "none.parquet", "--out", str(tmp_path / "o")]) == 1
+    assert "there are no such rows: none.parquet" in capsys.readouterr().err
+    away = ["--master", "spark://127.0.0.1:1"]
+    assert main(["dataset", "--config", config, "--out", str(tmp_path / "o"), *away]) == 3
+    assert "master does not answer: spark://127.0.0.1:1" in capsys.readouterr().err
     assert main(["load", "--config", config]) == 1
     assert "no store is named" in capsys.readouterr().err
