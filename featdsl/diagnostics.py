@@ -13,6 +13,9 @@ from featdsl.source_file import Span
 
 Severity = Literal["error", "warning"]
 
+MOST_FOUND = 5_000
+"""Errors that are kept, and warnings; whoever has more mends these first."""
+
 _MOST_PLACES = 4
 """Further places of one mistake that are named."""
 
@@ -44,6 +47,7 @@ class Diagnostics:
     """Collects what a run of the front end found, in any order."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    _counts: dict[Severity, int] = field(default_factory=dict)
     _places: dict[tuple[str, ...], tuple[int, int]] = field(default_factory=dict)
 
     def error(
@@ -56,7 +60,7 @@ class Diagnostics:
         notes: tuple[Note, ...] = (),
         help: str = "",
     ) -> None:
-        self.found.append(Diagnostic(code, message, span, label, notes, help))
+        self._add(Diagnostic(code, message, span, label, notes, help))
 
     def warning(
         self,
@@ -68,7 +72,13 @@ class Diagnostics:
         notes: tuple[Note, ...] = (),
         help: str = "",
     ) -> None:
-        self.found.append(Diagnostic(code, message, span, label, notes, help, "warning"))
+        self._add(Diagnostic(code, message, span, label, notes, help, "warning"))
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        count = self._counts.get(diagnostic.severity, 0)
+        if count < MOST_FOUND:
+            self._counts[diagnostic.severity] = count + 1
+            self.found.append(diagnostic)
 
     def once(
         self,
@@ -82,8 +92,10 @@ class Diagnostics:
     ) -> None:
         """An error of which there is one for `key`, such as an unknown name: further places become its notes."""
         if key not in self._places:
-            self._places[key] = len(self.found), 0
+            index = len(self.found)
             self.error(code, message, span, notes=notes, help=help)
+            if len(self.found) > index:
+                self._places[key] = index, 0
             return
         index, more = self._places[key]
         self._places[key] = index, more + 1

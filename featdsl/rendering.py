@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from featdsl.diagnostics import Diagnostic
+from featdsl.diagnostics import MOST_FOUND, Diagnostic
 from featdsl.source_file import Span
 
 _MAX_LINE = 200
@@ -32,9 +32,7 @@ def _entry(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         **_place(diagnostic.span),
         "label": diagnostic.label,
-        "notes": [
-            {"message": n.message, **(_place(n.span) if n.span else {})} for n in diagnostic.notes
-        ],
+        "notes": [{"message": n.message, **(_place(n.span) if n.span else {})} for n in diagnostic.notes],
         "help": diagnostic.help,
     }
 
@@ -57,8 +55,11 @@ def as_text(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
     parts = [_Text(color).render(d) for d in found]
     errors = sum(d.severity == "error" for d in found)
     warnings = len(found) - errors
-    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((errors, "error"), (warnings, "warning")) if n]
-    return "\n\n".join([*parts, ", ".join(counts)]) if parts else ""
+    counts = [
+        f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((errors, "error"), (warnings, "warning")) if n
+    ]
+    more = ", and more" if max(errors, warnings) >= MOST_FOUND else ""
+    return "\n\n".join([*parts, ", ".join(counts) + more]) if parts else ""
 
 
 class _Text:
@@ -79,6 +80,8 @@ class _Text:
         return "\n".join(lines)
 
     def _excerpt(self, span: Span, label: str, tint: str) -> list[str]:
+        if not span.file.text:
+            return [f" --> {_where(span)}"]
         line, column = span.file.position(span.start)
         end_line, end_column = span.file.position(span.end)
         text = span.file.line(line)
@@ -102,6 +105,8 @@ class _Text:
 
 
 def _where(span: Span) -> str:
+    if not span.file.text:
+        return span.file.path
     line, column = span.file.position(span.start)
     return f"{span.file.path}:{line}:{column}"
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from featdsl.diagnostics import Diagnostics
+from featdsl.diagnostics import Diagnostics, Note
 from featdsl.source_file import SourceFile, Span
 from featdsl.syntax import parse, tree
 
-LARGEST_FILE_BYTES = 16 << 20
+LARGEST_FILE_BYTES = 2 << 20
 LARGEST_VOCAB_BYTES = 256 << 20
 
 Reader = Callable[[str], bytes]
@@ -125,17 +125,24 @@ class Loader:
         try:
             return data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            before = data[data.rfind(b"\n", 0, error.start) + 1 : error.start]
-            column = len(before.decode(errors="replace")) + 1
-            byte = data[error.start]
-            self.diagnostics.error(
-                "E0703",
-                f"the file is not UTF-8 (line {line}, column {column}, byte 0x{byte:02x}): `{path}`",
-                span,
-                help="save the file as UTF-8",
-            )
+            self._not_utf8(path, span, data, error.start)
             return None
+
+    def _not_utf8(self, path: str, span: Span, data: bytes, start: int) -> None:
+        """Reports a byte that is no UTF-8: in the file that is named at its place, in others where they are named."""
+        shown = SourceFile(path, data.decode(errors="replace").removeprefix("\ufeff"))
+        offset = len(data[:start].decode().removeprefix("\ufeff"))
+        place = Span(shown, offset, offset + 1)
+        line, column = shown.position(offset)
+        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        named = span.file.path == path
+        self.diagnostics.error(
+            "E0703",
+            f"the file is not UTF-8 (line {line}, column {column}, byte 0x{data[start]:02x}): `{path}`",
+            place if named else span,
+            notes=() if named else (Note("the byte is here", place),),
+            help="save the file as UTF-8; it is UTF-16 now" if wide else "save the file as UTF-8",
+        )
 
     def _nearby(self, path: str) -> str:
         from featdsl.spelling import closest

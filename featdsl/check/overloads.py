@@ -126,8 +126,22 @@ def _match(binding: Binding, constants: dict[str, Any], way: str) -> Match | Non
         peeled.append(peel)
     if way != "whole" and not any(peeled):
         return None
+    if any(peeled) and _keeps_a_list(binding, peeled):
+        return None
     known = {name: _something(bindings.get(name, NULL)) for name in ("S", "T")}
     return Match(binding, tuple(peeled), known, constants)
+
+
+def _keeps_a_list(binding: Binding, peeled: list[bool]) -> bool:
+    """Whether a list would stand whole beside each element of another, though it could go along with it:
+    the branches of an `if` whose condition is a list."""
+    patterns = [parameter.pattern for parameter, _ in binding.values]
+    if any(inner.name == "T" for pattern in patterns for inner in pattern.arguments):
+        return False
+    return any(
+        pattern.name == "T" and not peel and isinstance(given.value, Typed) and given.value.type.is_listlike
+        for (_, given), pattern, peel in zip(binding.values, patterns, peeled, strict=True)
+    )
 
 
 def _something(bound: Type) -> Type:

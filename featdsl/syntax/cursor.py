@@ -229,6 +229,8 @@ class Cursor:
                 break
             depth += (self.kind == "{") - (self.kind == "}")
             self.index += 1
+        if self.tokens[start].kind == "name":
+            self.broken_names.add(self.tokens[start].text)
         self._remember_names(start)
 
     def _remember_names(self, start: int) -> None:

@@ -239,9 +239,11 @@ class _Parser:
     def _block(self, item: Callable[[], T], help: str = "", owner: str = "") -> tuple[T, ...]:
         """`{ item item … }`. A faulty item is skipped, and `owner` then counts as incomplete."""
         cursor = self.cursor
-        if cursor.kind != "{":
-            raise cursor.unexpected("`{`", help)
-        opening = cursor.advance()
+        opening = cursor.accept("{")
+        if opening is None:
+            fault = cursor.unexpected("`{`", help)
+            if not cursor.at_item():
+                raise fault
         items: list[T] = []
         commas = 0
         while cursor.kind not in ("}", "end") and not cursor.at_declaration():
@@ -257,7 +259,10 @@ class _Parser:
                     cursor.unexpected("the next field", "fields stand after one another, without commas")
                 commas += 1
                 cursor.advance()
-        cursor.close(opening)
+        if opening is None:
+            cursor.accept("}")
+        else:
+            cursor.close(opening)
         return tuple(items)
 
     def _source_field(self) -> Field | Sequence:

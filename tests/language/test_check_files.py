@@ -48,14 +48,26 @@ def test_missing_file(tmp_path: Path) -> None:
         ("nul\0", None, "E0702", "the file cannot be read (embedded null byte): `nul\0`"),
         ("a.feat", b"# \xc3\xa4\nlet x\xff = 1", "E0703",
          "the file is not UTF-8 (line 2, column 6, byte 0xff): `a.feat`"),
-        ("a.feat", b"#" * ((16 << 20) + 1), "E0708", "the file is larger than 16 MB: `a.feat`"),
+        ("a.feat", b"#" * ((2 << 20) + 1), "E0708", "the file is larger than 2 MB: `a.feat`"),
     ],
 )  # fmt: skip
 def test_unreadable(tmp_path: Path, name: str, content: bytes | None, code: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert [s[:4] for s in said(tmp_path / name)] == [(code, name, 1, message)]
+    line = 2 if code == "E0703" else 1
+    assert [s[:4] for s in said(tmp_path / name)] == [(code, name, line, message)]
+
+
+def test_a_byte_that_is_no_utf8_in_an_import(tmp_path: Path) -> None:
+    path = write(tmp_path, a__feat='import "b.feat"\nfeature x = 1\n', b__feat=b"\xef\xbb\xbfnamespace b\nlet \xe9 = 1")
+    (found,) = check(str(path)).diagnostics
+    assert (found.code, found.span.file.position(found.span.start)) == ("E0703", (1, 8))
+    (note,) = found.notes
+    assert note.span is not None
+    assert (note.span.file.path, note.span.file.position(note.span.start)) == (str(tmp_path / "b.feat"), (2, 5))
+    (utf16,) = check(str(write(tmp_path, c__feat="let x = 1".encode("utf-16")))).diagnostics
+    assert (utf16.help, utf16.span.start) == ("save the file as UTF-8; it is UTF-16 now", 0)
 
 
 def test_an_import_that_is_missing_is_one_mistake(tmp_path: Path) -> None:
