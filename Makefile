@@ -32,7 +32,7 @@ format: setup
 	@.venv/bin/clang-format -i $$(git ls-files 'engine/*.h' 'engine/*.cc')
 
 sanitize: setup
-	@bash engine/tests/sanitize.sh
+	@PATH="$$PWD/.venv/bin:$$PATH" bash engine/tests/sanitize.sh
 
 soak: setup
 	@HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest tests -m ""

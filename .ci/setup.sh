@@ -66,10 +66,25 @@ if [ "$(cat $stamp 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" >$stamp
 fi
 
+# The tree itself is what Python imports, and the engine is built into it; `pip install .` makes a package of both.
+site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+echo "$PWD" >"$site/featdsl-tree.pth"
+cat >.venv/bin/feat <<EOF
+#!$PWD/.venv/bin/python
+import sys
+
+from featdsl.cli.main import main
+
+sys.exit(main())
+EOF
+chmod +x .venv/bin/feat
+
 stamp=.venv/.engine
-wanted=$(cat pyproject.toml CMakeLists.txt $(git ls-files 'engine/*.h' 'engine/*.cc' 'engine/CMakeLists.txt') 2>/dev/null | sha256sum)
+wanted=$(cat CMakeLists.txt engine/*.h engine/*.cc engine/*/*.h engine/*/*.cc engine/CMakeLists.txt | sha256sum)
 if [ "$(cat $stamp 2>/dev/null)" != "$wanted" ] || ! .venv/bin/python -c 'import engine._engine' 2>/dev/null; then
-  say "building the engine (C++20)"
-  PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+  say "building the engine (C++20, about a minute)"
+  log=$(mktemp)
+  PATH="$PWD/.venv/bin:$PATH" bash engine/dev_build.sh >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  rm -f "$log"
   echo "$wanted" >$stamp
 fi
