@@ -166,7 +166,7 @@ class SchemaChecker:
         if per_element:
             assert key.alignment is not None
             alignment = replace(key.alignment, keeps_null=True)
-        self._members(members, self._sources[name], self._spans(declared), alignment)
+        self._members(members, self._sources[name], self._spans(rows_of), alignment)
         self.roots[name] = members
 
     def _origin(self, declared: tree.SourceAlias) -> Source | None:
@@ -191,12 +191,10 @@ class SchemaChecker:
         members = self.roots.get(name)
         return members.broken if isinstance(members, Members) else set()
 
-    def _spans(self, declared: tree.Source | tree.SourceAlias) -> dict[tuple[str, ...], Span]:
-        """The place of each field, of the source whose rows they are."""
-        while isinstance(declared, tree.SourceAlias):
-            origin = self._names.declared[declared.origin.name]
-            assert isinstance(origin, (tree.Source, tree.SourceAlias))
-            declared = origin
+    def _spans(self, name: str) -> dict[tuple[str, ...], Span]:
+        """The place of each field of the source that is no alias."""
+        declared = self._names.declared[name]
+        assert isinstance(declared, tree.Source)
         spans: dict[tuple[str, ...], Span] = {}
         for one in declared.fields:
             spans.setdefault((one.name.name,), one.name.span)

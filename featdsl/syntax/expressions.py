@@ -4,7 +4,6 @@ calls and `.`."""
 
 from __future__ import annotations
 
-from featdsl.source_file import Span
 from featdsl.syntax.cursor import Cursor, SyntaxFault
 from featdsl.syntax.lexer import INT64_MAX, KEYWORDS, Token
 from featdsl.syntax.tree import (
@@ -46,11 +45,12 @@ class ExpressionParser:
 
     def expression(self) -> Expr:
         """A whole expression: `if … |> f(…) |> g`."""
+        begin = self.cursor.token.start
         left = self._conditional()
         while self.cursor.accept("|>"):
             if self.cursor.kind != "name":
                 raise self.cursor.unexpected("an operator after `|>`", "write `x |> f` or `x |> f(argument)`")
-            right = self._call(self._identifier(), left)
+            right = self._call(self._identifier(), left, begin)
             left = right
             if self.cursor.kind in _BINDING:
                 self.cursor.diagnostics.error(
@@ -85,6 +85,7 @@ class ExpressionParser:
 
     def _binary(self, lowest: int) -> Expr:
         cursor = self.cursor
+        begin = cursor.token.start  # a bracket there is not in the span of what it holds
         left = self._prefix(lowest)
         while (binding := _BINDING.get(cursor.kind, 0)) >= lowest:
             symbol = cursor.advance()
@@ -92,8 +93,7 @@ class ExpressionParser:
             # `**` is right to left, and its right side may be negative: 2 ** -1
             right = self._binary(_NEGATE if binding == _POWER else binding + 1)
             self._leave()
-            span = Span(cursor.file, left.span.start, right.span.end)
-            node = Binary(symbol.kind, left, right, cursor.span(symbol), span)
+            node = Binary(symbol.kind, left, right, cursor.span(symbol), cursor.span_from(begin))
             left = self._sized(node, left, right, at=symbol)
             if binding == _COMPARE and _BINDING.get(cursor.kind) == _COMPARE:
                 cursor.diagnostics.error(
@@ -161,7 +161,7 @@ class ExpressionParser:
         if token.kind == "name" and not (token.first and cursor.peek().kind in (":", "=")):
             identifier = self._identifier()
             if cursor.kind == "(":
-                return self._call(identifier, None)
+                return self._call(identifier, None, token.start)
             return Name(identifier.name, span)
         if token.kind == "now" or (token.kind in _ROOTS and cursor.peek().kind == "."):
             cursor.advance()
@@ -193,16 +193,14 @@ class ExpressionParser:
         token = self.cursor.advance()
         return Identifier(token.text, self.cursor.span(token))
 
-    def _call(self, function: Identifier, piped: Expr | None) -> Call:
+    def _call(self, function: Identifier, piped: Expr | None, begin: int) -> Call:
         arguments: tuple[Argument, ...] = ()
-        start = function.span.start
         at = self.cursor.token
         if piped is not None:
             arguments = (Argument(piped, piped=True),)
-            start = piped.span.start
         if self.cursor.kind == "(":
             arguments += self._arguments()
-        node = Call(function, arguments, self.cursor.span_from(start))
+        node = Call(function, arguments, self.cursor.span_from(begin))
         self._sized(node, *(a.value for a in arguments), at=at)
         return node
 

@@ -151,10 +151,118 @@ def test_declarations_with_line_breaks_anywhere() -> None:
         ("let movieAge = 1", [("E0111", 1, 5, "a name is not in snake_case: `movieAge`")]),
         ("model m { x: int64 = 1 score = 1 score = 2 }", [("E0112", 1, 34, "`score` stands twice in a model")]),
         ("x = 3", [("E0101", 1, 1, "expected a declaration, found `x`")]),
+        ("let a = 1 ^ 2", [("E0102", 1, 11, "unexpected character `^`")]),
+        ("let a = x ≤ 2", [("E0102", 1, 11, "unexpected character `≤`")]),
+        ("let a = （1 + 2)", [("E0102", 1, 9, "unexpected character `（`")]),
+        ("let a = “x”", [("E0102", 1, 9, "text stands in double quotes")]),
+        ("let a = $x + 1", [("E0102", 1, 9, "unexpected character `$`")]),
+        ("let\u200b a = 1", [("E0102", 1, 4, "unexpected character `U+200B`")]),
+        ("let a = 1;\nlet b = 2;\nlet c = 3;", [("E0102", 1, 10, "unexpected character `;`")]),
+        ("feature 1f = 1", [("E0105", 1, 9, "not a number")]),
+        ("source p of user { a: int32 = 0, b: int32 = 0, }", [("E0101", 1, 32, "expected the next field, found `,`")]),
+        ("source p of user { a: int32 =\n b: int32 = 0 }", [("E0101", 2, 2, "expected an expression, found `b`")]),
+        ("source p of user\n a: int32 = 0\n}\nlet b = p.a", [("E0101", 2, 2, "expected `{`, found `a`")]),
+        ("let a = p.feature", [("E0107", 1, 11, "a reserved word cannot be a name after `.`: `feature`")]),
+        ("let a = p.\nfeature b = 1", [("E0101", 2, 1, "expected a name after `.`, found `feature`")]),
+        ("let a = 1\nmodel m { x: float32 = }", [("E0101", 2, 24, "expected an expression, found `}`")]),
     ],
 )  # fmt: skip
 def test_one_mistake_is_one_error_in_its_place(text: str, wanted: list) -> None:
     assert faults(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "kind"),
+    [
+        ("featuer x = 1", "feature", t.Feature),
+        ("let a = b\nsorce p of user { n: int32 = 0 }", "source", t.Source),
+        ("Entity user: int64 per request", "entity", t.Entity),
+        ("let a = 1\nrequst { at: timestamp = now }", "request", t.Request),
+        ("let a = 1\nconst b = 2", "let", t.Let),
+        ("let a = 1\nfunction f(x) = x", "def", t.Def),
+        ('let a = 1\ninclude "b.feat"', "import", t.Import),
+    ],
+)
+def test_a_misspelled_keyword_is_read_as_meant(text: str, word: str, kind: type) -> None:
+    file, found = parsed(text + "\nlet last = 1")
+    assert [(d["code"], d["help"]) for d in found] == [("E0101", f"did you mean `{word}`?")]
+    assert type(file.declarations[-2]) is kind
+    assert isinstance(file.declarations[-1], t.Let)
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("lable y: float32", "did you mean `label`?"),
+        ("outputs y: float32", "did you mean `output`?"),
+        ("input y: float32 = 2", "leave `input` out"),
+        ("scor = output.y", "did you mean `score`?"),
+        ("label y: float32 = 1", "a label has no value: it comes from the sample log"),
+    ],
+)
+def test_a_misspelled_item_of_a_model(text: str, help: str) -> None:
+    _, found = parsed(f"model m {{\n  x: float32 = 1\n  {text}\n  z: int64 = 2\n}}")
+    assert [(d["code"], d["line"], d["help"]) for d in found] == [("E0101", 3, help)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "help"),
+    [
+        ("a = b", "write `==` to compare"),
+        ("a === b", "write `==`"),
+        ("a <> b", "write `!=`"),
+        ("a is null", "write `is_null(x)`"),
+        ("a is not null", "write `not is_null(x)`"),
+        ("a if b else c", "a condition is written `if a then b else c`"),
+        ("a ? b : c", "a condition is written `if a then b else c`"),
+        ("a ?: b", "write `a ?? b` to replace null"),
+        ("if a then b elif c then d else e", "write `else if`"),
+        ("case when a then b end", "a condition is written `if a then b else c`"),
+        ("a[0]", "an element is `at(list, 0)`; positions count from 0"),
+        ('a["k"]', "the value of a key is `get(map, key)`"),
+        ("a.b()", "an operator stands first, or after `|>`: `b(x)`, `x |> b`"),
+        ("f(a)(b)", "only a name can be called: `f(x)`"),
+        ("a not in b", "write `not (x in list)`"),
+        ("a between 1 and 2", "write `low <= x and x <= high`"),
+        ("a contains b", "an operator is called: `contains(a, b)`"),
+        ("1 // no comment", "`//` divides; a comment begins with `#`"),
+        ("1 /* no */", "a comment begins with `#`"),
+        ("+1", "leave the `+` out"),
+        (".5", "write `0.5`"),
+        ("1,000", "digits are grouped with `_`: `1_000`"),
+        ("0x1F", "write numbers in decimal, as `1_000`"),
+        ("10L", "write `10`: a number has no suffix"),
+        ('f"{a}"', "join texts with `concat(a, b)`"),
+        ("{a: 1}", "there is no literal for a map; a list is written `[1, 2]`"),
+        ("hash(a, buckets = 3)", "a named argument is written `buckets: …`, a comparison `buckets == …`"),
+        ("hash(a 3)", "put a `,` between the two"),
+        ("1 + 2)", "leave it out: no `(` is open here"),
+        ("(1, 2)", "a list is written `[a, b]`"),
+        ("a->b", "a field is written `source.field`"),
+        ("request", "name a field of it: `request.…`"),
+    ],
+)
+def test_advice_on_what_other_languages_write(expression: str, help: str) -> None:
+    _, found = parsed(f"feature x = {expression}\nfeature y = 1")
+    assert [d["help"] for d in found] == [help]
+
+
+def test_an_argument_may_be_named_as_a_reserved_word() -> None:
+    file, found = parsed("let a = lookup(x, vocab: v)")
+    assert found == []
+    assert isinstance(file.declarations[0], t.Let)
+    assert shape(file.declarations[0].body) == "lookup(x, vocab: v)"
+
+
+def test_a_span_holds_its_brackets() -> None:
+    text = "let a = (b + 1) * (c + 2) |> f"
+    file, _ = parsed(text)
+    (let,) = file.declarations
+    assert isinstance(let, t.Let)
+    assert isinstance(let.body, t.Call)
+    product = let.body.arguments[0].value
+    assert (product.span.start, product.span.end) == (8, 25)
+    assert (let.body.span.start, let.body.span.end) == (8, len(text))
 
 
 def test_several_mistakes_are_reported_in_one_run() -> None:
