@@ -55,3 +55,15 @@ def test_an_empty_file() -> None:
     result = check("t.feat", overlay={"t.feat": ""})
     assert result.program is not None
     assert result.program.schema.namespace == "t"
+
+
+def test_the_mistakes_of_one_run_are_bounded() -> None:
+    found = codes("feature f = " + "$" * 20_000 + "\n" + "feature g = s.n ?? 1\n")
+    assert (found.count("E0102"), found.count("W0101")) == (5_000, 1)
+    warnings = "".join(f"feature w{i} = s.n ?? {i}\n" for i in range(5_100))
+    assert codes(warnings + "feature last = nope")[-1] == "E0301"
+
+
+def test_a_long_chain_of_sources() -> None:
+    chain = "".join(f"source s{i + 1} = s{i} of item\n" for i in range(3_000))
+    assert codes("source s0 = s of item\n" + chain + "feature f = s3000.n") == []
