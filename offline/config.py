@@ -20,9 +20,8 @@ FORMATS = ("parquet", "csv", "json", "table")
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds in one unit; `ns` divides by 1,000 instead."""
 
-_TOP = {"variables", "project", "sources", "samples", "store", "spark"}
-_ELSEWHERE = {"registry", "server"}
-"""Sections that other commands read."""
+_TOP = {"variables", "project", "sources", "samples", "store", "registry", "spark"}
+_STORE_URLS = "lmdb://store or redis://localhost:6379/0"
 _TABLE_KEYS = {"path", "table", "format", "options"}
 _SOURCE_KEYS = _TABLE_KEYS | {"key", "time", "time_unit", "delay", "tie_break", "columns"}
 _SAMPLES_KEYS = _TABLE_KEYS | {"keys", "time", "time_unit", "labels", "request", "candidate"}
@@ -106,6 +105,7 @@ class Config:
     sources: Mapping[str, SourceConfig]
     samples: SamplesConfig | None
     store: str | None
+    registry: str | None
     spark: Mapping[str, str]
 
 
@@ -132,7 +132,7 @@ class _Reader:
         self._variables: dict[str, str] = dict(variables)
 
     def config(self, data: dict[str, Any]) -> Config:
-        self._known("", data, _TOP | _ELSEWHERE)
+        self._known("", data, _TOP)
         for name, value in self._section("variables", data.get("variables", {})).items():
             if name not in self._variables:
                 self._variables[name] = os.environ.get(name) or self._text(f"variables.{name}", value)
@@ -141,6 +141,8 @@ class _Reader:
         sources = self._section("sources", data.get("sources", {}))
         store = self._section("store", data.get("store", {}))
         self._known("store", store, {"url"})
+        registry = self._section("registry", data.get("registry", {}))
+        self._known("registry", registry, {"url"})
         samples = data.get("samples")
         model = project.get("model")
         return Config(
@@ -149,7 +151,10 @@ class _Reader:
             model=None if model is None else self._text("project.model", model),
             sources={name: self._source(name, value) for name, value in sources.items()},
             samples=None if samples is None else self._samples(self._section("samples", samples)),
-            store=self._url("store.url", store["url"]) if "url" in store else None,
+            store=self._url("store.url", store["url"], _STORE_URLS) if "url" in store else None,
+            registry=self._url("registry.url", registry["url"], "dir://folder")
+            if "url" in registry
+            else None,
             spark=self._settings("spark", data.get("spark", {})),
         )
 
@@ -277,17 +282,14 @@ class _Reader:
             raise self._error(at, "is empty")
         return Path(os.path.normpath(self._file.parent / Path(text).expanduser()))
 
-    def _url(self, at: str, value: Any) -> str:
+    def _url(self, at: str, value: Any, examples: str) -> str:
+        """A folder's path is relative to the file."""
         scheme, separator, rest = self._text(at, value).partition("://")
         if not separator:
-            raise self._error(
-                at, f"is not a store's URL: {scheme}", "such as lmdb://store or redis://localhost:6379/0"
-            )
-        return (
-            f"lmdb://{os.path.normpath(self._file.parent / rest)}"
-            if scheme == "lmdb"
-            else f"{scheme}://{rest}"
-        )
+            raise self._error(at, f"is not a {at.removesuffix('.url')}'s URL: {scheme}", f"such as {examples}")
+        if scheme in ("lmdb", "dir"):
+            return f"{scheme}://{os.path.normpath(self._file.parent / rest)}"
+        return f"{scheme}://{rest}"
 
     def _known(self, at: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
         names = sorted(known)

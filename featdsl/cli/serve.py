@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="URL", help="where rows are: lmdb://folder, redis://host:port/0")
     parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
-    parser.add_argument("--config", metavar="FILE", help="a feat.toml: program and store")
+    parser.add_argument("--config", metavar="FILE", help="a feat.toml: program, model, store, registry")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a variable of feat.toml"
     )
@@ -112,6 +112,7 @@ def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
         if config is not None:
             program = program or str(config.program)
             store = store or config.store
+            registry = registry or config.registry
             model = model or config.model
     for option, value in (("--bundle", program), ("--store", store), ("--registry", registry)):
         if not value:

@@ -44,6 +44,9 @@ options = { sep = ";" }
 [store]
 url = "lmdb://store"
 
+[registry]
+url = "dir://registry"
+
 [spark]
 master = "local[1]"
 sql.shuffle.partitions = 8
@@ -78,6 +81,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert config.samples.table.format == "csv"
     assert config.samples.table.options == {"sep": ";"}
     assert config.store == f"lmdb://{tmp_path}/store"
+    assert config.registry == f"dir://{tmp_path}/registry"
     assert config.spark == {"master": "local[1]", "sql.shuffle.partitions": "8"}
 
 
