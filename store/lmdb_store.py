@@ -25,10 +25,13 @@ MAX_READERS = 1024
 
 _LONGEST_KEY = 511
 _FILE = "data.mdb"
+_UNWRITTEN = 1 << 20
+"""Bytes at the end of a whole file that LMDB may have reserved without writing them."""
 
 
 class LmdbStore(Store):
-    """Rows in an LMDB folder. A folder that is replaced (a fresh load) is opened again by itself."""
+    """Rows in an LMDB folder. A folder that is replaced (a fresh load) is opened again by itself; in between,
+    while there is none, the rows that were there are read on, and `ping` says so."""
 
     def __init__(self, url: str, folder: str, namespace: str, *, writable: bool = False) -> None:
         super().__init__(url, namespace)
@@ -75,20 +78,31 @@ class LmdbStore(Store):
 
     def ping(self) -> None:
         self.several([])
+        try:
+            current = self._identity == _identity(self._file)
+        except OSError as error:
+            raise self._unavailable(FileNotFoundError("its file is gone")) from error
+        if not current:
+            raise StoreUnavailable(f"the store was replaced by what is no store: {self.url}")
 
     def close(self) -> None:
         self._opened = None
         self._identity = None
 
     def _environment(self) -> lmdb.Environment:
-        """The environment of the file that is there now."""
+        """The environment of the file that is there now; for a reader, while there is none or no whole one,
+        that of the last."""
+        opened = self._opened
         try:
-            if self._opened is None or self._identity != _identity(self._file):
-                if not self._writable and not self._file.is_file():
-                    raise FileNotFoundError("the store's file is gone")
+            if opened is None or self._identity != _identity(self._file):
+                if not self._writable and self._file.stat().st_size == 0:
+                    raise FileNotFoundError("its file is empty")  # opened, it would become an empty store
                 self._identity, self._opened = _open(self._folder)
         except (OSError, lmdb.Error) as error:
+            if opened is not None and not self._writable:
+                return opened
             raise self._unavailable(error) from error
+        assert self._opened is not None
         return self._opened
 
     def _bounded_key(self, source: str, key: Key) -> bytes:
@@ -134,6 +148,10 @@ def _open_file(folder: Path) -> lmdb.Environment:
                 raise
             map_size //= 2
             continue
+        whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if (folder / _FILE).stat().st_size < whole - _UNWRITTEN:
+            environment.close()  # a copy under way: to read past the end of the file would end the process
+            raise lmdb.CorruptedError(f"its file is cut off: {folder / _FILE}")
         if not readonly:
             environment.reader_check()
         return environment

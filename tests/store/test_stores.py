@@ -131,10 +131,33 @@ def test_a_reader_follows_a_folder_that_is_replaced(tmp_path: Path) -> None:
     reader = open_store(url, "n")
     assert reader.get_many("s", [1]) == [b"old"]
     shutil.rmtree(tmp_path / "rows")
+    assert reader.get_many("s", [1]) == [b"old"], "while there is none, what was there is read on"
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        reader.get_many("s", [1])
+        reader.ping()
     run_python(write + "store.put_many('s', [(1, b'new')])")
     assert reader.get_many("s", [1]) == [b"new"]
+    reader.ping()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_a_copy_under_way_is_not_read(tmp_path: Path, share: float) -> None:
+    """Reading what the file does not have yet would end the process."""
+    url = f"lmdb://{tmp_path}/rows"
+    write = f"from store.interface import open_store\nstore = open_store({url!r}, 'n', writable=True)\n"
+    run_python(write + "store.put_many('s', ((i, b'x' * 1000) for i in range(10_000)))")
+    reader = open_store(url, "n")
+    whole = (tmp_path / "rows" / "data.mdb").read_bytes()
+    shutil.rmtree(tmp_path / "rows")
+    (tmp_path / "rows").mkdir()
+    with open(tmp_path / "rows" / "data.mdb", "wb") as copy:
+        copy.write(whole[: int(len(whole) * share)])
+        copy.flush()
+        assert reader.get_many("s", [1, 9_999]) == [b"x" * 1000] * 2
+        with pytest.raises(StoreUnavailable):
+            open_store(url, "n").get_many("s", [1, 9_999])
+        copy.write(whole[int(len(whole) * share) :])
+    assert reader.get_many("s", [1, 9_999]) == [b"x" * 1000] * 2
+    reader.ping()
 
 
 def test_a_writer_killed_half_way_leaves_no_trace(tmp_path: Path) -> None:
