@@ -22,6 +22,7 @@ from online.fetch import FetchPlan, plan_fetch
 from online.request import Call
 from online.stages import Inputs
 from online.store_link import StoreLink
+from online.unreadable import UnreadableRows
 from store.interface import Key, StoreUnavailable
 from store.read import ReadRows, SourceReader
 
@@ -82,6 +83,7 @@ class RowSource:
         self._schema = schema
         self._store = store
         self._defaults_when_down = defaults_when_down
+        self.unreadable = UnreadableRows()
 
     def plan(self, programs: StagePrograms) -> ReadPlan:
         """What to read for a program set."""
@@ -153,6 +155,7 @@ class RowSource:
             self._unless_defaults(gone)
             decoded, down = _read(reader, missing, keys.lengths), True
         statuses = np.full(len(missing), STORE_DOWN, np.uint8) if down else _STATUSES[decoded.statuses]
+        self.unreadable.note(source.name, keys.keys, statuses, list(reader.refused.values()))
         read.inputs.add(source.level.label, decoded.batch)
         key, key_type = (
             (keys.keys, list_of(source.key_type))

@@ -19,6 +19,7 @@ from featdsl.errors import InputError
 from online.client import ScorerClient
 from online.errors import CallError, Reason
 from online.proto.scorer_pb2 import ScoreRequest
+from online.unreadable import key_hash
 from store.interface import open_store
 from tests.online.shop import AT, REQUEST, WeightModel, fill, publish, serving
 from tests.services import RedisServer, redis_server
@@ -185,7 +186,9 @@ def test_a_store_that_comes_after_the_server(tmp_path: Path, registry: Path) -> 
         wait_for(lambda: health(client.address), "SERVING", 2)
 
 
-def test_rows_that_do_not_decode_read_as_missing(tmp_path: Path, registry: Path) -> None:
+def test_rows_that_do_not_decode_read_as_missing(
+    tmp_path: Path, registry: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"lmdb://{tmp_path / 'store'}"
     store = open_store(url, "shop", writable=True)
     fill(store)
@@ -199,6 +202,10 @@ def test_rows_that_do_not_decode_read_as_missing(tmp_path: Path, registry: Path)
         missing = client.score({"shopper": 2, "item": ["never"]}, REQUEST)
     assert answer.statuses == ["ok", *["unreadable"] * len(garbage)]
     assert set(answer.scores[1:]) == set(missing.scores)
+    told = [record.getMessage() for record in caplog.records if record.name == "featdsl.rows"]
+    assert told == [
+        f"source goods: 5 rows do not decode and read as missing; the hash of the last one's key: {key_hash('bad4')}"
+    ]
 
 
 def test_stopping_answers_what_is_in_flight(lmdb_url: str, registry: Path) -> None:
