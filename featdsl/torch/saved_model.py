@@ -58,7 +58,8 @@ class SavedModel:
     module: torch.nn.Module
 
     def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The outputs, float [n] each. Errors: `ValueError` for a tensor that is absent or of another type."""
+        """The outputs, float32 or float64 [n] each. Errors: `ValueError` for a tensor that is absent or of
+        another type."""
         for name, (dtype, _) in self.inputs.items():
             if name not in tensors:
                 raise ValueError(f"an input of the model is missing: {name}")
@@ -73,8 +74,7 @@ class SavedModel:
         for rows in (1, 2, 64):
             answer = self.predict(_zeros(self.inputs, rows))
             for name, tensor in answer.items():
-                if tuple(tensor.shape) != (rows,):
-                    raise ValueError(f"output {name} has shape {tuple(tensor.shape)} for {rows} rows")
+                _check_output(name, tensor, rows)
 
 
 def save_model(
@@ -192,8 +192,7 @@ def _export(
         with torch.no_grad():
             outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
         for name, tensor in outputs.items():
-            if tuple(tensor.shape) != (_EXAMPLE_ROWS,):
-                raise ValueError(f"output {name} has shape {list(tensor.shape)}, not [n]")
+            _check_output(name, tensor, _EXAMPLE_ROWS)
         program = torch.export.export(module, (), example, dynamic_shapes=dynamic, strict=False)
     except Exception as fault:  # whatever the user's own module raises
         raise InputError(
@@ -227,6 +226,15 @@ def _named_outputs(answer: Any, names: Iterable[str]) -> dict[str, torch.Tensor]
     if set(found) != set(wanted):
         raise ValueError(f"the outputs are {sorted(found)}, the program names {sorted(wanted)}")
     return {name: found[name] for name in wanted}
+
+
+def _check_output(name: str, tensor: torch.Tensor, rows: int) -> None:
+    if tuple(tensor.shape) != (rows,):
+        raise ValueError(f"output {name} has shape {list(tensor.shape)} for {rows} rows, not [{rows}]")
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"output {name} is {str(tensor.dtype).removeprefix('torch.')}, not float32 or float64"
+        )
 
 
 def _zeros(
@@ -279,4 +287,8 @@ def _swap(writing: Path, target: Path) -> None:
 
 
 def _first_line(fault: BaseException) -> str:
-    return next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+    """The first line of a fault; with the next where it only introduces that."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    if not lines:
+        return type(fault).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

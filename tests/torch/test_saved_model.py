@@ -171,7 +171,7 @@ class WrongNames(Ranker):
     ("module", "message"),
     [
         (WrongInputs, "does not fit model ranker: .*unexpected keyword argument"),
-        (WrongShape, r"output like has shape \[4, 1\], not \[n\]"),
+        (WrongShape, r"output like has shape \[4, 1\] for 4 rows, not \[4\]"),
         (WrongNames, r"the outputs are \['like'\], the program names \['like', 'watch'\]"),
     ],
 )
