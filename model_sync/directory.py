@@ -61,12 +61,15 @@ class DirectoryRegistry:
     def _head(self) -> tuple[int, int | None]:
         try:
             data = json.loads((self.root / "HEAD").read_text())
-            return int(data["epoch"]), int(data["version"])
+            epoch, version = data["epoch"], data["version"]
+            if not isinstance(epoch, int) or not isinstance(version, int) or version < 1:
+                raise ValueError("it names no version")
+            return epoch, version
         except FileNotFoundError:
             return 0, None
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
             raise RegistryError(
-                f"HEAD of the registry does not read: {self.root / 'HEAD'}: {fault!r}",
+                f"HEAD of the registry does not read: {self.root / 'HEAD'}: {_why(fault)}",
                 help="`feat rollback --to N` or the next `feat publish` writes it anew",
             ) from fault
 
@@ -97,7 +100,7 @@ class DirectoryRegistry:
         except FileNotFoundError as fault:
             raise VersionRefused(number, f"there is no {MANIFEST}") from fault
         except (OSError, ValueError, RecursionError) as fault:
-            raise VersionRefused(number, f"{MANIFEST} does not read: {fault}") from fault
+            raise VersionRefused(number, f"{MANIFEST} does not read: {_why(fault)}") from fault
         if version.number != number:
             raise VersionRefused(number, f"{MANIFEST} is of version {version.number}")
         return version
@@ -106,8 +109,6 @@ class DirectoryRegistry:
         version = self._manifest(number)
         for name, entry in version.files.items():
             path = self.path(number) / name
-            if path.parent != self.path(number):
-                raise VersionRefused(number, f"{MANIFEST} names a file outside: {name}")
             try:
                 size, digest = _digest(path)
             except OSError as fault:
@@ -247,6 +248,19 @@ def _saved_model(directory: Path) -> dict[str, Any]:
         if "/" in name or not (directory / name).is_file():
             raise InputError(f"the saved model is not whole: {directory}: {name} is missing", help=help)
     return found
+
+
+def _why(fault: Exception) -> str:
+    match fault:
+        case OSError():
+            return str(fault.strerror or fault)
+        case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError():
+            return f"it is not JSON ({fault})"
+        case KeyError():
+            return f"it does not say: {fault.args[0]}"
+        case TypeError():
+            return "it is not what a publish writes"
+    return str(fault)
 
 
 def _copy(source: Path, target: Path) -> FileEntry:

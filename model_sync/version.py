@@ -8,6 +8,9 @@ from typing import Any
 
 from featdsl.errors import InputError
 
+_LATEST_US = 253_402_300_800_000_000
+"""The end of the year 9999."""
+
 
 class RegistryError(InputError):
     """The registry itself is at fault: it is not there, or its HEAD does not read."""
@@ -71,7 +74,7 @@ class Version:
             if data["format"] != 1:
                 raise ValueError(f"unknown format: {data['format']}")
             parent = data["parent"]
-            return Version(
+            version = Version(
                 number=int(data["version"]),
                 parent=None if parent is None else int(parent),
                 model=str(data["model"]),
@@ -80,5 +83,13 @@ class Version:
                 files={str(n): FileEntry(int(f["size"]), str(f["sha256"])) for n, f in data["files"].items()},
                 metrics={str(n): float(v) for n, v in data.get("metrics", {}).items()},
             )
-        except (KeyError, TypeError, AttributeError) as fault:
-            raise ValueError(f"not a version's manifest: {fault!r}") from fault
+        except KeyError as fault:
+            raise ValueError(f"it does not say: {fault.args[0]}") from fault
+        except (TypeError, AttributeError, OverflowError) as fault:
+            raise ValueError("it is not a version's manifest") from fault
+        for name in version.files:
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise ValueError(f"it names a file outside: {name!r}")
+        if not 0 <= version.created_at_us < _LATEST_US:
+            raise ValueError(f"it was made at no time there is: {version.created_at_us}")
+        return version

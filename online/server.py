@@ -61,7 +61,7 @@ class ScoringServer:
         self._options = options
         self._models = model_server
         self.store = StoreLink(store_url, bundle.schema.namespace, options.store_timeout_s)
-        self.versions = VersionWatcher(registry_url, model.name, bundle.fingerprint, model_server)
+        self.versions = VersionWatcher(registry_url, model.name, bundle, model_server)
         rows = RowSource(bundle.schema, self.store, defaults_when_down=options.defaults_when_store_down)
         executor = Executor(
             bundle,

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compiler.bundle import Bundle
 from featdsl.errors import FeatError
 from model_sync import Registry, RegistryError, Version, VersionRefused, open_registry
 from online.errors import CallError, Reason
+from online.mismatch import mismatch
 from online.models import ModelRefused, ModelServer, ModelServerDown
 
 log = logging.getLogger("featdsl.versions")
@@ -67,14 +69,14 @@ class VersionWatcher:
         self,
         registry_url: str,
         model: str,
-        fingerprint: str,
+        bundle: Bundle,
         server: ModelServer,
         kept: int = KEPT_BESIDE_SERVING,
     ) -> None:
         """The registry may come later. Errors: `InputError` for a URL that can never be one."""
         self.model = model
         self._url = registry_url
-        self._fingerprint = fingerprint
+        self._bundle = bundle
         self._server = server
         self._kept = kept
         self._lock = threading.Lock()
@@ -165,9 +167,9 @@ class VersionWatcher:
         """Serves what HEAD names, or else stays. Returns what is wrong, if anything is."""
         registry = self._open()
         head = registry.head()
-        if head is None:
-            return "nothing is published yet"
         serving = self._serving
+        if head is None:
+            return "nothing is published yet" if serving is None else "the registry has no HEAD any more"
         if serving is not None and serving.version == head:
             return ""
         reason = self._serve(registry, head)
@@ -187,7 +189,7 @@ class VersionWatcher:
                 return reason
         before = self._serving
         with self._lock:
-            self._serving = Serving(number, self.model, self._fingerprint)
+            self._serving = Serving(number, self.model, self._bundle.fingerprint)
             order = self._residents.order
             order[:] = [*(n for n in order if n != number), number]
         was = "" if before is None else f" (before: {before.version})"
@@ -200,7 +202,7 @@ class VersionWatcher:
         if known is not None and known.stamp == stamp:
             return known.reason
         try:
-            self._check(registry.verify(number))
+            self._check(registry.verify(number), registry.path(number))
             self._server.load(number, registry.path(number))
         except (VersionRefused, ModelRefused) as refused:
             self._refused[number] = _Refusal(refused.reason, stamp)
@@ -213,14 +215,11 @@ class VersionWatcher:
             self._residents.order.append(number)
         return ""
 
-    def _check(self, version: Version) -> None:
+    def _check(self, version: Version, directory: Path) -> None:
         if version.model != self.model:
             raise ModelRefused(f"it is of another model: {version.model}")
-        if version.fingerprint != self._fingerprint:
-            raise ModelRefused(
-                "it was trained on another feature program: "
-                f"fingerprint {version.fingerprint[:12]}, the server's is {self._fingerprint[:12]}"
-            )
+        if version.fingerprint != self._bundle.fingerprint:
+            raise ModelRefused(mismatch(self._bundle, version.fingerprint, directory))
 
     def _unload_unused(self) -> None:
         with self._lock:

@@ -25,6 +25,8 @@ from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeo
 
 LOAD_TIMEOUT_S = 120.0
 _CONNECT_PAUSE_S = 0.005
+_ATTEMPTS = 3
+"""How often a call is asked whose process dies; the call itself may be what kills it."""
 
 
 @dataclass(slots=True)
@@ -38,7 +40,11 @@ class _Worker:
 
 
 class EmbeddedModelServer:
-    """A `ModelServer`: one worker process a version. `threads`: torch threads of each worker."""
+    """A `ModelServer`: one worker process a version. `threads`: torch threads of each worker.
+
+    It keeps its own copy of a version's files while that is loaded, so that a process which dies starts again
+    whatever has become of the registry's.
+    """
 
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads
@@ -49,6 +55,7 @@ class EmbeddedModelServer:
         self._nursery: subprocess.Popen[str] | None = None
         self._closed = False
         self._sockets = 0
+        self._copies = 0
 
     # --- ModelServer ---------------------------------------------------------------------------
 
@@ -56,7 +63,15 @@ class EmbeddedModelServer:
         with self._lock:
             if version in self._workers:
                 return
-        worker = self._spawn(version, directory)
+        own = self._copied(version, directory)
+        try:
+            with self._spawning:
+                worker = self._spawn(version, own)
+        except BaseException as fault:
+            shutil.rmtree(own, ignore_errors=True)
+            if isinstance(fault, OSError):
+                raise ModelRefused("its process died while the model was loaded") from fault
+            raise
         with self._lock:
             self._workers[version] = worker
 
@@ -65,26 +80,36 @@ class EmbeddedModelServer:
             worker = self._workers.pop(version, None)
         if worker is not None:
             _end(worker)
+            shutil.rmtree(worker.directory, ignore_errors=True)
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         give_up = time.monotonic() + deadline_s
         worker = self._worker(version)
         try:
-            answer, outputs = self._ask(worker, {"op": "predict"}, tensors, give_up)
+            answer, outputs = self._ask_until_one_lives(version, worker, tensors, give_up)
         except TimeoutError as fault:
             raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
-        except OSError:
-            # the worker died; a prediction changes nothing, so it is asked once more
-            worker = self._revive(version, worker)
-            try:
-                answer, outputs = self._ask(worker, {"op": "predict"}, tensors, give_up)
-            except TimeoutError as fault:
-                raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
-            except OSError as fault:
-                raise ModelServerDown(f"the process of version {version} is gone: {fault}") from fault
+        except OSError as fault:
+            raise ModelServerDown(f"the process of version {version} is gone: {fault}") from fault
         if not answer.get("ok"):
             raise ModelFailed(str(answer.get("reason", "")))
         return outputs
+
+    def _ask_until_one_lives(
+        self, version: int, worker: _Worker, tensors: Tensors, give_up: float
+    ) -> tuple[dict[str, Any], wire.Arrays]:
+        """A prediction changes nothing, so it is asked again when its process dies."""
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return self._ask(worker, {"op": "predict"}, tensors, give_up)
+            except TimeoutError:
+                raise
+            except OSError:
+                if attempts == _ATTEMPTS:
+                    raise
+                worker = self._revive(version, worker)
 
     def ping(self) -> None:
         with self._lock:
@@ -122,7 +147,7 @@ class EmbeddedModelServer:
             if worker is not dead:
                 return worker
             try:
-                fresh = self._spawn_one(version, dead.directory)
+                fresh = self._spawn(version, dead.directory)
             except ModelRefused as refused:
                 raise ModelServerDown(
                     f"version {version} does not start again: {refused.reason}"
@@ -132,12 +157,19 @@ class EmbeddedModelServer:
         _end(dead)
         return fresh
 
-    def _spawn(self, version: int, directory: Path) -> _Worker:
-        with self._spawning:
-            return self._spawn_one(version, directory)
+    def _copied(self, version: int, directory: Path) -> Path:
+        self._copies += 1
+        own = Path(self._folder) / f"{version}-{self._copies}"
+        try:
+            shutil.copytree(directory, own)
+        except OSError as fault:
+            shutil.rmtree(own, ignore_errors=True)
+            raise ModelRefused(f"its files do not read: {fault}") from fault
+        return own
 
-    def _spawn_one(self, version: int, directory: Path) -> _Worker:
-        """Forks a worker and waits until it is warm. Errors: `ModelRefused`, `ModelServerDown`."""
+    def _spawn(self, version: int, directory: Path) -> _Worker:
+        """Forks a worker and waits until it is warm. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when
+        it dies."""
         if self._closed:
             raise ModelServerDown("the model server was closed")
         self._sockets += 1
@@ -150,8 +182,6 @@ class EmbeddedModelServer:
         except TimeoutError as fault:
             _end(worker)
             raise ModelRefused(f"the model did not load in {LOAD_TIMEOUT_S:.0f} s") from fault
-        except OSError as fault:
-            raise ModelRefused("its process died while the model was loaded") from fault
         if not answer.get("ok"):
             _end(worker)
             raise ModelRefused(str(answer.get("reason", "")))
@@ -162,13 +192,14 @@ class EmbeddedModelServer:
         for _ in range(2):
             nursery = self._nursery
             if nursery is None or nursery.poll() is not None:
-                nursery = self._nursery = _start_nursery()
+                nursery = self._nursery = _start_nursery(self._folder)
             assert nursery.stdin is not None
             assert nursery.stdout is not None
             with contextlib.suppress(OSError, ValueError):
                 nursery.stdin.write(json.dumps(order) + "\n")
                 nursery.stdin.flush()
                 return int(json.loads(nursery.stdout.readline())["pid"])
+            nursery.kill()
             _stop(nursery)
         raise ModelServerDown("the process that starts models does not answer")
 
@@ -206,9 +237,9 @@ class EmbeddedModelServer:
                 time.sleep(_CONNECT_PAUSE_S)
 
 
-def _start_nursery() -> subprocess.Popen[str]:
+def _start_nursery(folder: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "online.model_server.nursery"],
+        [sys.executable, "-m", "online.model_server.nursery", folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

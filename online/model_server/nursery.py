@@ -1,8 +1,8 @@
-"""The process that workers are forked from: `python -m online.model_server.nursery`.
+"""The process that workers are forked from: `python -m online.model_server.nursery FOLDER`.
 
 It reads orders from its standard input, a JSON line each ({"version", "directory", "socket", "threads"}),
 forks a worker, and answers with a line {"pid"}. When its input ends, as the server stopped or was killed,
-it ends, and its workers with it.
+it ends, and its workers with it, and FOLDER (sockets, copies of models) is removed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ctypes
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -44,6 +45,7 @@ def main() -> int:
             _become_worker(order)
         answers.write(json.dumps({"pid": pid}) + "\n")
         answers.flush()
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
     return 0
 
 

@@ -39,7 +39,7 @@ def _load(directory: str) -> tuple[SavedModel | None, str]:
         model = load_model(directory)
         model.warm()
     except InputError as fault:
-        return None, fault.message
+        return None, fault.message.replace(f": {directory}", "")
     except Exception as fault:  # whatever a graph that is not ours may raise
         traceback.print_exc(file=sys.stderr)
         return None, f"the model does not run: {type(fault).__name__}: {fault}"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiler.bundle import Bundle, build
+from compiler.bundle import Bundle, build, write_bundle
 from model_sync import open_registry
 from online.client import ScorerClient
 from online.models import ModelRefused, Tensors
@@ -92,15 +92,25 @@ class WeightModel:
         pass
 
 
-def publish(registry: Path, folder: Path, weight: object, fingerprint: str | None = None) -> int:
+def publish(
+    registry: Path,
+    folder: Path,
+    weight: object,
+    fingerprint: str | None = None,
+    program: Bundle | None = None,
+) -> int:
     """Publishes a version of `WeightModel`; returns its number."""
     made = folder / f"model-{weight}"
     made.mkdir(parents=True, exist_ok=True)
     (made / "weight.txt").write_text(f"{weight}")
+    files = ["weight.txt"]
+    if program is not None:
+        write_bundle(program, made / "bundle.featb")
+        files.append("bundle.featb")
     description = {
         "model": "ranker",
         "fingerprint": bundle().fingerprint if fingerprint is None else fingerprint,
-        "files": {"weight.txt": hashlib.sha256((made / "weight.txt").read_bytes()).hexdigest()},
+        "files": {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in files},
     }
     (made / "model.json").write_text(json.dumps(description))
     return open_registry(f"dir://{registry}", create=True).publish(made, now_us=AT).number

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from compiler.bundle import Bundle, build
 from model_sync import Version, open_registry
 from online.errors import CallError, Reason
 from online.versions import VersionWatcher, before
-from tests.online.shop import WeightModel, bundle, publish
+from tests.online.shop import PROGRAM, WeightModel, bundle, publish
 
 
 class Setting:
@@ -20,12 +21,10 @@ class Setting:
         self.folder = folder
         self.registry = folder / "registry"
         self.models = WeightModel()
-        self.watcher = VersionWatcher(
-            f"dir://{self.registry}", "ranker", bundle().fingerprint, self.models, kept=1
-        )
+        self.watcher = VersionWatcher(f"dir://{self.registry}", "ranker", bundle(), self.models, kept=1)
 
-    def publish(self, weight: object, fingerprint: str | None = None) -> int:
-        return publish(self.registry, self.folder / "models", weight, fingerprint)
+    def publish(self, weight: object, fingerprint: str | None = None, program: Bundle | None = None) -> int:
+        return publish(self.registry, self.folder / "models", weight, fingerprint, program)
 
     def rollback(self, to: int) -> None:
         open_registry(f"dir://{self.registry}").rollback(to)
@@ -121,6 +120,30 @@ def test_another_program_or_model_is_refused(setting: Setting) -> None:
     assert setting.serving() == 1
     assert "another feature program" in setting.watcher.problem
     assert "abababababab" in setting.watcher.states()[1].reason
+
+
+def test_what_another_program_does_differently_is_told(setting: Setting, tmp_path: Path) -> None:
+    text = PROGRAM.read_text().replace(
+        "profile.visits\n", "profile.visits + 1\nfeature more = profile.visits\n"
+    )
+    text = text.replace("feature boost         = candidate.boost\n", "")
+    (tmp_path / "other.feat").write_text(text)
+    other = build(tmp_path / "other.feat")
+    setting.publish(1.0)
+    assert setting.serving() == 1
+    setting.publish(2.0, other.fingerprint, other)
+    assert setting.serving() == 1
+    reason = setting.watcher.states()[1].reason
+    assert reason.endswith("; changed: n_visits; added: more; removed: boost")
+    assert open_registry(f"dir://{setting.registry}").versions()[1].refusal == reason
+
+
+def test_a_head_that_is_gone_changes_nothing(setting: Setting) -> None:
+    setting.publish(1.0)
+    setting.serving()
+    (setting.registry / "HEAD").unlink()
+    assert setting.serving() == 1
+    assert setting.watcher.problem == "the registry has no HEAD any more"
 
 
 def test_a_server_that_starts_on_a_refused_head_serves_the_version_before(setting: Setting) -> None:
