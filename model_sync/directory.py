@@ -66,6 +66,8 @@ class DirectoryRegistry:
                 raise ValueError("it names no version")
             return epoch, version
         except FileNotFoundError:
+            if not self.root.is_dir():
+                raise RegistryError(f"there is no registry: {self.root}") from None
             return 0, None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
             raise RegistryError(
@@ -104,6 +106,13 @@ class DirectoryRegistry:
         if version.number != number:
             raise VersionRefused(number, f"{MANIFEST} is of version {version.number}")
         return version
+
+    def identity(self, number: int) -> str:
+        try:
+            self._manifest(number)
+            return hashlib.sha256((self.path(number) / MANIFEST).read_bytes()).hexdigest()
+        except (VersionRefused, OSError):
+            return ""
 
     def verify(self, number: int) -> Version:
         version = self._manifest(number)
@@ -158,7 +167,7 @@ class DirectoryRegistry:
         """Renames the written folder to the next free number; another publisher may be faster."""
         writing.chmod(0o755)
         while True:
-            number = max(self.numbers(), default=0) + 1
+            number = max([*self.numbers(), version.parent or 0]) + 1
             numbered = replace(version, number=number)
             _write(writing / MANIFEST, json.dumps(numbered.to_json(), indent=1).encode())
             _sync(writing)

@@ -24,6 +24,10 @@ class Registry(Protocol):
     def path(self, number: int) -> Path:
         """The folder of a version's files."""
 
+    def identity(self, number: int) -> str:
+        """Tells two versions apart that were published under one number, in a registry that was removed and
+        made anew; "" while the version's manifest does not read."""
+
     def verify(self, number: int) -> Version:
         """Reads every byte of a version against its manifest. Errors: `VersionRefused`."""
 

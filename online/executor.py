@@ -110,20 +110,23 @@ class Executor:
             computed = self._scoring.compute(read.inputs)
             tensors = {tensor.name: computed.tensor(tensor.name) for tensor in self._model.inputs}
         with budget.stage("model"):
-            outputs = self._predict(serving.version, tensors, size, budget)
+            outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):
             keep, scores = self._after(computed, read.inputs, outputs)
         return Scored(scores, keep, read.statuses[call.item_rows], read.request_status, outputs)
 
     def _predict(
-        self, version: int, tensors: Mapping[str, npt.NDArray[Any]], size: int, budget: Budget
+        self, serving: Serving, tensors: Mapping[str, npt.NDArray[Any]], size: int, budget: Budget
     ) -> dict[str, npt.NDArray[Any]]:
+        version = serving.version
         try:
-            given = self._server.predict(version, tensors, budget.left())
+            given = self._server.predict(serving.handle, tensors, budget.left())
         except ModelTimeout as fault:
             raise deadline_exceeded("model") from fault
         except ModelServerDown as fault:
-            raise CallError(Reason.MODEL_SERVER_DOWN, f"the model server does not answer: {fault}") from fault
+            raise CallError(
+                Reason.MODEL_SERVER_DOWN, f"the model server does not answer, version {version}: {fault}"
+            ) from fault
         except ModelFailed as fault:
             raise CallError(
                 Reason.MODEL_FAILED,

@@ -32,7 +32,7 @@ class ModelFailed(Exception):
 
 
 class ModelServer(Protocol):
-    """Runs versions of one model. Safe to share among threads."""
+    """Runs versions of one model, each known by a number of the caller's. Safe to share among threads."""
 
     def load(self, version: int, directory: Path) -> None:
         """Loads a version (a folder whose files were verified) and warms it, apart from serving: calls of

@@ -27,11 +27,18 @@ KEPT_BESIDE_SERVING = 2
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The version that a call uses from its start to its end."""
+    """The version that a call uses from its start to its end. `handle` is what the model server knows it by:
+    its number, unless another version of that number is loaded. `identity`: see `Registry.identity`."""
 
     version: int
     model: str
     fingerprint: str
+    handle: int
+    identity: str
+
+    def is_still(self, number: int, identity: str) -> bool:
+        """Whether this is the registry's version `number`; one whose manifest is gone is taken for it."""
+        return self.version == number and identity in ("", self.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,9 @@ class _Refusal:
 
 @dataclass(slots=True)
 class _Residents:
-    """Versions that are loaded, the one used last at the end, and how many calls hold each."""
+    """Versions that are loaded, the one used last at the end, and how many calls hold each (by handle)."""
 
-    order: list[int] = field(default_factory=list)
+    order: list[Serving] = field(default_factory=list)
     pins: Counter[int] = field(default_factory=Counter)
 
 
@@ -104,12 +111,12 @@ class VersionWatcher:
                     help="publish one with `feat publish`",
                     metadata={"model": self.model},
                 )
-            self._residents.pins[serving.version] += 1
+            self._residents.pins[serving.handle] += 1
         try:
             yield serving
         finally:
             with self._lock:
-                self._residents.pins[serving.version] -= 1
+                self._residents.pins[serving.handle] -= 1
 
     def start(self) -> None:
         """Looks once, then goes on in a thread of its own."""
@@ -140,7 +147,7 @@ class VersionWatcher:
         """Every version of the registry. Errors: `FeatError` or `OSError` when it cannot be read."""
         serving = self._serving
         with self._lock:
-            resident = set(self._residents.order)
+            resident = {one.version for one in self._residents.order}
         states = []
         for info in self._open().versions():
             refusal = self._refused.get(info.number)
@@ -170,7 +177,7 @@ class VersionWatcher:
         serving = self._serving
         if head is None:
             return "nothing is published yet" if serving is None else "the registry has no HEAD any more"
-        if serving is not None and serving.version == head:
+        if serving is not None and serving.is_still(head, registry.identity(head)):
             return ""
         reason = self._serve(registry, head)
         if not reason:
@@ -183,27 +190,35 @@ class VersionWatcher:
 
     def _serve(self, registry: Registry, number: int) -> str:
         """Makes a version serve. Returns why it is refused, or ""."""
-        if number not in self._residents.order:
-            reason = self._load(registry, number)
+        identity = registry.identity(number)
+        loaded = next((one for one in self._residents.order if one.is_still(number, identity)), None)
+        if loaded is None:
+            loaded = Serving(number, self.model, self._bundle.fingerprint, self._handle(number), identity)
+            reason = self._load(registry, loaded)
             if reason:
                 return reason
         before = self._serving
         with self._lock:
-            self._serving = Serving(number, self.model, self._bundle.fingerprint)
+            self._serving = loaded
             order = self._residents.order
-            order[:] = [*(n for n in order if n != number), number]
+            order[:] = [*(one for one in order if one is not loaded), loaded]
         was = "" if before is None else f" (before: {before.version})"
         log.info("model %s: version %d serves%s", self.model, number, was)
         return ""
 
-    def _load(self, registry: Registry, number: int) -> str:
+    def _handle(self, number: int) -> int:
+        taken = {one.handle for one in self._residents.order}
+        return number if number not in taken else min(0, *taken) - 1
+
+    def _load(self, registry: Registry, version: Serving) -> str:
+        number = version.version
         stamp = stamp_of(registry.path(number))
         known = self._refused.get(number)
         if known is not None and known.stamp == stamp:
             return known.reason
         try:
             self._check(registry.verify(number), registry.path(number))
-            self._server.load(number, registry.path(number))
+            self._server.load(version.handle, registry.path(number))
         except (VersionRefused, ModelRefused) as refused:
             self._refused[number] = _Refusal(refused.reason, stamp)
             registry.refuse(number, refused.reason)
@@ -212,7 +227,7 @@ class VersionWatcher:
         self._refused.pop(number, None)
         registry.accept(number)
         with self._lock:
-            self._residents.order.append(number)
+            self._residents.order.append(version)
         return ""
 
     def _check(self, version: Version, directory: Path) -> None:
@@ -225,16 +240,16 @@ class VersionWatcher:
         with self._lock:
             order = self._residents.order
             old = order[: max(0, len(order) - 1 - self._kept)]
-            gone = [number for number in old if not self._residents.pins[number]]
-            order[:] = [number for number in order if number not in gone]
-            for number in gone:
-                del self._residents.pins[number]
-        for number in gone:
+            gone = [one for one in old if not self._residents.pins[one.handle]]
+            order[:] = [one for one in order if one not in gone]
+            for one in gone:
+                del self._residents.pins[one.handle]
+        for one in gone:
             try:
-                self._server.unload(number)
-                log.info("model %s: version %d is unloaded", self.model, number)
+                self._server.unload(one.handle)
+                log.info("model %s: version %d is unloaded", self.model, one.version)
             except ModelServerDown as down:
-                log.warning("model %s: version %d is not unloaded: %s", self.model, number, down)
+                log.warning("model %s: version %d is not unloaded: %s", self.model, one.version, down)
 
 
 def _opened(url: str) -> Registry | None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model_sync import Version
 
 SUMMARY = "Lists the published versions: which one is served, and why one is refused."
 
@@ -16,11 +20,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 1 when `--verify` finds a version that is not whole."""
-    from model_sync import Version, VersionRefused, open_registry
+    """Exit code 1 when `--verify` finds a version that is not whole, or HEAD does not read; what is there is
+    listed all the same."""
+    from model_sync import RegistryError, VersionRefused, open_registry
 
     registry = open_registry(args.registry)
-    head = registry.head()
+    unreadable: RegistryError | None = None
+    try:
+        head = registry.head()
+    except RegistryError as fault:
+        head, unreadable = None, fault
     faulty = 0
     rows: list[tuple[Version, str]] = []
     for version in registry.versions():
@@ -37,20 +46,36 @@ def run(args: argparse.Namespace) -> int:
 
         listed = [{**v.to_json(), "head": v.number == head, "refusal": reason} for v, reason in rows]
         print(json.dumps({"head": head, "versions": listed}))
-        return 1 if faulty else 0
-    if not rows:
+    elif not rows:
         print("no version is published yet")
-        return 0
-    print(f"{'':2}{'version':>7}  {'parent':>6}  {'created (UTC)':19}  {'kB':>9}  {'program':12}  model")
-    for version, reason in rows:
-        made = datetime.fromtimestamp(version.created_at_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        mark = "->" if version.number == head else "  "
-        parent = "-" if version.parent is None else str(version.parent)
-        metrics = " ".join(f"{name}={value:.4g}" for name, value in version.metrics.items())
-        print(
-            f"{mark}{version.number:>7}  {parent:>6}  {made:19}  {version.size / 1000:>9,.0f}  "
-            f"{version.fingerprint[:12]:12}  {version.model}  {metrics}".rstrip()
-        )
-        if reason:
-            print(f"{'':11}refused: {reason}")
+    else:
+        print(f"{'':2}{'version':>7}  {'parent':>6}  {'created (UTC)':19}  {'kB':>9}  {'program':12}  model")
+        for version, reason in rows:
+            print(_line(version, version.number == head))
+            if reason:
+                print(f"{'':11}refused: {reason}")
+        if head is not None and head not in [version.number for version, _ in rows]:
+            print(f"->{head:>7}  HEAD names this version, which is not there")
+    if unreadable is not None:
+        raise unreadable
     return 1 if faulty else 0
+
+
+def _line(version: Version, is_head: bool) -> str:
+    mark = "->" if is_head else "  "
+    if not version.files:  # its manifest does not read
+        return f"{mark}{version.number:>7}"
+    parent = "-" if version.parent is None else str(version.parent)
+    made = datetime.fromtimestamp(version.created_at_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    metrics = " ".join(f"{name}={_shown(value)}" for name, value in version.metrics.items())
+    return (
+        f"{mark}{version.number:>7}  {parent:>6}  {made:19}  {version.size / 1000:>9,.0f}  "
+        f"{version.fingerprint[:12]:12}  {version.model}  {metrics}".rstrip()
+    )
+
+
+def _shown(value: float) -> str:
+    """A whole number as one; else with four digits after the point, or where that says little as 1.5e-07."""
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 else f"{value:.4g}"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import select
 import shutil
 import signal
 import socket
@@ -29,11 +30,34 @@ _ATTEMPTS = 3
 """How often a call is asked whose process dies; the call itself may be what kills it."""
 
 
+class _Process:
+    """A process that is not this one's child, by a handle that stays its own when the pid is given again."""
+
+    def __init__(self, pid: int) -> None:
+        """Errors: `OSError` when it is gone already."""
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+
+    def lives(self) -> bool:
+        """Whether it runs; one that has ended does not, even where nobody collects it."""
+        watch = select.poll()
+        watch.register(self._handle, select.POLLIN)
+        return not watch.poll(0)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            os.close(self._handle)
+
+
 @dataclass(slots=True)
 class _Worker:
     """A version's process. `idle` holds connections that are open and not in use."""
 
-    pid: int
+    process: _Process
     address: str
     directory: Path
     idle: queue.SimpleQueue[socket.socket] = field(default_factory=queue.SimpleQueue)
@@ -52,6 +76,8 @@ class EmbeddedModelServer:
         self._workers: dict[int, _Worker] = {}
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
+        self._alive = os.pipe()
+        """Nobody writes to it: it closes when this process ends, however that happens."""
         self._nursery: subprocess.Popen[str] | None = None
         self._closed = False
         self._sockets = 0
@@ -115,10 +141,14 @@ class EmbeddedModelServer:
         with self._lock:
             workers = list(self._workers.items())
         for version, worker in workers:
+            if not worker.process.lives():
+                with contextlib.suppress(OSError):
+                    self._revive(version, worker)
+        if workers and self._spawning.acquire(blocking=False):
             try:
-                os.kill(worker.pid, 0)
-            except ProcessLookupError:
-                self._revive(version, worker)
+                self._tend_nursery(workers[-1][1].directory)
+            finally:
+                self._spawning.release()
 
     def close(self) -> None:
         with self._lock:
@@ -129,6 +159,8 @@ class EmbeddedModelServer:
         nursery, self._nursery = self._nursery, None
         if nursery is not None:
             _stop(nursery)
+        for end in self._alive:
+            os.close(end)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- workers -------------------------------------------------------------------------------
@@ -175,7 +207,7 @@ class EmbeddedModelServer:
         self._sockets += 1
         path = f"{self._folder}/{version}-{self._sockets}.sock"
         order = {"version": version, "directory": str(directory), "socket": path, "threads": self._threads}
-        worker = _Worker(self._order(order), path, directory)
+        worker = _Worker(_Process(self._order(order)), path, directory)
         give_up = time.monotonic() + LOAD_TIMEOUT_S
         try:
             answer, _ = self._ask(worker, {"op": "ready"}, {}, give_up)
@@ -190,9 +222,7 @@ class EmbeddedModelServer:
     def _order(self, order: dict[str, Any]) -> int:
         """The pid of the worker that the nursery forked; a nursery that died is started again."""
         for _ in range(2):
-            nursery = self._nursery
-            if nursery is None or nursery.poll() is not None:
-                nursery = self._nursery = _start_nursery(self._folder)
+            nursery = self._living_nursery()
             assert nursery.stdin is not None
             assert nursery.stdout is not None
             with contextlib.suppress(OSError, ValueError):
@@ -202,6 +232,21 @@ class EmbeddedModelServer:
             nursery.kill()
             _stop(nursery)
         raise ModelServerDown("the process that starts models does not answer")
+
+    def _living_nursery(self) -> subprocess.Popen[str]:
+        if self._nursery is None or self._nursery.poll() is not None:
+            self._nursery = _start_nursery(self._folder, self._alive[0])
+        return self._nursery
+
+    def _tend_nursery(self, directory: Path) -> None:
+        """Replaces a nursery that died (workers outlive it) before it is needed: the next load finds it warm."""
+        if self._closed or self._nursery is None or self._nursery.poll() is None:
+            return
+        nursery = self._living_nursery()
+        assert nursery.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            nursery.stdin.write(json.dumps({"directory": str(directory)}) + "\n")
+            nursery.stdin.flush()
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -233,13 +278,15 @@ class EmbeddedModelServer:
                 connection.close()
                 if time.monotonic() > give_up:
                     raise TimeoutError from None
-                os.kill(worker.pid, 0)
+                if not worker.process.lives():
+                    raise ProcessLookupError("the process is gone") from None
                 time.sleep(_CONNECT_PAUSE_S)
 
 
-def _start_nursery(folder: str) -> subprocess.Popen[str]:
+def _start_nursery(folder: str, alive: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "online.model_server.nursery", folder],
+        [sys.executable, "-m", "online.model_server.nursery", folder, str(alive)],
+        pass_fds=[alive],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -265,7 +312,6 @@ def _end(worker: _Worker) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
             worker.idle.get_nowait().close()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(worker.pid, signal.SIGKILL)
+    worker.process.kill()
     with contextlib.suppress(OSError):
         os.unlink(worker.address)

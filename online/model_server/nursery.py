@@ -1,22 +1,20 @@
-"""The process that workers are forked from: `python -m online.model_server.nursery FOLDER`.
+"""The process that workers are forked from: `python -m online.model_server.nursery FOLDER ALIVE`.
 
 It reads orders from its standard input, a JSON line each ({"version", "directory", "socket", "threads"}),
-forks a worker, and answers with a line {"pid"}. When its input ends, as the server stopped or was killed,
-it ends, and its workers with it, and FOLDER (sockets, copies of models) is removed.
+forks a worker, and answers with a line {"pid"}. An order without a socket only warms it. When its input ends, as
+the server stopped or was killed, FOLDER (sockets, copies of models) is removed and it ends. Workers end with the
+server too, but not with the nursery: they watch ALIVE, a pipe whose other end only the server holds.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
 import shutil
 import signal
 import sys
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -29,6 +27,8 @@ def main() -> int:
     # orders and answers keep the first pipes; what a library prints goes to the log
     orders, answers = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    folder, alive = sys.argv[1], int(sys.argv[2])
     warmed = False
     while line := orders.readline():
         order = json.loads(line)
@@ -38,25 +38,26 @@ def main() -> int:
                 load_model(order["directory"])
                 warmed = True
             gc.collect()
+        if "socket" not in order:
+            continue
         pid = os.fork()
         if pid == 0:
             orders.close()
             answers.close()
-            _become_worker(order)
+            _become_worker(order, alive)
         answers.write(json.dumps({"pid": pid}) + "\n")
         answers.flush()
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _become_worker(order: dict[str, object]) -> None:
+def _become_worker(order: dict[str, object], alive: int) -> None:
     status = 1
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         from online.model_server.worker import serve
 
-        serve(str(order["socket"]), str(order["directory"]), threads=int(str(order["threads"])))
+        serve(str(order["socket"]), str(order["directory"]), threads=int(str(order["threads"])), alive=alive)
         status = 0
     finally:
         os._exit(status)

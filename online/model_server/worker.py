@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import sys
 import threading
@@ -22,8 +23,10 @@ from featdsl.torch.saved_model import SavedModel, load_model
 from online.model_server import wire
 
 
-def serve(path: str, directory: str, *, threads: int) -> None:
-    """Loads the version in `directory`, then answers on the socket at `path` until told to stop."""
+def serve(path: str, directory: str, *, threads: int, alive: int) -> None:
+    """Loads the version in `directory`, then answers on the socket at `path` until told to stop, or until the
+    other end of the pipe `alive` closes."""
+    threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(threads)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
@@ -32,6 +35,13 @@ def serve(path: str, directory: str, *, threads: int) -> None:
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=_answer_all, args=(connection, model, reason), daemon=True).start()
+
+
+def _end_with(alive: int) -> None:
+    watch = select.poll()
+    watch.register(alive, 0)  # that the other end is closed is told unasked
+    watch.poll()
+    os._exit(0)
 
 
 def _load(directory: str) -> tuple[SavedModel | None, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,9 +124,52 @@ def test_a_rollback_to_a_damaged_version_leaves_head(registry: DirectoryRegistry
     assert registry.head() == 2
 
 
-def test_a_head_that_does_not_read_is_told_and_mended(registry: DirectoryRegistry, tmp_path: Path) -> None:
+def test_a_number_is_not_given_again(registry: DirectoryRegistry, tmp_path: Path) -> None:
+    for i in range(3):
+        registry.publish(saved(tmp_path / "a"), now_us=i)
+    shutil.rmtree(registry.path(3))
+    assert registry.publish(saved(tmp_path / "a"), now_us=9).number == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created_at_us": 10**30},
+        {"created_at_us": -1},
+        {"files": {"../../HEAD": {"size": 1, "sha256": "x"}}},
+        {"files": {"a\0b": {"size": 1, "sha256": "x"}}},
+        {"files": [1]},
+        {"parent": float("inf")},
+        {"format": None},
+    ],
+)
+def test_a_manifest_of_nonsense_is_refused(
+    registry: DirectoryRegistry, tmp_path: Path, change: dict[str, object]
+) -> None:
     registry.publish(saved(tmp_path / "a"), now_us=1)
-    (registry.root / "HEAD").write_text('{"epoch": 1, "ver')
+    manifest = registry.path(1) / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
+    with pytest.raises(VersionRefused, match=r"manifest\.json does not read"):
+        registry.verify(1)
+    assert "manifest.json does not read" in registry.versions()[0].refusal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"epoch": 1, "ver',
+        "",
+        "[]",
+        '{"epoch": 1, "version": 1e999}',
+        '{"epoch": 1, "version": -1}',
+        "[" * 10**5,
+    ],
+)
+def test_a_head_that_does_not_read_is_told_and_mended(
+    registry: DirectoryRegistry, tmp_path: Path, text: str
+) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    (registry.root / "HEAD").write_text(text)
     with pytest.raises(RegistryError, match="HEAD of the registry does not read"):
         registry.head()
     assert registry.publish(saved(tmp_path / "a"), now_us=2).number == 2

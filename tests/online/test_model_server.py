@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,7 +117,7 @@ def test_a_killed_worker_costs_no_call(server: EmbeddedModelServer) -> None:
         thread.start()
     for _ in range(3):
         time.sleep(0.2)
-        os.kill(server._workers[1].pid, signal.SIGKILL)
+        os.kill(server._workers[1].process.pid, signal.SIGKILL)
     time.sleep(0.5)
     stop.set()
     for thread in threads:
@@ -129,14 +130,20 @@ def test_a_killed_nursery_is_started_again(server: EmbeddedModelServer, models: 
     assert server._nursery is not None
     server._nursery.kill()
     server._nursery.wait()
+    before = server._workers[1].process.pid
     assert server.predict(1, tensors(1), 30.0)["like"].tolist() == [1.0]
+    assert server._workers[1].process.pid == before, "its workers live on"
+    server.ping()
+    assert server._nursery.poll() is None, "it is started before it is needed"
     server.load(2, models[2])
     assert server.predict(2, tensors(1), 30.0)["like"].tolist() == [2.0]
 
 
 def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
-    os.kill(server._workers[1].pid, signal.SIGSTOP)
-    while Path(f"/proc/{server._workers[1].pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+    os.kill(server._workers[1].process.pid, signal.SIGSTOP)
+    while (
+        Path(f"/proc/{server._workers[1].process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
+    ):
         time.sleep(0.01)
     try:
         before = time.monotonic()
@@ -144,7 +151,7 @@ def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
             server.predict(1, tensors(1), 0.3)
         assert time.monotonic() - before < 5
     finally:
-        os.kill(server._workers[1].pid, signal.SIGCONT)
+        os.kill(server._workers[1].process.pid, signal.SIGCONT)
     assert server.predict(1, tensors(1), 20.0)["like"].tolist() == [1.0]
 
 
@@ -155,7 +162,7 @@ def test_workers_end_with_the_process_that_started_them(models: dict[int, Path])
         "from online.model_server import EmbeddedModelServer\n"
         "server = EmbeddedModelServer()\n"
         "server.load(1, pathlib.Path(sys.argv[1]))\n"
-        "print(server._workers[1].pid, server._nursery.pid, flush=True)\n"
+        "print(server._workers[1].process.pid, server._nursery.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     owner = subprocess.Popen(
@@ -170,6 +177,19 @@ def test_workers_end_with_the_process_that_started_them(models: dict[int, Path])
     while time.monotonic() < give_up and any(alive(pid) for pid in pids):
         time.sleep(0.05)
     assert not any(alive(pid) for pid in pids)
+
+
+def test_a_version_starts_again_when_its_files_are_gone(models: dict[int, Path], tmp_path: Path) -> None:
+    shutil.copytree(models[1], tmp_path / "own")
+    server = EmbeddedModelServer()
+    try:
+        server.load(1, tmp_path / "own")
+        (tmp_path / "own" / "parameters.safetensors").write_bytes(b"overwritten")
+        shutil.rmtree(tmp_path / "own")
+        os.kill(server._workers[1].process.pid, signal.SIGKILL)
+        assert server.predict(1, tensors(2), 30.0)["like"].tolist() == [1.0, 1.0]
+    finally:
+        server.close()
 
 
 def alive(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,23 @@ def test_a_head_that_is_gone_changes_nothing(setting: Setting) -> None:
     (setting.registry / "HEAD").unlink()
     assert setting.serving() == 1
     assert setting.watcher.problem == "the registry has no HEAD any more"
+
+
+def test_a_registry_that_is_made_anew_is_followed(setting: Setting) -> None:
+    """Its versions have the numbers of others that are loaded."""
+    for weight in (1.0, 2.0):
+        setting.publish(weight)
+        setting.serving()
+    with setting.watcher.pin() as old:
+        shutil.rmtree(setting.registry)
+        assert setting.serving() == 2, "what is loaded serves on"
+        assert "there is no registry" in setting.watcher.problem
+        for number, weight in ((1, 7.0), (2, 8.0)):
+            assert setting.publish(weight) == number
+            assert setting.serving() == number
+            with setting.watcher.pin() as pinned:
+                assert setting.models.weights[pinned.handle] == weight
+        assert setting.models.weights[old.handle] == 2.0, "a call keeps what it began with"
 
 
 def test_a_server_that_starts_on_a_refused_head_serves_the_version_before(setting: Setting) -> None:
