@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Any
 
 import grpc
+import numpy as np
 
+from featdsl.errors import InputError
 from online.errors import from_call
 from online.messages import column_message, keys_message, value_message
 from online.proto import MAX_MESSAGE_BYTES, SERVICE
@@ -20,6 +22,8 @@ from online.proto.scorer_pb2 import (
     ScoreRequest,
 )
 from online.results import Explanation, Scores, ServerInfo
+
+_MOST = (1 << 32) - 1
 
 
 class ScorerClient:
@@ -58,7 +62,10 @@ class ScorerClient:
         timeout_s: float | None = None,
     ) -> Scores:
         """Scores a call's candidates. `keys`: by entity a key, or a sequence of keys (numpy too), one a
-        candidate. `candidate`: by field a column, one value a candidate."""
+        candidate. `candidate`: by field a column, one value a candidate. `top_k`: the best so many, best first;
+        0 for all in the call's order."""
+        if not 0 <= top_k <= _MOST:
+            raise InputError(f"top_k is not a number from 0 to {_MOST}: {top_k}")
         message = ScoreRequest(
             model=model,
             keys={name: keys_message(given) for name, given in keys.items()},
@@ -79,6 +86,9 @@ class ScorerClient:
         timeout_s: float | None = None,
     ) -> Explanation:
         """Every feature of one candidate: one key an entity, one value a field."""
+        for name, key in keys.items():
+            if not isinstance(key, int | str | np.generic):
+                raise InputError(f"one candidate is explained, so `{name}` has one key: {key!r}")
         message = ExplainRequest(
             keys={name: keys_message([key]) for name, key in keys.items()},
             request={name: value_message(value) for name, value in (request or {}).items()},

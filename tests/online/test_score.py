@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from featdsl.errors import InputError
 from online.client import ScorerClient
 from tests.online.shop import AT, REQUEST, WeightModel, bundle, serving
 
@@ -42,6 +43,14 @@ def test_top_k_sorts_cuts_and_breaks_ties_by_position(client: ScorerClient) -> N
     assert answer.scores == sorted(answer.scores, reverse=True)
     assert answer.dropped == [1]
     assert client.score(KEYS, REQUEST, top_k=99).positions == [2, 4, 0, 3]
+
+
+def test_what_cannot_be_asked_is_told_before_it_is_sent(client: ScorerClient) -> None:
+    for top_k in (-1, 1 << 32):
+        with pytest.raises(InputError, match="top_k is not a number from 0 to"):
+            client.score({"shopper": 1, "item": ["a"]}, REQUEST, top_k=top_k)
+    with pytest.raises(InputError, match="one candidate is explained, so `item` has one key"):
+        client.explain({"shopper": 1, "item": ["a", "b"]}, REQUEST)
 
 
 def test_candidate_columns_reach_the_score(client: ScorerClient) -> None:

@@ -14,14 +14,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 import torch
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from torch import Tensor, nn
 
 from compiler.bundle import write_bundle
 from featdsl.torch import save_model
 from online.client import ScorerClient
 from online.errors import CallError, Reason
+from online.proto import SERVICE
 from tests.online.shop import AT, PROGRAM, REQUEST, bundle
 
 ROOT = Path(__file__).parents[2]
@@ -207,6 +212,28 @@ def test_the_server_loads_no_torch_and_no_spark(shared: Served) -> None:
     assert "libtorch" not in Path(f"/proc/{shared.process.pid}/maps").read_text()
     maps = [Path(f"/proc/{pid}/maps").read_text() for pid in child_processes(shared.process.pid)]
     assert any("libtorch" in loaded for loaded in maps)
+
+
+def test_a_client_of_any_kind_needs_no_deadline(shared: Served) -> None:
+    """It learns the messages by reflection, and calls as `grpcurl` does."""
+    with grpc.insecure_channel(shared.address) as channel:
+        pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        method = pool.FindServiceByName(SERVICE).FindMethodByName("Score")
+        answer = message_factory.GetMessageClass(method.output_type)
+        request = json_format.ParseDict(
+            {
+                "keys": {
+                    "shopper": {"integers": {"values": [1]}},
+                    "item": {"strings": {"values": ["a", "d"]}},
+                },
+                "request": {"country": {"stringValue": "NL"}},
+            },
+            message_factory.GetMessageClass(method.input_type)(),
+        )
+        call = channel.unary_unary(
+            f"/{SERVICE}/Score", lambda message: message.SerializeToString(), answer.FromString
+        )
+        assert len(call(request).scores) == 2
 
 
 def test_feat_score_shows_a_table(shared: Served) -> None:
