@@ -2,8 +2,8 @@
 
 The row of a source that holds for a sample is the newest one that is not later than the sample (the row's time
 plus the source's delay). Of rows of one key and time the greatest by the source's `tie_break` column holds,
-else the greatest by its fields, in their order. A source without a time column has one row a key, which
-always holds.
+of equals the greatest by its fields, in their order, read or not. A source without a time column
+has one row a key, which always holds.
 
 Samples and rows are put together, sorted by time within a key, and each sample takes the last row before it: one
 shuffle a source, no range join. Samples without a key are spread over partitions by themselves.

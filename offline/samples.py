@@ -18,12 +18,24 @@ from offline.config import ColumnRef, Columns, Config, SamplesConfig, SourceConf
 from offline.dataset import JoinedRows, fields_to_read
 from offline.join import TIME, join_source
 from offline.layout import Layout, layout_of
-from offline.sources import key_of, microseconds, named_column, only_known, read_table, source_rows, struct_of
+from offline.sources import (
+    key_of,
+    microseconds,
+    named_column,
+    only_known,
+    read_table,
+    sortable,
+    source_rows,
+    struct_of,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 Say = Callable[[str], None]
+
+_LAST = "__last"
+"""What orders samples of one time and keys."""
 
 _LABEL_TYPES = {
     Kind.BOOL: "boolean",
@@ -66,7 +78,14 @@ def join_samples(
     if samples.time is not None and layout.time is not None:
         df = df.withColumn(layout.time, functions.expr(f"timestamp_micros({TIME})")).drop(TIME)
     keys = [name for name, _ in layout.keys.values()]
-    return JoinedRows(df, layout, (*([layout.time] if layout.time else []), *keys))
+    # Samples of one time and keys have an order too: the same data comes out, whichever engine makes it.
+    rest = [name for name, _ in layout.labels.values()]
+    rest += [name for name in ("request", "candidate") if name in df.columns]
+    if rest:
+        last = ", ".join(sortable(df, column(name)) for name in rest)
+        df = df.withColumn(_LAST, functions.expr(f"struct({last})"))
+    order = (*([layout.time] if layout.time else []), *keys, *([_LAST] if rest else []))
+    return JoinedRows(df, layout, order)
 
 
 def read_rows(

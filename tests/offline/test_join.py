@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from featdsl.errors import InputError
 from offline.dataset import write_dataset
+from offline.load import newest_rows
 from offline.samples import join_samples
+from offline.sources import ROW
 from tests.offline.project import (
     CONFIG,
     MAKER,
@@ -152,6 +155,27 @@ def test_both_engines_and_any_order_of_rows_give_the_same(spark: SparkSession, t
         assert report.rows == 150
         outs.append(sorted(map(repr, read(folder / "out").to_pylist())))
     assert outs[0] == outs[1] == outs[2]
+
+
+def test_ties_are_decided_alike_whatever_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    """By all fields of a source, also after `tie_break`; the store is loaded with that row too."""
+    rows: Rows = {
+        "profile": [
+            {"user_id": 1, "at": 3, "n": n, "tags": [tag], "click_items": [], "click_seconds": []}
+            for n, tag in ((5, "a"), (4, "b"), (5, "b"), (3, "z"))
+        ],
+        "product": [{"sku": "i", "price": 1.0, "maker": "x"}],
+        "maker": [{"name": "x", "since": 1, "version": 7, "size": size} for size in (2, 9, 4)],
+        "samples": [{"who": 1, "what": "i", "at": 50, "y": 0, "position": 1, "page": "p"}],
+    }
+    project = make_project(tmp_path, tables_of(rows))
+    tags = project.bundle.only(["tags", "size"])
+    assert project.config.samples is not None
+    config = replace(project.config, samples=replace(project.config.samples, labels={}))
+    (sample,) = join_samples(spark, tags, "features", config).df.collect()
+    assert (sample["profile"]["tags"], sample["maker"]["size"]) == (["b"], 9)
+    newest = newest_rows(spark, project.config, project.bundle.schema.source("profile")).collect()
+    assert [(row[ROW]["n"], row[ROW]["tags"]) for row in newest] == [(5, ["b"])]
 
 
 def test_a_key_with_two_rows_and_no_time_is_a_mistake(spark: SparkSession, tmp_path: Path) -> None:
