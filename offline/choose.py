@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from compiler.bundle import Bundle
 from featdsl.errors import InputError
 
 REPORT = "_REPORT.json"
+_PART = re.compile(r"part-\d+\.parquet")
 
 
 def program_set(bundle: Bundle, what: str, model: str | None) -> str:
@@ -26,16 +29,25 @@ def program_set(bundle: Bundle, what: str, model: str | None) -> str:
 
 
 def may_write(out: str | Path, overwrite: bool) -> Path:
-    """The folder to write. Errors: `InputError` where something is there that must stay."""
-    target = Path(out).absolute()
+    """The folder to write; of a link, the one that it names. Errors: `InputError` where something is there that
+    must stay, or no folder can be made."""
+    target = Path(out).resolve()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"the output is a file: {target}", help="name a folder with --out")
+    above = next(folder for folder in target.parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"no folder can be made here: {above}", help="name another --out")
     if not target.exists():
         return target
-    if not target.is_dir():
-        raise InputError(f"the output is a file: {target}", help="name a folder with --out")
     if not overwrite:
         raise InputError(
             f"the output is already there: {target}", help="name another --out, or add --overwrite"
         )
-    if any(target.iterdir()) and not (target / REPORT).exists():
-        raise InputError(f"the output is a folder that is no data set: {target}", help="name another --out")
+    names = {entry.name for entry in target.iterdir()}
+    others = sorted(name for name in names if name != REPORT and not _PART.fullmatch(name))
+    if names and (REPORT not in names or others):
+        of = f": it has {others[0]}" if others else ""
+        raise InputError(
+            f"the output is a folder that is no data set{of}: {target}", help="name another --out"
+        )
     return target

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from featdsl.errors import InputError, ServiceError
@@ -29,6 +31,20 @@ def run_job(job: Callable[[], T]) -> T:
                 words = text.split(mark, 1)[1].splitlines()[0]
                 raise kind(words.partition(" SQLSTATE")[0].rstrip(". ")) from None
     raise InputError(f"the Spark job failed: {_why(text)}") from None
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """What Spark says of a whole command, in a line. Errors: `InputError`."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    # It would print the Java stack of what is told here in a line.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise InputError(f"the Spark job failed: {_why(str(error))}") from None
 
 
 def _why(text: str) -> str:

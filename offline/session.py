@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -33,6 +34,7 @@ _DEFAULTS = {
 }
 
 _MASTER_TIMEOUT_S = 5.0
+_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(, *[1-9]\d*)?\])?|local-cluster\[.*\]|(spark|k8s)://.+|yarn")
 
 
 def open_session(
@@ -110,7 +112,12 @@ def _need_java() -> None:
 
 
 def _need_master(target: str) -> None:
-    """Spark itself would try for more than a minute."""
+    """Spark itself would try for more than a minute, and says what it does not know in Java's words."""
+    if not _MASTER.fullmatch(target):
+        raise InputError(
+            f"this is no master of Spark: {target}",
+            help="such as local[*], local[4], spark://host:7077, yarn or k8s://https://host:443",
+        )
     if not target.startswith("spark://"):
         return
     masters = target.removeprefix("spark://").split(",")

@@ -62,11 +62,13 @@ def program_of(path: str) -> Bundle:
 @contextmanager
 def session_of(name: str, args: argparse.Namespace, config: Config | None) -> Iterator[SparkSession]:
     """A Spark session, stopped at the end."""
+    from offline.failures import told_plainly
     from offline.session import open_session
 
     session = open_session(name, master=args.master, settings=config.spark if config else {})
     try:
-        yield session
+        with told_plainly():
+            yield session
     finally:
         session.stop()
 

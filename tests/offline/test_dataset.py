@@ -83,6 +83,14 @@ def test_what_is_there_stays_unless_it_may_go(spark: SparkSession, tmp_path: Pat
     (tmp_path / "mine" / "thesis.txt").write_text("")
     with pytest.raises(InputError, match="no data set"):
         write_dataset(project.bundle, "model/net", joined, tmp_path / "mine", overwrite=True)
+    (tmp_path / "link").symlink_to("out")
+    write_dataset(project.bundle, "model/net", joined, tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").readlink() == Path("out")
+    (out / "notes.txt").write_text("")
+    with pytest.raises(InputError, match=r"no data set: it has notes\.txt"):
+        write_dataset(project.bundle, "model/net", joined, out, overwrite=True)
+    with pytest.raises(InputError, match="no folder can be made here"):
+        write_dataset(project.bundle, "model/net", joined, out / "notes.txt" / "deeper")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
@@ -198,5 +206,8 @@ def test_mistakes_end_before_spark_starts(tmp_path: Path, capsys: pytest.Capture
     away = ["--master", "spark://127.0.0.1:1"]
     assert main(["dataset", "--config", config, "--out", str(tmp_path / "o"), *away]) == 3
     assert "master does not answer: spark://127.0.0.1:1" in capsys.readouterr().err
+    for wrong in ("local[x]", "here", "local[0]"):
+        assert main(["dataset", "--config", config, "--out", str(tmp_path / "o"), "--master", wrong]) == 1
+        assert f"this is no master of Spark: {wrong}" in capsys.readouterr().err
     assert main(["load", "--config", config]) == 1
     assert "no store is named" in capsys.readouterr().err
