@@ -286,7 +286,9 @@ class _Reader:
         """A folder's path is relative to the file."""
         scheme, separator, rest = self._text(at, value).partition("://")
         if not separator:
-            raise self._error(at, f"is not a {at.removesuffix('.url')}'s URL: {scheme}", f"such as {examples}")
+            raise self._error(
+                at, f"is not a {at.removesuffix('.url')}'s URL: {scheme}", f"such as {examples}"
+            )
         if scheme in ("lmdb", "dir"):
             return f"{scheme}://{os.path.normpath(self._file.parent / rest)}"
         return f"{scheme}://{rest}"
