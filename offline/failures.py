@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -30,7 +31,7 @@ def run_job(job: Callable[[], T]) -> T:
             if mark in text:
                 words = text.split(mark, 1)[1].splitlines()[0]
                 raise kind(words.partition(" SQLSTATE")[0].rstrip(". ")) from None
-    raise InputError(f"the Spark job failed: {_why(text)}") from None
+    raise InputError(f"the Spark job failed: {why(text)}") from None
 
 
 @contextmanager
@@ -44,11 +45,13 @@ def told_plainly() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise InputError(f"the Spark job failed: {_why(str(error))}") from None
+        raise InputError(f"the Spark job failed: {why(str(error))}") from None
 
 
-def _why(text: str) -> str:
-    """The line that says why: the last cause, else the first line."""
+def why(text: str) -> str:
+    """Of an error of Spark's the line that says why, without Java's names: the last cause, else the first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by: ")]
-    return (causes[-1] if causes else lines[0] if lines else "no reason is given")[:400]
+    line = causes[-1] if causes else lines[0] if lines else "no reason is given"
+    line = re.sub(r"^Caused by: (?:[\w$]+\.)+[\w$]+: ", "", line)
+    return re.sub(r" SQLSTATE: \w+.*$", "", line).rstrip(". ")[:400]

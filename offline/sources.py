@@ -16,6 +16,7 @@ from featdsl.program import Field, Sequence, Source
 from featdsl.types import Kind, Type, list_of
 from offline.arrow_types import arrow_schema, with_arrow_types
 from offline.config import UNITS, ColumnRef, Columns, SourceConfig, Table, TimeColumn
+from offline.failures import why
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -43,6 +44,7 @@ class SourceRows:
 def read_table(session: SparkSession, table: Table, at: str) -> DataFrame:
     """The table; `at` is its place in feat.toml, for messages. CSV has all columns as strings (they are
     cast to what the program declares). Errors: `InputError` where it cannot be read."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
@@ -56,13 +58,12 @@ def read_table(session: SparkSession, table: Table, at: str) -> DataFrame:
         df = reader.parquet(table.location)
         schema = arrow_schema(df.inputFiles()[:1])
         return df if schema is None else with_arrow_types(df, schema)
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         if "PATH_NOT_FOUND" in str(error) or "TABLE_OR_VIEW_NOT_FOUND" in str(error):
             raise InputError(
                 f"`{at}`: there is no such table: {table.location}", help="see `path` or `table` in feat.toml"
             ) from None
-        first = str(error).splitlines()[0]
-        raise InputError(f"`{at}`: the table cannot be read: {table.location}: {first}") from None
+        raise InputError(f"`{at}`: the table cannot be read: {table.location}: {why(str(error))}") from None
 
 
 def source_rows(

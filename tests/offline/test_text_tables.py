@@ -126,6 +126,19 @@ def test_text_that_is_something_else(
     assert message in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("one.parquet", "PAR1, they say, PAR1"), ("one.json", '{"user": 1')]
+)
+def test_a_file_of_something_else(spark: SparkSession, tmp_path: Path, name: str, content: str) -> None:
+    config = _project(tmp_path, name.removeprefix("one."))
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        _rows(spark, tmp_path, config)
+    assert f"`sources.one`: the table cannot be read: {tmp_path / name}: " in error.value.message
+    assert "\n" not in error.value.message
+    assert "org.apache" not in error.value.message
+
+
 def test_samples_of_one_time_and_keys_have_an_order(spark: SparkSession, tmp_path: Path) -> None:
     _project(tmp_path, "csv")
     _write_csv(tmp_path / "one.csv", [{"user": 1, **FIELDS}])
