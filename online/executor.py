@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,6 +37,8 @@ from online.values import value_of
 from online.versions import Serving, VersionWatcher
 
 log = logging.getLogger("featdsl.executor")
+
+_SAY_EVERY_S = 60.0
 
 
 class Executor:
@@ -73,6 +76,8 @@ class Executor:
             if node.op == "input"
         }
         self.nonfinite_total = 0
+        self._lock = threading.Lock()
+        self._silent_until = 0.0
 
     def score(self, data: bytes, left_s: float | None) -> bytes:
         """A `ScoreRequest` in, a `ScoreAnswer` out. Errors: `CallError`."""
@@ -112,7 +117,7 @@ class Executor:
         with budget.stage("model"):
             outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):
-            keep, scores = self._after(computed, read.inputs, outputs)
+            keep, scores = self._after(computed, read.inputs, outputs, serving.version)
         return Scored(scores, keep, read.statuses[call.item_rows], read.request_status, outputs)
 
     def _predict(
@@ -144,7 +149,7 @@ class Executor:
         return {column.name: given[column.name] for column in self._model.outputs}
 
     def _after(
-        self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]]
+        self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]], version: int
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         keep = np.ones(inputs.num_candidates, np.bool_)
         scores = np.asarray(outputs[self._model.outputs[0].name], np.float64)
@@ -154,11 +159,27 @@ class Executor:
                 keep = made["keep"].tensor("keep").astype(np.bool_)
             if self._model.has_score:
                 scores = made["score"].tensor("score")
-        infinite = ~np.isfinite(scores)
-        if infinite.any():
-            self.nonfinite_total += int(infinite.sum())
-            scores = np.where(infinite, 0.0, scores)
-        return keep, scores
+        self._tell_nonfinite(outputs, version)
+        return keep, np.where(np.isfinite(scores), scores, 0.0)
+
+    def _tell_nonfinite(self, outputs: Mapping[str, npt.NDArray[Any]], version: int) -> None:
+        """Counts outputs of the model that are no numbers, and tells of them once a minute."""
+        names = [name for name, values in outputs.items() if not np.isfinite(values).all()]
+        if not names:
+            return
+        with self._lock:
+            self.nonfinite_total += sum(int((~np.isfinite(outputs[name])).sum()) for name in names)
+            now = time.monotonic()
+            if now < self._silent_until:
+                return
+            self._silent_until = now + _SAY_EVERY_S
+        log.warning(
+            "version %d of the model gives what is not finite for %s (%d values since the start); "
+            "a score that comes out so is answered as 0",
+            version,
+            ", ".join(names),
+            self.nonfinite_total,
+        )
 
     def explain(self, data: bytes, left_s: float | None) -> bytes:
         """An `ExplainRequest` in, an `ExplainAnswer` out. Errors: `CallError`."""

@@ -75,6 +75,7 @@ class Explanation:
 
     features: dict[str, Explained]
     inputs: dict[str, Any]
+    input_types: dict[str, str]
     rows: dict[str, SourceRows]
     fingerprint: str
 
@@ -83,6 +84,7 @@ class Explanation:
         return Explanation(
             features={f.name: Explained(plain_of(f.value), f.type, list(f.inputs)) for f in answer.features},
             inputs={given.name: plain_of(given.value) for given in answer.inputs},
+            input_types={given.name: given.type for given in answer.inputs},
             rows={row.source: SourceRows(plain_of(row.key), _statuses(row.statuses)) for row in answer.rows},
             fingerprint=answer.fingerprint,
         )

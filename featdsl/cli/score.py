@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
     from online.results import Entity, Explanation, Field, Scores, ServerInfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITTEN = {
+    "timestamp": "a time such as 2024-02-29T12:00:00Z, or microseconds",
+    "bool": "true or false",
+    "list": "JSON, such as '[1, 2]'",
+    "vector": "JSON, such as '[1, 2]'",
+    "map": "JSON, such as '{\"a\": 1}'",
+}
+"""How values are written, by how their types begin."""
 
 SUMMARY = "Asks a scoring server for the scores of some items, or what one item's features are made of."
 
@@ -46,6 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.top < 0:
         raise InputError(f"--top must not be negative: {args.top}")
+    if args.timeout_ms < 1:
+        raise InputError(f"--timeout-ms must be 1 or more: {args.timeout_ms}")
+    if not re.fullmatch(r"unix:.+|[^/]+:\d{1,5}", args.address):
+        raise InputError(f"--address is HOST:PORT: {args.address}", help="such as 127.0.0.1:8500")
     with ScorerClient(args.address, timeout_s=args.timeout_ms / 1000) as client:
         info = client.models()
         keys = _keys(args, info)
@@ -168,7 +183,8 @@ def _typed(what: str, text: str, type: str) -> Any:
             return int(text) if text.lstrip("-").isdigit() else datetime.fromisoformat(text)
         return json.loads(text)
     except (ValueError, KeyError):
-        raise InputError(f"{what} is {type}: {text}") from None
+        help = next((advice for start, advice in _WRITTEN.items() if type.startswith(start)), "")
+        raise InputError(f"{what} is {type}: {text}", help=help) from None
 
 
 def _each(
@@ -200,15 +216,24 @@ def _scores_text(items: Sequence[Any], scores: Scores) -> str:
             zip(scores.positions, scores.scores, scores.statuses, strict=True)
         )
     ]
-    lines = _table(header, rows)
+    lines = _table(header, rows) if rows or scores.dropped else ["no items were given"]
     if scores.dropped:
         lines.append(f"dropped by keep: {', '.join(_item(items, p) for p in scores.dropped)}")
     if scores.request_status != "ok":
-        lines.append(f"the request's own rows: {scores.request_status}")
+        lines.append(f"the request's own rows: {scores.request_status}, so defaults stand for them")
     lines.append(f"{scores.model} version {scores.version}, program {scores.fingerprint[:16]}")
     if scores.timings:
-        lines.append(", ".join(f"{stage} {milliseconds:.2f} ms" for stage, milliseconds in scores.timings))
+        lines.append(_timings_text(scores.timings))
     return "\n".join(lines)
+
+
+def _timings_text(timings: Iterable[tuple[str, float]]) -> str:
+    """Stages in order, those of several rounds added up."""
+    by_stage: dict[str, float] = {}
+    for stage, milliseconds in timings:
+        by_stage[stage] = by_stage.get(stage, 0.0) + milliseconds
+    stages = ", ".join(f"{stage} {milliseconds:.2f}" for stage, milliseconds in by_stage.items())
+    return f"{sum(by_stage.values()):.2f} ms in the server: {stages}"
 
 
 def _scores_json(items: Sequence[Any], scores: Scores) -> str:
@@ -231,7 +256,13 @@ def _explained_text(items: Sequence[Any], found: Sequence[Explanation]) -> str:
         )
         lines.append("")
         lines += _table(
-            ["input", "value"], [[name, _short(value)] for name, value in explanation.inputs.items()]
+            ["input", "type", "value"],
+            [
+                [name, type, _short(_time(value) if type.startswith("timestamp") else value)]
+                for (name, value), type in zip(
+                    explanation.inputs.items(), explanation.input_types.values(), strict=True
+                )
+            ],
         )
         lines.append("")
         lines += _table(
@@ -253,6 +284,14 @@ def _explained_json(items: Sequence[Any], found: Sequence[Explanation]) -> str:
 
 def _item(items: Sequence[Any], position: int) -> str:
     return str(items[position]) if position < len(items) else str(position)
+
+
+def _time(micros: Any) -> Any:
+    """Microseconds as a time in UTC; as they are where there is no such year."""
+    try:
+        return None if micros is None else (_EPOCH + timedelta(microseconds=micros)).isoformat()
+    except OverflowError:
+        return micros
 
 
 def _short(value: Any, width: int = 60) -> str:

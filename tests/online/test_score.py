@@ -87,7 +87,9 @@ def test_the_clock_is_the_servers_where_the_call_names_no_time(client: ScorerCli
     assert AT < before < after
 
 
-def test_a_score_that_is_not_finite_is_zero(lmdb_url: str, registry: Path) -> None:
+def test_a_score_that_is_not_finite_is_zero(
+    lmdb_url: str, registry: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken(WeightModel):
         def predict(self, version, tensors, deadline_s):  # type: ignore[no-untyped-def]
             found = super().predict(version, tensors, deadline_s)
@@ -98,6 +100,7 @@ def test_a_score_that_is_not_finite_is_zero(lmdb_url: str, registry: Path) -> No
         answer = client.score({"shopper": 2, "item": ["a", "b"]}, REQUEST, top_k=2)
     assert answer.positions == [1, 0]
     assert answer.scores[1] == 0.0
+    assert any("version 1 of the model gives what is not finite for like (1 v" in m for m in caplog.messages)
 
 
 def test_get_models_tells_the_program_and_the_versions(client: ScorerClient) -> None:
