@@ -43,17 +43,17 @@ def sorted_by_need(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], list[
     return order, cycles
 
 
-def names_in(expression: tree.Expr) -> Iterator[tree.Identifier]:
-    """Every name that an expression uses, called ones too; of `a.b` it is `a`."""
+def names_in(expression: tree.Expr) -> Iterator[tuple[str, bool]]:
+    """Every name that an expression uses, and whether it is called; of `a.b` it is `a`."""
     stack: list[tree.Expr] = [expression]
     while stack:
         node = stack.pop()
         if isinstance(node, tree.Name):
-            yield tree.Identifier(node.name, node.span)
+            yield node.name, False
         elif isinstance(node, tree.Attribute):
             stack.append(node.base)
         elif isinstance(node, tree.Call):
-            yield node.function
+            yield node.function.name, True
             stack += [a.value for a in reversed(node.arguments)]
         elif isinstance(node, tree.Unary):
             stack.append(node.operand)

@@ -134,8 +134,13 @@ class _Checker:
             parameters = set()
             if isinstance(declared, tree.Def):
                 parameters = self._parameters(declared)
+            # `feature month = month(request.at)` calls the operator: a name that is called is a def's or none of ours
             needs[name] = [
-                n.name for n in names_in(declared.body) if n.name in definitions and n.name not in parameters
+                used
+                for used, called in names_in(declared.body)
+                if used in definitions
+                and used not in parameters
+                and (not called or isinstance(definitions[used], tree.Def))
             ]
         order, cycles = sorted_by_need(needs)
         for cycle in cycles:

@@ -164,3 +164,18 @@ def test_per_element_key_of_a_plain_list() -> None:
     assert str(value("seen.n + size(profile.tags)", before=before).type) == "list<int64>"
     assert str(value("seen.n == length(profile.tags)", before=before).type) == "list<bool>"
     assert str(value("seen.year ?? 0", before=before).type) == "list<int64>"
+
+
+def test_a_feature_may_have_the_name_of_the_operator_that_it_calls() -> None:
+    text = (
+        "entity user: int64 per request\nrequest { at: timestamp }\nfeature month = month(request.at)\n"
+        "feature hour = hour(request.at) + month\nlet size = 3\nfeature sized = size([1, 2]) + size\n"
+    )
+    result = check("t.feat", overlay={"t.feat": text})
+    assert result.diagnostics == ()
+    assert result.program is not None
+    assert [(f.name, str(f.value.type)) for f in result.program.features] == [
+        ("month", "int64"),
+        ("hour", "int64"),
+        ("sized", "int64"),
+    ]
