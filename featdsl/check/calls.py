@@ -91,7 +91,9 @@ class Calls:
                 marked_null |= here.nullable
             elif here.nullable and not parameter.takes_null:
                 # a single value beside lists becomes a list, and null the empty one
-                nullable |= not (parameter.hashed and parameter.pattern.name == "list" and value.type.is_scalar)
+                nullable |= not (
+                    parameter.hashed and parameter.pattern.name == "list" and value.type.is_scalar
+                )
             wanted = resolve(parameter.pattern, found.bindings, constants)
             arg = self._hashed(value, span) if parameter.hashed else value
             if arg is None:
@@ -106,7 +108,9 @@ class Calls:
         if signature.result.follows:
             nullable |= marked_null
         result = resolve(signature.result, found.bindings, constants).optional(nullable)
-        return self._result(operator, found, span, args, constants, result, alignment, list_nullable, mapped_types)
+        return self._result(
+            operator, found, span, args, constants, result, alignment, list_nullable, mapped_types
+        )
 
     def _result(
         self,
@@ -195,8 +199,11 @@ class Calls:
         if given.is_listlike and wanted.is_listlike and not peel and given.item.is_scalar:
             return self.call("float64", [Given(node, span)], span)
         self.complaints.error(
-            "E0503", f"integers inside cannot become floats here: `{node.type}`", span,
-            label=f"expected `{wanted}`, found `{node.type}`", help="convert them where the list is made",
+            "E0503",
+            f"integers inside cannot become floats here: `{node.type}`",
+            span,
+            label=f"expected `{wanted}`, found `{node.type}`",
+            help="convert them where the list is made",
         )
         return None
 

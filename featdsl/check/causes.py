@@ -61,7 +61,9 @@ class Causes:
         if node.op != "input":
             return None
         found = self._inputs.get(str(node.attributes[0][1]))
-        return None if found is None else Note(f"`{found.name.rpartition('.')[2]}` is declared here", found.span)
+        return (
+            None if found is None else Note(f"`{found.name.rpartition('.')[2]}` is declared here", found.span)
+        )
 
     def alternative(self, node: Typed, fits: Callable[[Type], bool]) -> str | None:
         """Another field of the source of a field, of a type that fits."""

@@ -45,10 +45,19 @@ class Complaints:
         self._said: set[tuple[str, str, int, int]] = set()
 
     def error(
-        self, code: str, message: str, span: Span, *, label: str = "", notes: tuple[Note, ...] = (), help: str = ""
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        notes: tuple[Note, ...] = (),
+        help: str = "",
     ) -> None:
         if self._first_time(code, span):
-            self.diagnostics.error(code, message, span, label=label, notes=notes + self._calls(span), help=help)
+            self.diagnostics.error(
+                code, message, span, label=label, notes=notes + self._calls(span), help=help
+            )
 
     def once(self, key: tuple[str, ...], code: str, message: str, span: Span, *, help: str = "") -> None:
         """An error of which there is one for `key`; other places become notes of it."""
@@ -82,7 +91,9 @@ class Complaints:
             if one.name is not None and one.name.name not in names:
                 help = self.suggestions.help(one.name.name, sorted(names)) or f"write {usage}"
                 self.error(
-                    "E0205", f"`{operator.name}` has no parameter of this name: `{one.name.name}`", one.name.span,
+                    "E0205",
+                    f"`{operator.name}` has no parameter of this name: `{one.name.name}`",
+                    one.name.span,
                     help=help,
                 )
                 return
@@ -94,10 +105,15 @@ class Complaints:
                     return
                 seen.add(one.name.name)
         self.error(
-            "E0204", f"the arguments do not fit `{operator.name}`: {_count(len(given))}", at, help=f"write {usage}"
+            "E0204",
+            f"the arguments do not fit `{operator.name}`: {_count(len(given))}",
+            at,
+            help=f"write {usage}",
         )
 
-    def mismatch(self, operator: Operator, bindings: list[Binding], nodes: Nodes, at: Span, symbol: str) -> None:
+    def mismatch(
+        self, operator: Operator, bindings: list[Binding], nodes: Nodes, at: Span, symbol: str
+    ) -> None:
         """Their types fit no overload: says which argument is wrong, or that they do not go together."""
         if self._null_elements(bindings) or self._constants(operator, bindings, nodes, at):
             return
@@ -113,7 +129,10 @@ class Complaints:
         types = " and ".join(f"`{_type_text(g)}`" for g in values)
         shown = symbol or operator.name
         self.error(
-            "E0202", f"`{shown}` does not take these types together: {types}", at, label=types,
+            "E0202",
+            f"`{shown}` does not take these types together: {types}",
+            at,
+            label=types,
             help=_advice_together(shown, [g.value.type for g in values if isinstance(g.value, Typed)]),
         )
 
@@ -134,8 +153,12 @@ class Complaints:
                 other = self.alternatives(given.value, fits)
                 help = f"did you mean `{other}`?" if other else help
         self.error(
-            "E0203", "the argument type does not match", given.span,
-            label=f"expected {expected}, found `{found}`", notes=notes, help=help,
+            "E0203",
+            "the argument type does not match",
+            given.span,
+            label=f"expected {expected}, found `{found}`",
+            notes=notes,
+            help=help,
         )
 
     def _null_elements(self, bindings: list[Binding]) -> bool:
@@ -153,7 +176,10 @@ class Complaints:
         """A list whose elements may be null is used where they may not."""
         note = self.declared_at(node)
         self.error(
-            "E0502", "the elements of the list may be null", span, label=f"found `{node.type}`",
+            "E0502",
+            "the elements of the list may be null",
+            span,
+            label=f"found `{node.type}`",
             notes=() if note is None else (note,),
             help=f"add `?? {zero_of(innermost(node.type))}`, which replaces each null",
         )
@@ -176,19 +202,27 @@ class Complaints:
         if value is NOT_CONSTANT and parameter.pattern.name != "vocab":
             note = self.declared_at(given.value) if isinstance(given.value, Typed) else None
             self.error(
-                "E0206", f"the argument must be a constant: `{name}`", given.span,
-                label="this is computed from rows", notes=() if note is None else (note,),
+                "E0206",
+                f"the argument must be a constant: `{name}`",
+                given.span,
+                label="this is computed from rows",
+                notes=() if note is None else (note,),
             )
         elif parameter.pattern.name == "zone" and isinstance(value, str):
             if zone(value) is None:
                 names = zone_names()
                 self.error(
-                    "E0208", f"there is no such time zone: `{value}`", given.span,
-                    help=self.suggestions.help(value, sorted(names)) or 'zones are named as in "Europe/Berlin"',
+                    "E0208",
+                    f"there is no such time zone: `{value}`",
+                    given.span,
+                    help=self.suggestions.help(value, sorted(names))
+                    or 'zones are named as in "Europe/Berlin"',
                 )
         else:
             self.error(
-                "E0203", "the argument type does not match", given.span,
+                "E0203",
+                "the argument type does not match",
+                given.span,
                 label=f"expected {expected}, found `{_type_text(given)}`",
                 help=_advice_on_constant(parameter.pattern.name, value),
             )
@@ -206,7 +240,9 @@ class Complaints:
             if a.drops_null or b.drops_null:
                 reason = "elements that become null are dropped from one of them"
         self.error(
-            "E0501", f"the lists are not aligned: {reason}", second.span,
+            "E0501",
+            f"the lists are not aligned: {reason}",
+            second.span,
             notes=(Note("the other list is this", first.span),),
             help="element-wise operators take lists of one sequence, or lists made from one list element by "
             "element without dropping any",
@@ -299,7 +335,7 @@ def _advice(given: Type, parameters: list[Parameter]) -> str:
 def _advice_on_constant(wanted: str, value: object) -> str:
     """What to write instead of a constant of another type."""
     if wanted == "vocab":
-        return "declare it: `vocab genres from \"genres.txt\"`"
+        return 'declare it: `vocab genres from "genres.txt"`'
     if wanted == "bool":
         return "write `true` or `false`"
     if wanted == "zone":
@@ -318,8 +354,10 @@ def _advice_together(shown: str, types: list[Type]) -> str:
     if shown in ("+", "-") and Kind.TIMESTAMP in kinds and kinds & FLOAT_KINDS:
         return "a timestamp moves by whole microseconds: `days(7)`, `int64(x)`"
     if Kind.STRING in kinds and kinds & NUMERIC_KINDS:
-        return "replace null by a text, or make both texts: `string(x)`" if shown == "??" else (
-            "make both texts: `string(x)`"
+        return (
+            "replace null by a text, or make both texts: `string(x)`"
+            if shown == "??"
+            else ("make both texts: `string(x)`")
         )
     if shown in ("and", "or") and kinds & NUMERIC_KINDS:
         return "compare them: `x != 0`"

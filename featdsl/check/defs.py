@@ -59,7 +59,9 @@ class Defs:
                 return None
             self._unfolded = True
             self._complaints.error(
-                "E0214", f"the defs unfold to more than {MOST_INSTANCES:_} expressions", node.span,
+                "E0214",
+                f"the defs unfold to more than {MOST_INSTANCES:_} expressions",
+                node.span,
                 help="defs that use each other many times grow exponentially: name parts with `let`",
             )
             return None
@@ -93,8 +95,10 @@ class Defs:
                 if one.name is not None:
                     twice = wanted in bound
                     code = "E0205"
-                    message = f"an argument is given twice: `{wanted}`" if twice else (
-                        f"`{name}` has no parameter of this name: `{wanted}`"
+                    message = (
+                        f"an argument is given twice: `{wanted}`"
+                        if twice
+                        else (f"`{name}` has no parameter of this name: `{wanted}`")
                     )
                 self._complaints.error(code, message, place, notes=note, help=usage)
                 return None
@@ -125,8 +129,11 @@ class Defs:
         note = Note(f"`{parameter.name.name}` is declared here", parameter.span)
         if isinstance(value, VocabValue):
             self._complaints.error(
-                "E0203", "the argument type does not match", given.span,
-                label=f"expected `{wanted}`, found `vocab`", notes=(note,),
+                "E0203",
+                "the argument type does not match",
+                given.span,
+                label=f"expected `{wanted}`, found `vocab`",
+                notes=(note,),
                 help="leave the parameter's type out",
             )
             return None
@@ -139,12 +146,18 @@ class Defs:
         if not widens_to(value.type, wanted):
             help = ""
             if widens_to(value.type.optional(False), wanted):
-                help = f"add `?? {zero_of(value.type)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
+                help = (
+                    f"add `?? {zero_of(value.type)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
+                )
             elif value.type.optional(False) in (INT64, FLOAT64) and wanted.is_scalar:
                 help = f"cast it: `{wanted.kind.value}(x)`"
             self._complaints.error(
-                "E0203", "the argument type does not match", given.span,
-                label=f"expected `{wanted}`, found `{value.type}`", notes=(note,), help=help,
+                "E0203",
+                "the argument type does not match",
+                given.span,
+                label=f"expected `{wanted}`, found `{value.type}`",
+                notes=(note,),
+                help=help,
             )
             return None
         return self._calls.coerce(value, wanted, False, given.span)

@@ -83,7 +83,9 @@ class Expressions:
         found = self._value(expression)
         if isinstance(found, VocabValue):
             self.complaints.error(
-                "E0305", f"`{found.vocab.name}` is a vocab, not a value", expression.span,
+                "E0305",
+                f"`{found.vocab.name}` is a vocab, not a value",
+                expression.span,
                 help=f"write `lookup(x, {found.vocab.name})`",
             )
             return None
@@ -94,7 +96,9 @@ class Expressions:
         try:
             if self._depth > DEEPEST:
                 self.complaints.error(
-                    "E0214", "the expression is too deep once its defs are put in", expression.span,
+                    "E0214",
+                    "the expression is too deep once its defs are put in",
+                    expression.span,
                     help="give inner parts a name with `let`",
                 )
                 return None
@@ -126,13 +130,18 @@ class Expressions:
         if declared is None:
             if not self._names.excuses(name):
                 self.complaints.once(
-                    ("name", name), "E0301", f"there is no such name: `{name}`", node.span,
+                    ("name", name),
+                    "E0301",
+                    f"there is no such name: `{name}`",
+                    node.span,
                     help=self._unknown.name(name, self.defs.parameters, self.outputs),
                 )
         elif isinstance(declared, (tree.Def, tree.Model)):
             kind = KINDS[type(declared)]
             self.complaints.error(
-                "E0305", f"`{name}` is {kind}, not a value", node.span,
+                "E0305",
+                f"`{name}` is {kind}, not a value",
+                node.span,
                 notes=(Note(f"`{name}` is declared here", declared.name.span),),
                 help=f"call it: `{name}(…)`" if isinstance(declared, tree.Def) else "",
             )
@@ -164,7 +173,10 @@ class Expressions:
                 if self._names.excuses(name):
                     return None
                 self.complaints.once(
-                    ("name", name), "E0301", f"there is no `{name}` block", node.span,
+                    ("name", name),
+                    "E0301",
+                    f"there is no `{name}` block",
+                    node.span,
                     help=f"declare what is sent: `{name} {{ … }}`",
                 )
                 return None
@@ -197,8 +209,10 @@ class Expressions:
             what = {"request": "`request`", "candidate": "`candidate`", "output": "the model"}
             kind = "output" if members.name == "output" else "field"
             self.complaints.once(
-                ("member", members.name, name.name), "E0302",
-                f"{what.get(members.name, f'`{members.name}`')} has no such {kind}: `{name.name}`", name.span,
+                ("member", members.name, name.name),
+                "E0302",
+                f"{what.get(members.name, f'`{members.name}`')} has no such {kind}: `{name.name}`",
+                name.span,
                 help=self._unknown.member(members, name.name),
             )
         return found
@@ -206,7 +220,9 @@ class Expressions:
     def _model_outputs(self, span: Span) -> Members | None:
         if self.outputs is None or self.complaints.callers:
             self.complaints.error(
-                "E0607", "the model's outputs stand only in `keep` and `score`", span,
+                "E0607",
+                "the model's outputs stand only in `keep` and `score`",
+                span,
                 help="a def may take one as an argument" if self.complaints.callers else "",
             )
             return None
@@ -215,14 +231,21 @@ class Expressions:
     def _input(self, found: Input, span: Span) -> Typed:
         self.causes.saw(found)
         return self.nodes.make(
-            "input", found.type, found.level, span, attributes=(("name", found.name),), alignment=found.alignment
+            "input",
+            found.type,
+            found.level,
+            span,
+            attributes=(("name", found.name),),
+            alignment=found.alignment,
         )
 
     def _not_a_value(self, members: Members, span: Span) -> None:
         first = next(iter(members.inputs), None)
         what = "a sequence" if "." in members.name else "a source"
         self.complaints.error(
-            "E0305", f"`{members.name}` is {what}, not a value", span,
+            "E0305",
+            f"`{members.name}` is {what}, not a value",
+            span,
             help=f"name a field, such as `{members.name}.{first}`" if first else "",
         )
 
@@ -254,7 +277,10 @@ class Expressions:
         elif node.operator in ("==", "!=") and NULL in (left.type, right.type):
             is_not = "not " if node.operator == "!=" else ""
             self.complaints.warning(
-                "W0102", "a comparison with null is always null", node.span, help=f"write `{is_not}is_null(x)`"
+                "W0102",
+                "a comparison with null is always null",
+                node.span,
+                help=f"write `{is_not}is_null(x)`",
             )
         return found
 
@@ -271,9 +297,13 @@ class Expressions:
         if len(given) < 3:
             return None
         _, then, otherwise = (c for c in checked if c is not None)
-        if common_type(then.type, otherwise.type) is None and not (then.type.is_listlike or otherwise.type.is_listlike):
+        if common_type(then.type, otherwise.type) is None and not (
+            then.type.is_listlike or otherwise.type.is_listlike
+        ):
             self.complaints.error(
-                "E0209", "the two branches have different types", node.otherwise.span,
+                "E0209",
+                "the two branches have different types",
+                node.otherwise.span,
                 label=f"this is `{otherwise.type}`",
                 notes=(Note(f"the other branch is `{then.type}`", node.then.span),),
             )
@@ -291,20 +321,29 @@ class Expressions:
         for item, written in zip(items, node.items, strict=True):
             if not item.type.is_scalar:
                 self.complaints.error(
-                    "E0504", f"a list literal holds scalars, not `{item.type}`", written.span,
+                    "E0504",
+                    f"a list literal holds scalars, not `{item.type}`",
+                    written.span,
                     help="join lists with `concat(a, b)`" if item.type.is_listlike else "",
                 )
                 return None
             if item.type.nullable:
                 self.complaints.error(
-                    "E0504", "an element of a list is never null", written.span, label=f"this is `{item.type}`",
-                    notes=self.causes.of_null(item), help=f"add `?? {zero_of(common)}`",
+                    "E0504",
+                    "an element of a list is never null",
+                    written.span,
+                    label=f"this is `{item.type}`",
+                    notes=self.causes.of_null(item),
+                    help=f"add `?? {zero_of(common)}`",
                 )
                 return None
             joined = common_type(common, item.type)
             if joined is None:
                 self.complaints.error(
-                    "E0210", "the elements of a list have one type", written.span, label=f"this is `{item.type}`",
+                    "E0210",
+                    "the elements of a list have one type",
+                    written.span,
+                    label=f"this is `{item.type}`",
                     notes=(Note(f"the elements before are `{common}`", node.items[0].span),),
                 )
                 return None
@@ -328,7 +367,9 @@ class Expressions:
 
     def _fit(self, node: tree.Fit) -> None:
         self.complaints.error(
-            "E0213", f"state that is learned from data comes in a later version: `fit {node.what.name}`", node.span,
+            "E0213",
+            f"state that is learned from data comes in a later version: `fit {node.what.name}`",
+            node.span,
             help="give the state in the file: a `vocab`, edges, a mean",
         )
 
@@ -366,18 +407,24 @@ class Expressions:
         if declared is not None or name in self.defs.parameters:
             kind = "a parameter" if declared is None else KINDS[type(declared)]
             self.complaints.error(
-                "E0303", f"`{name}` is {kind}, and cannot be called", node.function.span,
+                "E0303",
+                f"`{name}` is {kind}, and cannot be called",
+                node.function.span,
                 help="only operators and defs are called",
             )
         elif not self._names.excuses(name):
             self.complaints.once(
-                ("operator", name), "E0303", f"there is no such operator: `{name}`", node.function.span,
+                ("operator", name),
+                "E0303",
+                f"there is no such operator: `{name}`",
+                node.function.span,
                 help=self._unknown.operator(name),
             )
 
     def as_float64(self, value: Typed, span: Span) -> Typed | None:
         """A number as a float64."""
         return self._calls.coerce(value, FLOAT64.optional(value.type.nullable), False, span)
+
 
 def _type_of(value: Any) -> Type:
     if value is None:

@@ -57,7 +57,9 @@ class Fields:
         if not declared.fields:
             if not declared.broken:
                 self._diagnostics.error(
-                    "E0417", f"the sequence has no field: `{declared.name.name}`", declared.name.span,
+                    "E0417",
+                    f"the sequence has no field: `{declared.name.name}`",
+                    declared.name.span,
                     help="write `clicks: sequence[50] { item_id: string }`",
                 )
             return None
@@ -76,7 +78,9 @@ class Fields:
             return self._collection(declared, found)
         if declared.cap is not None:
             self._diagnostics.error(
-                "E0406", f"only lists and sequences have a largest length, not `{found}`", declared.span,
+                "E0406",
+                f"only lists and sequences have a largest length, not `{found}`",
+                declared.span,
                 help=f"write `list<{found.optional(False)}>[{declared.cap}]`" if found.is_scalar else "",
             )
             return None
@@ -86,7 +90,9 @@ class Fields:
         """Whether a type can be read there."""
         if place == "sequence" and not found.is_scalar:
             self._diagnostics.error(
-                "E0414", f"the field of a sequence is a scalar, not `{found}`", declared.type.span,
+                "E0414",
+                f"the field of a sequence is a scalar, not `{found}`",
+                declared.type.span,
                 help="each field is a list already: `item_id: string` is read as a list of texts",
             )
             return False
@@ -94,12 +100,16 @@ class Fields:
         while inner is not None:
             if inner.kind is Kind.ID:
                 self._diagnostics.error(
-                    "E0414", "an `id` is made by `hash` or `cross`, it is not read", declared.type.span,
+                    "E0414",
+                    "an `id` is made by `hash` or `cross`, it is not read",
+                    declared.type.span,
                     help="declare the field as `int64`",
                 )
                 return False
             if inner.element is not None and inner.kind is Kind.LIST and inner.element.kind is Kind.MAP:
-                self._diagnostics.error("E0414", f"a list of maps cannot be read: `{found}`", declared.type.span)
+                self._diagnostics.error(
+                    "E0414", f"a list of maps cannot be read: `{found}`", declared.type.span
+                )
                 return False
             inner = inner.element
         return True
@@ -108,13 +118,17 @@ class Fields:
         name = declared.name.name
         if found.nullable:
             self._diagnostics.error(
-                "E0405", f"a list or map is never null: `{name}`", declared.type.span,
+                "E0405",
+                f"a list or map is never null: `{name}`",
+                declared.type.span,
                 help="leave the `?` out: a missing one reads as empty",
             )
             return None
         if declared.default is not None:
             self._diagnostics.error(
-                "E0404", f"a list or map has no default: `{name}`", declared.default.span,
+                "E0404",
+                f"a list or map has no default: `{name}`",
+                declared.default.span,
                 help="leave it out: a missing one reads as empty",
             )
             return None
@@ -137,8 +151,11 @@ class Fields:
         if found.nullable:
             bare = found.optional(False)
             self._diagnostics.error(
-                "E0411", f"a field has either `?` or a default: `{name}`", default.span,
-                label="this default is never read", notes=(Note("the `?` is here", declared.type.span),),
+                "E0411",
+                f"a field has either `?` or a default: `{name}`",
+                default.span,
+                label="this default is never read",
+                notes=(Note("the `?` is here", declared.type.span),),
                 help=f"write `{name}: {found}` or `{name}: {bare} = …`",
             )
             return None
@@ -167,7 +184,9 @@ class Fields:
         element = found.item if found.kind is Kind.VECTOR else found
         zero = _ZEROS.get(element.kind, "0")
         self._diagnostics.error(
-            "E0402", f"the field does not say what a missing row reads as: `{name}`", declared.span,
+            "E0402",
+            f"the field does not say what a missing row reads as: `{name}`",
+            declared.span,
             help=f"write `{name}: {found} = {zero}` for a default, or `{name}: {found}?` for null",
         )
         return None
@@ -176,7 +195,9 @@ class Fields:
         assert declared.default is not None
         if place != "request" or found.kind is not Kind.TIMESTAMP:
             self._diagnostics.error(
-                "E0409", "`now` is the default of a timestamp of `request` alone", declared.default.span,
+                "E0409",
+                "`now` is the default of a timestamp of `request` alone",
+                declared.default.span,
                 help="write `request { at: timestamp = now }`",
             )
             return None

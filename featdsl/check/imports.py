@@ -169,5 +169,3 @@ def _identity(path: str) -> str:
 
 def _import_declarations(file: tree.File) -> list[tree.Import]:
     return [d for d in file.declarations if isinstance(d, tree.Import)]
-
-

@@ -37,7 +37,9 @@ class ModelChecker:
         self._unique(declared)
         if not declared.inputs and declared.name.name not in self._names.broken:
             self._diagnostics.error(
-                "E0606", f"the model has no input: `{declared.name.name}`", declared.name.span,
+                "E0606",
+                f"the model has no input: `{declared.name.name}`",
+                declared.name.span,
                 help="write `dense: float32 = [a, b]` in it",
             )
         labels = [c for label in declared.labels if (c := self._column(label, "label")) is not None]
@@ -52,7 +54,9 @@ class ModelChecker:
         name of the label that it predicts."""
         first: dict[str, tree.ModelInput | tree.Label | tree.Output] = {}
         parts: tuple[tree.ModelInput | tree.Label | tree.Output, ...] = (
-            *declared.inputs, *declared.labels, *declared.outputs,
+            *declared.inputs,
+            *declared.labels,
+            *declared.outputs,
         )
         for one in sorted(parts, key=lambda p: p.span.start):
             name = one.name.name
@@ -68,7 +72,9 @@ class ModelChecker:
             return
         column = f"the key of `{name.name}`" if isinstance(entity, tree.Entity) else "the time of a sample"
         self._diagnostics.error(
-            "E0304", f"an input or label has the name of a column of every dataset: `{name.name}`", name.span,
+            "E0304",
+            f"an input or label has the name of a column of every dataset: `{name.name}`",
+            name.span,
             label=f"that is {column}",
             notes=(Note(f"`{name.name}` is declared here", entity.name.span),) if entity else (),
             help=f"rename it, such as `{name.name}_id`" if entity else "rename it, such as `sample_time`",
@@ -82,9 +88,13 @@ class ModelChecker:
             shape = " (its shape follows from its value)" if found.is_listlike and what == "input" else ""
             an = "an" if what[0] in "aeiou" else "a"
             self._diagnostics.error(
-                "E0602", f"the type of {an} {what} is `bool`, `int32`, `int64`, `float32` or `float64`{shape}, "
-                f"not `{found}`", written.span,
-                help="make ids of texts: `hash(x, 1000)` or `lookup(x, vocab)`" if found.kind is Kind.STRING else "",
+                "E0602",
+                f"the type of {an} {what} is `bool`, `int32`, `int64`, `float32` or `float64`{shape}, "
+                f"not `{found}`",
+                written.span,
+                help="make ids of texts: `hash(x, 1000)` or `lookup(x, vocab)`"
+                if found.kind is Kind.STRING
+                else "",
             )
             return None
         return found
@@ -114,8 +124,10 @@ class ModelChecker:
                 return None
             if declared.per_request and value.level & ~Level.REQUEST:
                 self._diagnostics.error(
-                    "E0601", f"the input is not the same for all candidates of a request: `{declared.name.name}`",
-                    place.span, label=f"this is computed per {_per(value.level)}",
+                    "E0601",
+                    f"the input is not the same for all candidates of a request: `{declared.name.name}`",
+                    place.span,
+                    label=f"this is computed per {_per(value.level)}",
                     notes=self._expressions.causes.of_level(value, Level.REQUEST),
                     help="leave `per request` out",
                 )
@@ -127,18 +139,30 @@ class ModelChecker:
     def _fits(self, value: Typed, span: Span, wanted: Type, in_list: bool) -> bool:
         found = value.type
         element = found.item if found.is_listlike else found
-        if found.kind is Kind.LIST and not in_list and not found.item.is_listlike and found.item.kind is not Kind.MAP:
+        if (
+            found.kind is Kind.LIST
+            and not in_list
+            and not found.item.is_listlike
+            and found.item.kind is not Kind.MAP
+        ):
             self._diagnostics.error(
-                "E0603", "the input has no fixed length", span, label=f"this is `{found}`",
+                "E0603",
+                "the input has no fixed length",
+                span,
+                label=f"this is `{found}`",
                 help="add `|> pad(n)`, with the number of elements that the model takes",
             )
             return False
         if found.kind is Kind.MAP or element.is_listlike or element.kind is Kind.MAP:
-            self._diagnostics.error("E0602", f"an input is a number, or a vector of numbers, not `{found}`", span)
+            self._diagnostics.error(
+                "E0602", f"an input is a number, or a vector of numbers, not `{found}`", span
+            )
             return False
         if in_list and found.is_listlike:
             self._diagnostics.error(
-                "E0603", f"a column of a list is a scalar, not `{found}`", span,
+                "E0603",
+                f"a column of a list is a scalar, not `{found}`",
+                span,
                 help="make it an input of its own",
             )
             return False
@@ -163,8 +187,12 @@ class ModelChecker:
         """Reports a value that may be null, or has elements that may be."""
         if value.type.nullable:
             self._diagnostics.error(
-                "E0212", f"{what} may not be null", span, label=f"this is `{value.type}`",
-                notes=self._expressions.causes.of_null(value), help=f"add `?? {zero_of(value.type)}`",
+                "E0212",
+                f"{what} may not be null",
+                span,
+                label=f"this is `{value.type}`",
+                notes=self._expressions.causes.of_null(value),
+                help=f"add `?? {zero_of(value.type)}`",
             )
             return False
         inner = value.type
@@ -197,7 +225,9 @@ class ModelChecker:
             return None
         if value.type.kind is not Kind.BOOL:
             self._diagnostics.error(
-                "E0604", f"`keep` is a bool, not `{value.type}`", body.span,
+                "E0604",
+                f"`keep` is a bool, not `{value.type}`",
+                body.span,
                 help="compare it: `keep = x != 0`" if value.type.kind in NUMERIC_KINDS else "",
             )
             return None
@@ -211,7 +241,9 @@ class ModelChecker:
             return None
         if value.type.kind not in NUMERIC_KINDS:
             self._diagnostics.error(
-                "E0605", f"`score` is a number, not `{value.type}`", body.span,
+                "E0605",
+                f"`score` is a number, not `{value.type}`",
+                body.span,
                 help="make it 0 or 1: `float64(x)`" if value.type.kind is Kind.BOOL else "",
             )
             return None

@@ -10,7 +10,14 @@ from featdsl.source_file import Span
 from featdsl.syntax import tree
 
 Named = (
-    tree.Entity | tree.Source | tree.SourceAlias | tree.Vocab | tree.Def | tree.Let | tree.Feature | tree.Model
+    tree.Entity
+    | tree.Source
+    | tree.SourceAlias
+    | tree.Vocab
+    | tree.Def
+    | tree.Let
+    | tree.Feature
+    | tree.Model
 )
 
 KINDS: dict[type, str] = {
@@ -49,7 +56,9 @@ class Names:
                 return
             if isinstance(declaration, tree.Def) and name in OPERATORS:
                 self._diagnostics.error(
-                    "E0304", f"a def has the name of an operator: `{name}`", declaration.name.span,
+                    "E0304",
+                    f"a def has the name of an operator: `{name}`",
+                    declaration.name.span,
                     help=f"choose another, such as `my_{name}`",
                 )
                 self.broken.add(name)
@@ -61,7 +70,10 @@ class Names:
             word = Span(block.span.file, block.span.start, block.span.start + len(what))
             first = Span(blocks[0].span.file, blocks[0].span.start, blocks[0].span.start + len(what))
             self._diagnostics.error(
-                "E0304", f"`{what}` is declared twice", word, notes=(Note("first declared here", first),),
+                "E0304",
+                f"`{what}` is declared twice",
+                word,
+                notes=(Note("first declared here", first),),
                 help="put all fields into one block",
             )
 
@@ -77,6 +89,9 @@ class Names:
 def twice(diagnostics: Diagnostics, code: str, name: str, first: Span, second: Span) -> None:
     """Reports a name that is declared a second time."""
     diagnostics.error(
-        code, f"the name is declared twice: `{name}`", second, notes=(Note("first declared here", first),),
+        code,
+        f"the name is declared twice: `{name}`",
+        second,
+        notes=(Note("first declared here", first),),
         help="rename one of them",
     )

@@ -60,7 +60,11 @@ def bind(overload: int, signature: Signature, given: list[Given], by_position: b
                 return None
         else:
             while position < len(parameters) and (
-                (parameters[position].constant and parameters[position].default is not REQUIRED and not by_position)
+                (
+                    parameters[position].constant
+                    and parameters[position].default is not REQUIRED
+                    and not by_position
+                )
                 or (parameters[position].name in values and not parameters[position].variadic)
             ):
                 position += 1

@@ -101,7 +101,9 @@ class _Checker:
             if d.name.name in self.checked
         )
         lets = tuple(
-            (d.name.name, self.checked[d.name.name]) for d in self.names.of(tree.Let) if d.name.name in self.checked
+            (d.name.name, self.checked[d.name.name])
+            for d in self.names.of(tree.Let)
+            if d.name.name in self.checked
         )
         vocabs = [expressions.vocabs[n].strings for n in sorted(expressions.used_vocabs)]
         return CheckedProgram(
@@ -115,7 +117,10 @@ class _Checker:
         found = [d for d in main.declarations if isinstance(d, tree.Namespace)]
         for second in found[1:]:
             self.diagnostics.error(
-                "E0304", "a file has one namespace", second.span, notes=(Note("the first is here", found[0].span),)
+                "E0304",
+                "a file has one namespace",
+                second.span,
+                notes=(Note("the first is here", found[0].span),),
             )
         if found:
             return found[0].name.name
@@ -181,7 +186,9 @@ class _Checker:
         only_defs = all(isinstance(definitions[n], tree.Def) for n in cycle)
         message = f"a def cannot call itself: {way}" if only_defs else f"definitions use each other: {way}"
         self.diagnostics.error(
-            "E0307", message, first.name.span,
+            "E0307",
+            message,
+            first.name.span,
             notes=tuple(Note(f"`{n}` is declared here", definitions[n].name.span) for n in cycle[1:4]),
         )
 
@@ -191,14 +198,19 @@ class _Checker:
             return value
         if value.type.kind is Kind.NOTHING or value.type.nullable:
             self.diagnostics.error(
-                "E0212", f"a feature may not be null: `{declared.name.name}`", declared.body.span,
-                label=f"this is `{value.type}`", notes=self.expressions.causes.of_null(value),
+                "E0212",
+                f"a feature may not be null: `{declared.name.name}`",
+                declared.body.span,
+                label=f"this is `{value.type}`",
+                notes=self.expressions.causes.of_null(value),
                 help=f"add `?? {zero_of(value.type)}`",
             )
             return None
         if innermost(value.type).kind is Kind.NOTHING:
             self.diagnostics.error(
-                "E0215", f"the elements have no type: `{declared.name.name}`", declared.body.span,
+                "E0215",
+                f"the elements have no type: `{declared.name.name}`",
+                declared.body.span,
                 label="this is always empty",
             )
             return None

@@ -64,9 +64,7 @@ class SchemaChecker:
             for d in self._names.of(tree.Source, tree.SourceAlias)
             if isinstance(d, (tree.Source, tree.SourceAlias))
         }
-        needs = {
-            name: [n for n in self._needs(d) if n in declarations] for name, d in declarations.items()
-        }
+        needs = {name: [n for n in self._needs(d) if n in declarations] for name, d in declarations.items()}
         order, cycles = sorted_by_need(needs)
         for cycle in cycles:
             self._cycle(cycle, declarations)
@@ -91,7 +89,9 @@ class SchemaChecker:
             return
         if found.nullable or (found.kind not in INTEGER_KINDS and found.kind is not Kind.STRING):
             self._diagnostics.error(
-                "E0415", f"the key of an entity is `int64`, `int32` or `string`, not `{found}`", declared.type.span
+                "E0415",
+                f"the key of an entity is `int64`, `int32` or `string`, not `{found}`",
+                declared.type.span,
             )
             return
         per_candidate = declared.per == "candidate"
@@ -126,7 +126,9 @@ class SchemaChecker:
     def _cycle(self, cycle: list[str], declarations: dict[str, tree.Source | tree.SourceAlias]) -> None:
         shown = " -> ".join(f"`{n}`" for n in [*cycle, cycle[0]])
         self._diagnostics.error(
-            "E0408", f"sources are keyed by each other: {shown}", declarations[cycle[0]].name.span,
+            "E0408",
+            f"sources are keyed by each other: {shown}",
+            declarations[cycle[0]].name.span,
             notes=tuple(Note(f"`{n}` is declared here", declarations[n].name.span) for n in cycle[1:4]),
             help="key one of them by an entity",
         )
@@ -145,7 +147,9 @@ class SchemaChecker:
             rows_of, key_type = name, None
             if not declared.fields and name not in self._names.broken:
                 self._diagnostics.error(
-                    "E0417", f"the source has no field: `{name}`", declared.name.span,
+                    "E0417",
+                    f"the source has no field: `{name}`",
+                    declared.name.span,
                     help=f"write `source {name} of … {{ title: string? }}`",
                 )
         key = self._key(declared.key)
@@ -155,7 +159,9 @@ class SchemaChecker:
         found_type = (key.type.item if per_element else key.type).optional(False)
         if key_type is not None and not _same_key(found_type, key_type):
             self._diagnostics.error(
-                "E0407", f"the rows of `{rows_of}` are keyed by `{key_type}`, not `{found_type}`", declared.key.span,
+                "E0407",
+                f"the rows of `{rows_of}` are keyed by `{key_type}`, not `{found_type}`",
+                declared.key.span,
                 notes=(Note(f"`{key.name}` is declared here", key.span),),
             )
             return
@@ -177,12 +183,17 @@ class SchemaChecker:
             if other is None and not self._names.excuses(name):
                 names = [d.name.name for d in self._names.of(tree.Source, tree.SourceAlias)]
                 self._diagnostics.once(
-                    ("name", name), "E0301", f"there is no such source: `{name}`", declared.origin.span,
+                    ("name", name),
+                    "E0301",
+                    f"there is no such source: `{name}`",
+                    declared.origin.span,
                     help=self._suggestions.help(name, names),
                 )
             elif other is not None and not isinstance(other, (tree.Source, tree.SourceAlias)):
                 self._diagnostics.error(
-                    "E0305", f"`{name}` is {KINDS[type(other)]}, not a source", declared.origin.span,
+                    "E0305",
+                    f"`{name}` is {KINDS[type(other)]}, not a source",
+                    declared.origin.span,
                     notes=(Note(f"`{name}` is declared here", other.name.span),),
                 )
         return found
@@ -236,13 +247,18 @@ class SchemaChecker:
                 if not self._names.excuses(name):
                     names = [d.name.name for d in self._names.of(tree.Entity, tree.Source, tree.SourceAlias)]
                     self._diagnostics.once(
-                        ("name", name), "E0301", f"there is no such entity or source: `{name}`", path[0].span,
+                        ("name", name),
+                        "E0301",
+                        f"there is no such entity or source: `{name}`",
+                        path[0].span,
                         help=self._suggestions.help(name, names),
                     )
             elif not isinstance(declared, (tree.Entity, tree.Source, tree.SourceAlias)):
                 self._diagnostics.error(
-                    "E0407", f"a source is keyed by an entity or by a field of another source, not by "
-                    f"{KINDS[type(declared)]}: `{name}`", key.span,
+                    "E0407",
+                    f"a source is keyed by an entity or by a field of another source, not by "
+                    f"{KINDS[type(declared)]}: `{name}`",
+                    key.span,
                 )
             return None
         for part in path[1:]:
@@ -254,21 +270,27 @@ class SchemaChecker:
                 if part.name not in found.broken and part.name not in self._names.broken:
                     self._diagnostics.once(
                         ("member", found.name, part.name),
-                        "E0302", f"`{found.name}` has no such field: `{part.name}`", part.span,
+                        "E0302",
+                        f"`{found.name}` has no such field: `{part.name}`",
+                        part.span,
                         help=self._suggestions.help(part.name, found.inputs, f"{found.name}."),
                     )
                 return None
             found = inner
         if isinstance(found, Members):
             self._diagnostics.error(
-                "E0407", f"a source is keyed by a field, and this is none: `{found.name}`", key.span,
+                "E0407",
+                f"a source is keyed by a field, and this is none: `{found.name}`",
+                key.span,
                 help=f"write `{found.name}.{next(iter(found.inputs), '…')}`",
             )
             return None
         element = found.type.item if found.type.kind is Kind.LIST else found.type
         if element.kind not in INTEGER_KINDS and element.kind is not Kind.STRING:
             self._diagnostics.error(
-                "E0407", f"a key is `int64`, `int32` or `string`, or a list of these, not `{found.type}`", key.span,
+                "E0407",
+                f"a key is `int64`, `int32` or `string`, or a list of these, not `{found.type}`",
+                key.span,
                 notes=(Note(f"`{found.name}` is declared here", found.span),),
             )
             return None

@@ -43,7 +43,9 @@ class DeclaredTypes:
             return None
         if written.nullable and inside:
             self._diagnostics.error(
-                "E0211", "elements are never null", written.span,
+                "E0211",
+                "elements are never null",
+                written.span,
                 help="leave the `?` out: null elements are dropped when a row is read",
             )
             return None
@@ -60,14 +62,18 @@ class DeclaredTypes:
                 names = [*SCALARS, *_FORMS]
                 help = f"did you mean `{other}`?" if other else self._suggestions.help(name, names)
             self._diagnostics.error(
-                "E0211", f"there is no such type: `{name}`", written.span,
+                "E0211",
+                f"there is no such type: `{name}`",
+                written.span,
                 help=help or "the types are " + ", ".join(f"`{n}`" for n in [*SCALARS, *_FORMS]),
             )
             return None
         if len(written.arguments) != wanted or (written.size is not None) is not (name == "vector"):
             self._diagnostics.error(
-                "E0211", f"the type is not complete: `{name}`" if wanted else f"the type has no parts: `{name}`",
-                written.span, help=f"write `{_FORMS[name]}`" if wanted else f"write `{name}`",
+                "E0211",
+                f"the type is not complete: `{name}`" if wanted else f"the type has no parts: `{name}`",
+                written.span,
+                help=f"write `{_FORMS[name]}`" if wanted else f"write `{name}`",
             )
             return None
         if not wanted:
@@ -180,8 +186,11 @@ def misfit(value: Any, wanted: Type, span: Span, diagnostics: Diagnostics) -> No
     elif wanted.kind is Kind.STRING and not isinstance(value, str):
         help = f'write `"{shown(value)}"`'
     diagnostics.error(
-        "E0201", f"the literal does not fit the declared type `{bare}`: {shown(value)}", span,
-        label=f"expected `{bare}`", help=help,
+        "E0201",
+        f"the literal does not fit the declared type `{bare}`: {shown(value)}",
+        span,
+        label=f"expected `{bare}`",
+        help=help,
     )
 
 

@@ -18,9 +18,7 @@ _MOST_SHOWN = 8
 class Unknown:
     """Finds help for a name that is not declared."""
 
-    def __init__(
-        self, names: Names, roots: Mapping[str, Input | Members], suggestions: Suggestions
-    ) -> None:
+    def __init__(self, names: Names, roots: Mapping[str, Input | Members], suggestions: Suggestions) -> None:
         self._names = names
         self._roots = roots
         self._suggestions = suggestions

@@ -71,7 +71,10 @@ class DeclaredVocab:
             lines.pop()
         if not lines:
             self._diagnostics.error(
-                "E0706", f"the vocab has no entry: `{path}`", declaration.path_span, help="write one entry a line"
+                "E0706",
+                f"the vocab has no entry: `{path}`",
+                declaration.path_span,
+                help="write one entry a line",
             )
             return
         if "" in lines:

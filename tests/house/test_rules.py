@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"numpy", "pyarrow", "pyspark", "torch", "grpc", "lmdb", "redis", "fastavro", "pandas", "engine", "tensorflow"}
+HEAVY = {
+    "numpy",
+    "pyarrow",
+    "pyspark",
+    "torch",
+    "grpc",
+    "lmdb",
+    "redis",
+    "fastavro",
+    "pandas",
+    "engine",
+    "tensorflow",
+}
 
 
 def loaded_by(program: str) -> set[str]:
@@ -28,7 +40,9 @@ def test_feat_check_loads_nothing_heavy() -> None:
     assert loaded_by(program) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["featdsl.cli.serve", "featdsl.cli.score", "online.server", "online.client"])
+@pytest.mark.parametrize(
+    "module", ["featdsl.cli.serve", "featdsl.cli.score", "online.server", "online.client"]
+)
 def test_a_server_and_its_client_load_neither_spark_nor_torch(module: str) -> None:
     assert loaded_by(f"import {module}") & {"pyspark", "torch", "tensorflow", "pandas"} == set()
 

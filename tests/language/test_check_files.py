@@ -60,12 +60,17 @@ def test_unreadable(tmp_path: Path, name: str, content: bytes | None, code: str,
 
 
 def test_a_byte_that_is_no_utf8_in_an_import(tmp_path: Path) -> None:
-    path = write(tmp_path, a__feat='import "b.feat"\nfeature x = 1\n', b__feat=b"\xef\xbb\xbfnamespace b\nlet \xe9 = 1")
+    path = write(
+        tmp_path, a__feat='import "b.feat"\nfeature x = 1\n', b__feat=b"\xef\xbb\xbfnamespace b\nlet \xe9 = 1"
+    )
     (found,) = check(str(path)).diagnostics
     assert (found.code, found.span.file.position(found.span.start)) == ("E0703", (1, 8))
     (note,) = found.notes
     assert note.span is not None
-    assert (note.span.file.path, note.span.file.position(note.span.start)) == (str(tmp_path / "b.feat"), (2, 5))
+    assert (note.span.file.path, note.span.file.position(note.span.start)) == (
+        str(tmp_path / "b.feat"),
+        (2, 5),
+    )
     (utf16,) = check(str(write(tmp_path, c__feat="let x = 1".encode("utf-16")))).diagnostics
     assert (utf16.help, utf16.span.start) == ("save the file as UTF-8; it is UTF-16 now", 0)
 

@@ -64,12 +64,16 @@ def test_values_have_the_type_that_is_inferred() -> None:
         lines = [f"feature f{i} = {expression(chance, 3)}" for i in range(150)]
         head = 'vocab v from "v.txt"'
         wrong = set()
-        result = check("t.feat", overlay={"t.feat": "\n".join([head, *lines]), "v.txt": "1\n2"}, nullable_features=True)
+        result = check(
+            "t.feat", overlay={"t.feat": "\n".join([head, *lines]), "v.txt": "1\n2"}, nullable_features=True
+        )
         for d in result.diagnostics:
             if d.severity == "error":
                 wrong.add(d.span.file.position(d.span.start)[0] - 2)
         right = [line for i, line in enumerate(lines) if i not in wrong]
-        result = check("t.feat", overlay={"t.feat": "\n".join([head, *right]), "v.txt": "1\n2"}, nullable_features=True)
+        result = check(
+            "t.feat", overlay={"t.feat": "\n".join([head, *right]), "v.txt": "1\n2"}, nullable_features=True
+        )
         assert result.program is not None
         for feature, line in zip(result.program.features, right, strict=True):
             value = Nodes().value_of(feature.value)

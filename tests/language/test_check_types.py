@@ -114,7 +114,12 @@ def test_types(expression: str, type_: str, level: str) -> None:
 
 def test_int_beside_float_is_converted() -> None:
     found = value("profile.n + 1.5")
-    assert (found.op, found.overload, found.args[0].op, str(found.args[1].type)) == ("add", 1, "float64", "float64")
+    assert (found.op, found.overload, found.args[0].op, str(found.args[1].type)) == (
+        "add",
+        1,
+        "float64",
+        "float64",
+    )
     assert str(value("profile.n * 2").args[0].type) == "int32"
 
 
