@@ -47,8 +47,8 @@ class ModelServer(Protocol):
         all others n. `deadline_s` is the time that is left, in seconds.
         Errors: `ModelServerDown`, `ModelTimeout`, `ModelFailed`."""
 
-    def ping(self) -> None:
-        """Returns if the model server answers. Errors: `ModelServerDown`."""
+    def ping(self, version: int) -> None:
+        """Returns if a version that is loaded would answer. Errors: `ModelServerDown`."""
 
     def close(self) -> None:
         """Stops what it started."""

@@ -16,6 +16,7 @@ from compiler.bundle import Bundle
 from compiler.signature import ModelSignature
 from featdsl.errors import InputError
 from online.catalog import Catalog
+from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
 from online.models import ModelServer, ModelServerDown
@@ -127,12 +128,11 @@ class ScoringServer:
 
     def _problem(self) -> str:
         """Why calls would fail now, or ""."""
-        if self.versions.serving is None:
-            return f"no version of {self.versions.model} serves: {self.versions.problem}"
-        if not self.store.check():
-            return self.store.problem
         try:
-            self._models.ping()
+            with self.versions.pin() as serving:
+                self._models.ping(serving.handle)
+        except CallError as error:
+            return error.message
         except ModelServerDown as down:
             return f"the model server does not answer: {down}"
-        return ""
+        return "" if self.store.check() else self.store.problem

@@ -101,7 +101,11 @@ def _server(
         store_timeout_s=_positive(args.store_timeout_ms, "--store-timeout-ms") / 1000,
     )
     models = EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
-    return ScoringServer(bundle, model, store, registry, models, options)
+    try:
+        return ScoringServer(bundle, model, store, registry, models, options)
+    except BaseException:
+        models.close()
+        raise
 
 
 def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:

@@ -26,6 +26,7 @@ from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeo
 
 LOAD_TIMEOUT_S = 120.0
 _CONNECT_PAUSE_S = 0.005
+_WARM_START_S = 0.5
 _ATTEMPTS = 3
 """How often a call is asked whose process dies; the call itself may be what kills it."""
 
@@ -79,6 +80,7 @@ class EmbeddedModelServer:
         self._alive = os.pipe()
         """Nobody writes to it: it closes when this process ends, however that happens."""
         self._nursery: subprocess.Popen[str] | None = None
+        self._reviving: threading.Thread | None = None
         self._closed = False
         self._sockets = 0
         self._copies = 0
@@ -137,16 +139,15 @@ class EmbeddedModelServer:
                     raise
                 worker = self._revive(version, worker)
 
-    def ping(self) -> None:
-        with self._lock:
-            workers = list(self._workers.items())
-        for version, worker in workers:
-            if not worker.process.lives():
-                with contextlib.suppress(OSError):
-                    self._revive(version, worker)
-        if workers and self._spawning.acquire(blocking=False):
+    def ping(self, version: int) -> None:
+        worker = self._worker(version)
+        if not worker.process.lives():
+            self._revive_aside(version, worker).join(_WARM_START_S)
+            if not self._worker(version).process.lives():
+                raise ModelServerDown(f"the process of version {version} is being started again")
+        if self._spawning.acquire(blocking=False):
             try:
-                self._tend_nursery(workers[-1][1].directory)
+                self._tend_nursery(worker.directory)
             finally:
                 self._spawning.release()
 
@@ -188,6 +189,18 @@ class EmbeddedModelServer:
                 self._workers[version] = fresh
         _end(dead)
         return fresh
+
+    def _revive_aside(self, version: int, dead: _Worker) -> threading.Thread:
+        """Revives in a thread: with a cold nursery it takes seconds, and health must not wait for that."""
+
+        def revive() -> None:
+            with contextlib.suppress(ModelServerDown, OSError):
+                self._revive(version, dead)
+
+        if self._reviving is None or not self._reviving.is_alive():
+            self._reviving = threading.Thread(target=revive, name="revive", daemon=True)
+            self._reviving.start()
+        return self._reviving
 
     def _copied(self, version: int, directory: Path) -> Path:
         self._copies += 1

@@ -85,7 +85,7 @@ class WeightModel:
         assert tensors["shopper_once"].shape == (1, 2)
         return {"like": dense.sum(axis=1) * weight, "buy": np.full(len(dense), weight, np.float32)}
 
-    def ping(self) -> None:
+    def ping(self, version: int) -> None:
         pass
 
     def close(self) -> None:

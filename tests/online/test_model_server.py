@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -133,10 +134,30 @@ def test_a_killed_nursery_is_started_again(server: EmbeddedModelServer, models: 
     before = server._workers[1].process.pid
     assert server.predict(1, tensors(1), 30.0)["like"].tolist() == [1.0]
     assert server._workers[1].process.pid == before, "its workers live on"
-    server.ping()
+    server.ping(1)
     assert server._nursery.poll() is None, "it is started before it is needed"
     server.load(2, models[2])
     assert server.predict(2, tensors(1), 30.0)["like"].tolist() == [2.0]
+
+
+def test_a_ping_revives_and_tells_of_the_version_alone_that_is_asked_for(
+    server: EmbeddedModelServer, models: dict[int, Path]
+) -> None:
+    server.load(2, models[2])
+    dead = server._workers[2].process
+    dead.kill()
+    while dead.lives():
+        time.sleep(0.005)
+    server.ping(1)
+    assert server._workers[2].process is dead
+    give_up = time.monotonic() + 20
+    while not server._workers[2].process.lives() and time.monotonic() < give_up:
+        with contextlib.suppress(ModelServerDown):
+            server.ping(2)
+    assert server._workers[2].process is not dead
+    server.unload(2)
+    with pytest.raises(ModelServerDown, match="version 2 is not loaded"):
+        server.ping(2)
 
 
 def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
