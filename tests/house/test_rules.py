@@ -80,10 +80,18 @@ def test_links_of_the_documents_lead_somewhere() -> None:
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
-def test_the_example_in_the_readme_compiles(tmp_path: Path) -> None:
+def test_the_example_in_the_readme_compiles_and_its_mistake_is_told_as_shown() -> None:
     from featdsl.check import check
+    from featdsl.rendering import as_text
 
-    readme = (ROOT / "README.md").read_text()
-    program = readme.split("## What you write")[1].split("```")[1]
-    (tmp_path / "readme.feat").write_text(program)
-    assert check(str(tmp_path / "readme.feat")).diagnostics == ()
+    blocks = (ROOT / "README.md").read_text().split("## What you write")[1].split("```")
+    program, shown = blocks[1].lstrip("\n"), blocks[3].strip()
+    assert check("movies.feat", overlay={"movies.feat": program}).diagnostics == ()
+    right, wrong = (
+        "overlap_count(profile.top_genres, movie.genres)",
+        "overlap_count(profile.top_genres, movie.year)",
+    )
+    mistaken = program.replace(right, wrong)
+    assert (
+        as_text(check("movies.feat", overlay={"movies.feat": mistaken}).diagnostics) == f"{shown}\n\n1 error"
+    )
