@@ -37,12 +37,26 @@ def items_table(rng: np.random.Generator, count: int) -> tuple[pa.Table, list[li
         None if rng.random() < 0.002 else " ".join(rng.choice(WORDS, size=rng.integers(1, 7))).capitalize()
         for _ in range(count)
     ]
+    method = [
+        None if rng.random() < 0.2 else str(rng.choice(["perfect", "partial", "pattern", "any"]))
+        for _ in titles
+    ]
+    linked = [how is not None for how in method]
+    updated = np.datetime64("2015-01-01", "us") + rng.integers(0, 2 * 365 * 86_400, count) * 1_000_000
     table = pa.table(
         {
             "item_id": pa.array([f"{i * 37 + 11:07d}" for i in range(count)]),
             "title": pa.array(titles, pa.string()),
             "year": pa.array(rng.integers(1898, 2014, count).astype(np.int32)),
             "genres": pa.array(genres, pa.list_(pa.string())),
+            "dbpedia_uri": pa.array(
+                [f"resource/{i}" if there else None for i, there in enumerate(linked)], pa.string()
+            ),
+            "link_method": pa.array(method, pa.string()),
+            "link_title_conf": pa.array(np.where(linked, rng.random(count).round(3), 0.0)),
+            "link_year_conf": pa.array(np.where(linked, rng.integers(0, 2, count), 0).astype(np.float64)),
+            "link_genre_conf": pa.array(np.where(linked, rng.random(count).round(3), 0.0)),
+            "link_updated": pa.array(updated, pa.timestamp("us")),
         }
     )
     return table, genres, quality

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     subprocess.run([*command, "--interactions", "4000"], check=True)
     return path
+
+
+def test_generated_data_has_the_schema_of_the_real(data: Path) -> None:
+    root = Path(os.environ.get("FEATDSL_DATA", MOVIES.parents[2] / "shared" / "data"))
+    if not (root / "movietweetings").is_dir():
+        pytest.skip("MovieTweetings is not on this machine")
+    for name in ("users", "items", "interactions"):
+        real = pq.read_schema(root / "movietweetings" / f"{name}.parquet").remove_metadata()
+        assert pq.read_schema(data / f"{name}.parquet").remove_metadata() == real
 
 
 def test_generated_data_is_as_messy_as_the_real(data: Path) -> None:
