@@ -21,7 +21,7 @@ from featdsl.errors import InputError
 from offline.config import read_config
 from offline.dataset import write_dataset
 from offline.samples import join_samples, read_rows
-from tests.offline.project import make_project, read
+from tests.offline.project import CONFIG, make_project, read
 from tests.offline.test_join import random_rows, tables_of
 
 if TYPE_CHECKING:
@@ -99,6 +99,25 @@ def test_no_samples_give_an_empty_data_set(spark: SparkSession, tmp_path: Path) 
     joined = join_samples(spark, project.bundle, "model/net", project.config)
     assert write_dataset(project.bundle, "model/net", joined, tmp_path / "out").rows == 0
     assert read(tmp_path / "out").schema.names == ["user", "item", "time", "bought", "dense", "tags"]
+
+
+def test_a_table_of_a_catalog_is_as_good_as_a_file(spark: SparkSession, tmp_path: Path) -> None:
+    project = make_project(tmp_path, tables_of(random_rows(25)))
+    spark.sql(f"CREATE TABLE products USING parquet LOCATION '{tmp_path}/product.parquet'")
+    try:
+        catalog = CONFIG.replace('path = "product.parquet"', 'table = "products"')
+        (tmp_path / "feat.toml").write_text(catalog, encoding="utf-8")
+        other = read_config(tmp_path / "feat.toml")
+        for name, config in (("file", project.config), ("catalog", other)):
+            joined = join_samples(spark, project.bundle, "model/net", config)
+            write_dataset(project.bundle, "model/net", joined, tmp_path / name)
+        assert read(tmp_path / "catalog").equals(read(tmp_path / "file"))
+        assert read(tmp_path / "file").num_rows > 0
+    finally:
+        spark.sql("DROP TABLE products")
+    (tmp_path / "feat.toml").write_text(catalog.replace("products", "produce"), encoding="utf-8")
+    with pytest.raises(InputError, match="there is no such table: produce"):
+        join_samples(spark, project.bundle, "model/net", read_config(tmp_path / "feat.toml"))
 
 
 @pytest.mark.parametrize("engine", ["native", "spark"])
