@@ -2,13 +2,13 @@
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make soak    the long random tests
+#   make format  mends what a tool can mend
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STORE ?= lmdb
 DATA ?=
 
-.PHONY: setup demo test lint format sanitize soak clean
+.PHONY: setup demo test lint format sanitize clean
 
 setup:
 	@bash .ci/setup.sh
@@ -33,9 +33,6 @@ format: setup
 
 sanitize: setup
 	@PATH="$$PWD/.venv/bin:$$PATH" bash engine/tests/sanitize.sh
-
-soak: setup
-	@HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest tests -m ""
 
 clean:
 	rm -rf build .venv demo
