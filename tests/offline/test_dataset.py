@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from compiler.bundle import build
+from compiler.native import rows as native_rows
 from compiler.reference.run import run_rows
 from featdsl.cli.main import main
 from featdsl.errors import InputError
@@ -193,6 +194,12 @@ def test_real_interactions_are_alike_in_both_engines(spark: SparkSession, tmp_pa
     assert left.schema.equals(right.schema)
     differ = [name for name in left.column_names if not same_bits(left[name], right[name])]
     assert differ == []
+    # the reference is slow: every tenth user's rows, as Spark joined them
+    rows = joined.df.where("user % 10 = 0").toArrow()
+    assert rows.num_rows > 100
+    plain, engine = run_rows(bundle, "features", rows), native_rows.run_rows(bundle, "features", rows)
+    assert plain.schema.equals(engine.schema)
+    assert [name for name in plain.column_names if not same_bits(plain[name], engine[name])] == []
 
 
 def same_bits(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
