@@ -97,7 +97,8 @@ class RowReader:
         """How many texts were not UTF-8 and read as null, since construction."""
 
 def simd() -> str:
-    """The instruction set in use: `avx512`, `avx2` or `scalar`."""
+    """The instruction set in use: `avx512`, `avx2` or `scalar`; the widest of the processor, or what the
+    environment's `FEATDSL_SIMD` names. All give the same bits. Errors: a set that there is not."""
 
 def kernels() -> list[str]:
     """The registered kernels, as `clip(i64,i64,i64)->i64`; `?` marks what takes or gives null,

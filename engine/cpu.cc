@@ -1,20 +1,18 @@
 #include "engine/cpu.h"
 
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "engine/error.h"
+
 namespace feat {
+namespace {
 
-Simd simd() {
-#if defined(__x86_64__)
-  static const Simd found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") ? Simd::Avx512
-                            : __builtin_cpu_supports("avx2")                                        ? Simd::Avx2
-                                                                                                    : Simd::Scalar;
-  return found;
-#else
-  return Simd::Scalar;
-#endif
-}
+constexpr Simd kWidestFirst[] = {Simd::Avx512, Simd::Avx2, Simd::Scalar};
 
-const char* simd_name() {
-  switch (simd()) {
+const char* name_of(Simd set) {
+  switch (set) {
     case Simd::Avx512:
       return "avx512";
     case Simd::Avx2:
@@ -24,5 +22,38 @@ const char* simd_name() {
   }
   return "scalar";
 }
+
+Simd widest() {
+#if defined(__x86_64__)
+  // All that kernels are compiled for (engine/simd.h).
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl")) {
+    return Simd::Avx512;
+  }
+  if (__builtin_cpu_supports("avx2")) return Simd::Avx2;
+#endif
+  return Simd::Scalar;
+}
+
+Simd chosen() {
+  const char* wanted = std::getenv("FEATDSL_SIMD");
+  if (wanted == nullptr || *wanted == '\0') return widest();
+  for (const Simd set : kWidestFirst) {
+    if (std::string_view(wanted) != name_of(set)) continue;
+    if (set > widest())
+      throw EngineError("FEATDSL_SIMD is `" + std::string(wanted) + "`, which this processor has not");
+    return set;
+  }
+  throw EngineError("FEATDSL_SIMD is not `scalar`, `avx2` or `avx512` but `" + std::string(wanted) + "`");
+}
+
+}  // namespace
+
+Simd simd() {
+  static const Simd set = chosen();
+  return set;
+}
+
+const char* simd_name() { return name_of(simd()); }
 
 }  // namespace feat

@@ -5,8 +5,10 @@ namespace feat {
 
 enum class Simd { Scalar, Avx2, Avx512 };
 
-// The widest set that kernels may dispatch to.
+// The set that kernels dispatch to: the widest one of the processor, or what the environment's FEATDSL_SIMD names
+// (`scalar`, `avx2`, `avx512`; read once). All give the same bits. Errors: EngineError on a name that is none, or a
+// set that the processor has not.
 Simd simd();
-const char* simd_name();  // `avx512`, `avx2` or `scalar`
+const char* simd_name();  // as in FEATDSL_SIMD
 
 }  // namespace feat

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "engine/convert.h"
+#include "engine/cpu.h"
 
 namespace feat {
 
@@ -316,6 +317,7 @@ class ProgramReader {
 
 // A vector that is null takes its room, so constants can be larger than the file, but not by much.
 Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
+  simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
 }
 
