@@ -5,7 +5,7 @@ Importing this registers the lowerings of every family.
 
 from __future__ import annotations
 
-from compiler.spark import cast, id, list, logic, map, math, numeric, set, string, time
+from compiler.spark import cast, id, list, logic, map, math, normalise, numeric, set, string, time
 from compiler.spark.fallbacks import FALLBACKS
 from compiler.spark.lowering import LOWERINGS
 
@@ -18,6 +18,7 @@ __all__ = [
     "logic",
     "map",
     "math",
+    "normalise",
     "numeric",
     "set",
     "string",

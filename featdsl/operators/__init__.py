@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featdsl.operators import cast, id, list, logic, map, math, numeric, set, string, time
+from featdsl.operators import cast, id, list, logic, map, math, normalise, numeric, set, string, time
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "logic",
     "map",
     "math",
+    "normalise",
     "numeric",
     "set",
     "string",
