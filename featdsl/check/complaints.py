@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from featdsl.check.nodes import Nodes
 from featdsl.check.overloads import CANNOT, Binding, failing_arguments, fit_constant, has_null_elements
+from featdsl.check.standard import is_standard
 from featdsl.check.suggest import Suggestions
 from featdsl.check.values import Given, VocabValue
 from featdsl.check.zones import zone, zone_names
@@ -54,9 +55,10 @@ class Complaints:
         notes: tuple[Note, ...] = (),
         help: str = "",
     ) -> None:
-        if self._first_time(code, span):
+        place = self._in_program(span)
+        if self._first_time(code, place):
             self.diagnostics.error(
-                code, message, span, label=label, notes=notes + self._calls(span), help=help
+                code, message, place, label=label, notes=notes + self._calls(span), help=help
             )
 
     def once(self, key: tuple[str, ...], code: str, message: str, span: Span, *, help: str = "") -> None:
@@ -75,9 +77,19 @@ class Complaints:
         self._said.add(key)
         return True
 
+    def _in_program(self, span: Span) -> Span:
+        """The place itself, or the call in the program that led into the standard library."""
+        if is_standard(span):
+            for _, caller in reversed(self.callers):
+                if caller is not None and not is_standard(caller):
+                    return caller
+        return span
+
     def _calls(self, span: Span) -> tuple[Note, ...]:
         if not self.callers:
             return ()
+        if is_standard(span):
+            return (Note(f"in the def `{self.callers[-1][0]}` of the standard library", span),)
         name, caller = self.callers[-1]
         return () if caller is None else (Note(f"in the def `{name}`, used here", caller),)
 

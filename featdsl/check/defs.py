@@ -8,6 +8,7 @@ from typing import Any
 from featdsl.check.calls import Calls
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.nodes import Nodes
+from featdsl.check.standard import is_standard
 from featdsl.check.types import NO_LITERAL, DeclaredTypes, fitted, misfit
 from featdsl.check.values import Given, Value, VocabValue
 from featdsl.diagnostics import Note
@@ -83,8 +84,8 @@ class Defs:
     def _bind(self, declared: tree.Def, given: list[Given], node: tree.Call) -> dict[str, Value] | None:
         name = declared.name.name
         parameters = {p.name.name: p for p in declared.parameters}
-        usage = f"write `{name}({', '.join(parameters)})`"
-        note = (Note(f"`{name}` is declared here", declared.name.span),)
+        usage = f"write `{name}({', '.join(map(_shown, declared.parameters))})`"
+        note = () if is_standard(declared.span) else (Note(f"`{name}` is declared here", declared.name.span),)
         bound: dict[str, Given] = {}
         positions = iter(parameters)
         for one in given:
@@ -103,20 +104,38 @@ class Defs:
                 self._complaints.error(code, message, place, notes=note, help=usage)
                 return None
             bound[wanted] = one
-        if len(bound) < len(parameters):
-            missing = ", ".join(f"`{p}`" for p in parameters if p not in bound)
+        lacking = [n for n, p in parameters.items() if n not in bound and p.default is None]
+        if lacking:
+            missing = ", ".join(f"`{n}`" for n in lacking)
             self._complaints.error(
                 "E0204", f"an argument is missing: {missing}", node.function.span, notes=note, help=usage
             )
             return None
         values: dict[str, Value] = {}
         for parameter in parameters.values():
-            one = bound[parameter.name.name]
-            value = self._as_declared(parameter, one)
+            given_or_default = bound.get(parameter.name.name) or self._default(parameter)
+            if given_or_default is None:
+                return None
+            value = self._as_declared(parameter, given_or_default)
             if value is None:
                 return None
             values[parameter.name.name] = value
         return values
+
+    def _default(self, parameter: tree.Parameter) -> Given | None:
+        """The default of a parameter: a constant, in which the other parameters have no meaning."""
+        assert parameter.default is not None
+        outer, self.parameters = self.parameters, {}
+        try:
+            value = self._check(parameter.default)
+        finally:
+            self.parameters = outer
+        if value is not None and value.level is not Level.CONSTANT:
+            self._complaints.error(
+                "E0403", f"a default is a constant: `{parameter.name.name}`", parameter.default.span
+            )
+            return None
+        return None if value is None else Given(value, parameter.default.span)
 
     def _as_declared(self, parameter: tree.Parameter, given: Given) -> Value | None:
         """An argument in the type of a def's parameter."""
@@ -181,6 +200,11 @@ class Defs:
                     "input", found, Level.REQUEST, parameter.span, attributes=(("name", f"({name})"),)
                 )
         self._instance(declared, bound, None, (declared.name.name, None))
+
+
+def _shown(parameter: tree.Parameter) -> str:
+    """A parameter in the usage of its def; one with a default is named."""
+    return parameter.name.name if parameter.default is None else f"{parameter.name.name}: …"
 
 
 def _count(n: int) -> str:

@@ -9,9 +9,10 @@ from featdsl.check.calls import Calls
 from featdsl.check.causes import Causes
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.defs import Defs
-from featdsl.check.names import KINDS, Names
+from featdsl.check.names import KINDS, Named, Names
 from featdsl.check.nodes import Nodes
 from featdsl.check.schema import Input, Members
+from featdsl.check.standard import is_standard, standard_defs
 from featdsl.check.types import DeclaredTypes
 from featdsl.check.unknown import Unknown
 from featdsl.check.values import Given, Value, VocabValue
@@ -377,7 +378,7 @@ class Expressions:
 
     def _call(self, node: tree.Call) -> Typed | None:
         name = node.function.name
-        declared = self._names.declared.get(name)
+        declared = self._callee(node)
         if not isinstance(declared, tree.Def) and name not in OPERATORS:
             for argument in node.arguments:
                 self._value(argument.value)
@@ -400,6 +401,14 @@ class Expressions:
             assert isinstance(value, Typed)
             self._needless(found, value, given[0].span, f"`{name}` has nothing to find: this is never null")
         return found
+
+    def _callee(self, node: tree.Call) -> Named | None:
+        """What the program, else the standard library, declares under the name that is called."""
+        name = node.function.name
+        declared = None if is_standard(node.span) else self._names.declared.get(name)
+        if declared is None and name not in OPERATORS and not self._names.excuses(name):
+            return standard_defs().get(name)
+        return declared
 
     def _unknown_function(self, node: tree.Call) -> None:
         name = node.function.name

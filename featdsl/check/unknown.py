@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from featdsl.check.names import Names
 from featdsl.check.schema import Input, Members
+from featdsl.check.standard import standard_defs
 from featdsl.check.suggest import ELSEWHERE, LATER, Suggestions
 from featdsl.operators import OPERATORS
 from featdsl.syntax import tree
@@ -41,7 +42,7 @@ class Unknown:
         if not help:
             close = self._suggestions.closest(name, paths)
             help = f"did you mean `{paths[close]}`?" if close else ""
-        if not help and name in OPERATORS:
+        if not help and (name in OPERATORS or name in standard_defs()):
             help = f"an operator is called: `{name}(…)`"
         return help
 
@@ -53,7 +54,7 @@ class Unknown:
         if name in LATER:
             return "it comes in a later version"
         defs = [d.name.name for d in self._names.of(tree.Def)]
-        return self._suggestions.help(name, [*_CALLED, *defs])
+        return self._suggestions.help(name, [*_CALLED, *defs, *standard_defs()])
 
     def member(self, members: Members, name: str) -> str:
         """Help for a field that `members` has not."""

@@ -169,11 +169,11 @@ class _Parser:
         while cursor.kind not in (")", "end"):
             parameter = cursor.name("a parameter", declares=True)
             parameter_type = self._type() if cursor.accept(":") else None
-            parameters.append(Parameter(parameter, parameter_type, cursor.span_from(parameter.span.start)))
+            default = self.expressions.expression() if cursor.accept("=") else None
+            span = cursor.span_from(parameter.span.start)
+            parameters.append(Parameter(parameter, parameter_type, span, default))
             if not cursor.accept(","):
                 break
-        if cursor.kind == "=":
-            raise cursor.unexpected("`,` or `)`", "a parameter has no default: every argument is given")
         cursor.close(opening, help)
         if cursor.kind == "-":
             help = "the type of a def follows from its body: `def f(x) = …`"

@@ -233,9 +233,12 @@ class Vocab:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
+    """`default` is what an argument that is not given stands for: a literal."""
+
     name: Identifier
     type: TypeName | None
     span: Span
+    default: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from featdsl.check.standard import standard_defs
 from featdsl.types import Kind, Type, parse_type
 
 FOLDER = Path(__file__).parent
+EXAMPLE = "e.g. "
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,8 +69,18 @@ class Case:
 
 
 def all_cases() -> list[Case]:
-    """Every case of every family. Errors: `ValueError` with file and line."""
-    return [case for path in sorted(FOLDER.glob("*/*.case")) for case in read_cases(path)]
+    """Every case of every family, and the standard library's examples. Errors: `ValueError` with file and line."""
+    written = [case for path in sorted(FOLDER.glob("*/*.case")) for case in read_cases(path)]
+    return [*written, *standard_examples()]
+
+
+def standard_examples() -> Iterator[Case]:
+    """What the documentation of each def of the standard library says that it gives: the lines `e.g. …`."""
+    for name, declared in standard_defs().items():
+        for number, line in enumerate(declared.doc.split("\n"), start=1):
+            if line.startswith(EXAMPLE):
+                path = FOLDER / "std" / f"{name}.case"
+                yield _case(line.removeprefix(EXAMPLE), path, number, {})
 
 
 def read_cases(path: Path) -> Iterator[Case]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from featdsl.check import check
+from featdsl.check.standard import standard_defs
 from featdsl.operators import OPERATORS
 from featdsl.program import CheckedProgram
 from tests.conformance import engines
@@ -112,6 +113,7 @@ def test_mistakes(family: str) -> None:
 def test_every_operator_has_cases() -> None:
     covered = {(case.family, case.operator) for case in CASES}
     assert {(o.family, o.name) for o in OPERATORS.values()} - covered == set()
+    assert {("std", name) for name in standard_defs()} - covered == set()
 
 
 def test_the_suite_does_not_shrink() -> None:
