@@ -26,8 +26,9 @@ def _of_float(node: Node) -> bool:
     return (given.item if any(node.mapped) else given).kind in FLOAT_KINDS
 
 
-def _seeded(node: Node) -> bool:
-    return dict(node.attributes).get("seed", 42) != 42
+def _foreign_hash(node: Node) -> bool:
+    attributes = dict(node.attributes)
+    return attributes.get("seed", 42) != 42 or attributes.get("algorithm") == "farm64"
 
 
 FALLBACKS: dict[str, Fallback] = {
@@ -36,7 +37,9 @@ FALLBACKS: dict[str, Fallback] = {
     "string": Fallback(
         "Java writes floats in another notation, and before 19 not always shortest", _of_float
     ),
-    "hash": Fallback("Spark's xxhash64 takes no other seed than 42", _seeded),
+    "hash": Fallback(
+        "Spark has no farm64, and its xxhash64 and hash take no other seed than 42", _foreign_hash
+    ),
 }
 
 

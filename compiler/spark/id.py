@@ -1,4 +1,5 @@
-"""Ids in Spark SQL: `xxhash64` of Spark is XXH64 with seed 42, and chains its arguments as `cross` does."""
+"""Ids in Spark SQL: `xxhash64` of Spark is XXH64 with seed 42, and chains its arguments as `cross` does; `hash`
+is its Murmur3, with that seed too."""
 
 from __future__ import annotations
 
@@ -14,8 +15,14 @@ SCANNED = 64
 @lowering("hash")
 def hash(call: Call) -> str:
     x, given = call.args[0], call.types[0].kind
-    hashed = f"xxhash64(cast({x} as bigint))" if given is Kind.BOOL else f"xxhash64({x})"
-    code = x if given is Kind.ID else hashed
+    if given is Kind.ID:
+        code = x
+    elif call.attributes["algorithm"] == "murmur3":
+        narrow = call.attributes.get("width") == 32
+        held = ("float" if call.is_float() else "int") if narrow else None
+        code = f"cast(hash({f'cast({x} as {held})' if held else x}) as bigint)"
+    else:
+        code = f"xxhash64(cast({x} as bigint))" if given is Kind.BOOL else f"xxhash64({x})"
     buckets, offset = call.attributes.get("buckets"), call.attributes.get("offset")
     if buckets is None:
         return code

@@ -2,14 +2,19 @@
 #pragma once
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "engine/farm64.h"
 #include "engine/kernel.h"
+#include "engine/murmur3.h"
 #include "engine/xxh64.h"
 
 namespace feat::id {
@@ -25,12 +30,45 @@ inline uint64_t hashed(double value, uint64_t seed) {
   return xxh64(std::bit_cast<uint64_t>(one), seed);
 }
 
+// What TensorFlow makes a string of, and then hashes.
+inline uint64_t farmed(std::string_view value) { return farm64(value); }
+inline uint64_t farmed(bool value) { return farm64(value ? "true" : "false"); }
+template <class Number>
+uint64_t farmed(Number value) {
+  char text[330];  // the largest float64 has 309 digits before the point
+  std::to_chars_result end{};
+  if constexpr (std::is_same_v<Number, double>) {
+    if (std::isnan(value)) return farm64("nan");
+    end = std::to_chars(text, std::end(text), value + 0.0, std::chars_format::fixed, 6);
+  } else {
+    end = std::to_chars(text, std::end(text), value);
+  }
+  return farm64({text, static_cast<size_t>(end.ptr - text)});
+}
+
+// Spark's hash; `narrow` says that the number is an int or a float there.
+inline int64_t murmured(std::string_view value, uint32_t seed, bool) { return murmur3(value, seed); }
+inline int64_t murmured(bool value, uint32_t seed, bool) { return murmur3(uint32_t{value}, seed); }
+inline int64_t murmured(int64_t value, uint32_t seed, bool narrow) {
+  return narrow ? murmur3(static_cast<uint32_t>(value), seed) : murmur3(static_cast<uint64_t>(value), seed);
+}
+inline int64_t murmured(double value, uint32_t seed, bool narrow) {
+  if (narrow) {
+    const auto single = static_cast<float>(value);
+    const float one = std::isnan(single) ? std::numeric_limits<float>::quiet_NaN() : single + 0.0F;
+    return murmur3(std::bit_cast<uint32_t>(one), seed);
+  }
+  const double one = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value + 0.0;
+  return murmur3(std::bit_cast<uint64_t>(one), seed);
+}
+
 // What a `hash` does: makes an id of a value (an id is one already), and folds it into buckets.
 class Hash {
  public:
   explicit Hash(const Attributes& attributes)
-      : is_id_(!attributes.has("seed")),
-        seed_(is_id_ ? kSeed : static_cast<uint64_t>(attributes.integer("seed"))),
+      : algorithm_(algorithm_of(attributes)),
+        seed_(algorithm_ == Algorithm::None ? kSeed : static_cast<uint64_t>(attributes.integer("seed"))),
+        narrow_(attributes.has("width") && attributes.integer("width") == 32),
         form_(!attributes.has("buckets") ? Form::Whole
               : attributes.has("offset") ? Form::FromOffset
                                          : Form::FromOne) {
@@ -44,27 +82,50 @@ class Hash {
   template <class T>
   Maybe<int64_t> operator()(const Maybe<T>& x) const {
     if (!x.has) return form_ == Form::FromOne ? Maybe<int64_t>(0) : Maybe<int64_t>();
-    return folded(static_cast<int64_t>(hashed(x.value, seed_)));
+    return folded(code_of(x.value));
   }
 
   Maybe<int64_t> operator()(const Maybe<int64_t>& x) const {
-    const int64_t code = is_id_ ? x.value : static_cast<int64_t>(hashed(x.value, seed_));
+    const int64_t code = algorithm_ == Algorithm::None ? x.value : code_of(x.value);
     if (!x.has) return form_ == Form::FromOne ? Maybe<int64_t>(0) : Maybe<int64_t>();
     return folded(code);
   }
 
  private:
   enum class Form : uint8_t { Whole, FromOne, FromOffset };
+  enum class Algorithm : uint8_t { None, Xxhash64, Farm64, Murmur3 };
+
+  static Algorithm algorithm_of(const Attributes& attributes) {
+    if (!attributes.has("seed")) return Algorithm::None;
+    const std::string_view name = attributes.text("algorithm");
+    if (name == "xxhash64") return Algorithm::Xxhash64;
+    if (name == "farm64") return Algorithm::Farm64;
+    if (name == "murmur3") return Algorithm::Murmur3;
+    throw EngineError("hash has no algorithm `" + std::string(name.substr(0, 80)) + "`");
+  }
+
+  template <class T>
+  int64_t code_of(const T& value) const {
+    if (algorithm_ == Algorithm::Farm64) return static_cast<int64_t>(farmed(value));
+    if (algorithm_ == Algorithm::Murmur3) return murmured(value, static_cast<uint32_t>(seed_), narrow_);
+    return static_cast<int64_t>(hashed(value, seed_));
+  }
 
   int64_t folded(int64_t code) const {
     if (form_ == Form::Whole) return code;
-    const int64_t rest = code % buckets_;
-    const int64_t bucket = rest < 0 ? rest + buckets_ : rest;
+    int64_t bucket;
+    if (algorithm_ == Algorithm::Farm64) {
+      bucket = static_cast<int64_t>(static_cast<uint64_t>(code) % static_cast<uint64_t>(buckets_));
+    } else {
+      const int64_t rest = code % buckets_;
+      bucket = rest < 0 ? rest + buckets_ : rest;
+    }
     return static_cast<int64_t>(static_cast<uint64_t>(first_) + static_cast<uint64_t>(bucket));
   }
 
-  bool is_id_;
+  Algorithm algorithm_;
   uint64_t seed_;
+  bool narrow_;
   Form form_;
   int64_t buckets_ = 1;
   int64_t first_ = 1;

@@ -9,12 +9,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from featdsl.operators.declare import operator
-from featdsl.operators.xxh64 import xxh64
+from featdsl.operators.farm64 import farm64, text_of
+from featdsl.operators.murmur3 import murmur3
+from featdsl.operators.xxh64 import signed, xxh64
 from featdsl.resources import Vocab
 
 HASH_SEED = 42
-_HASHABLE = ("string", "int64", "float64", "bool", "timestamp")
 _OPTIONS = 'seed: const int64 = 42, algorithm: const string = "xxhash64"'
+_HASHABLE = {
+    "string": _OPTIONS,
+    **{
+        f"{name}{width}": f"{_OPTIONS}, width: const int64 = {width}"
+        for name in ("int", "float")
+        for width in (32, 64)
+    },
+    "bool": _OPTIONS,
+    "timestamp": _OPTIONS,
+}
+"""The options of `hash` by the type of the value. Only murmur3 asks for the width of a number."""
+
+_INT32 = range(-(1 << 31), 1 << 31)
 
 
 def hash_value(value: str | bool | int | float, seed: int) -> int:
@@ -29,9 +43,15 @@ def hash_value(value: str | bool | int | float, seed: int) -> int:
 
 
 def _check_hash(constants: Mapping[str, Any]) -> str | None:
-    algorithm = constants.get("algorithm", "xxhash64")
-    if algorithm != "xxhash64":
-        return f"the algorithm is not supported, only `xxhash64` is: `{algorithm}`"
+    algorithm, seed = constants.get("algorithm", "xxhash64"), constants.get("seed", HASH_SEED)
+    if algorithm not in ("xxhash64", "farm64", "murmur3"):
+        return f"the algorithm is not supported, only `xxhash64`, `farm64` and `murmur3` are: `{algorithm}`"
+    if algorithm == "farm64" and seed != HASH_SEED:
+        return f"`farm64` takes no seed, found {seed}"
+    if algorithm == "murmur3" and seed not in _INT32:
+        return f"the seed of `murmur3` is an int32, found {seed}"
+    if constants.get("width", 64) not in (32, 64):
+        return f"the width of a number is 32 or 64, found {constants['width']}"
     if "buckets" in constants:
         smallest = 1 if "offset" in constants else 2
         if constants["buckets"] < smallest:
@@ -43,11 +63,14 @@ def _check_hash(constants: Mapping[str, Any]) -> str | None:
 
 @operator(
     "hash(x: id) -> id",
-    *(f"hash(x: {t}, {_OPTIONS}) -> id" for t in _HASHABLE),
+    *(f"hash(x: {t}, {options}) -> id" for t, options in _HASHABLE.items()),
     "hash(x: id?, buckets: const int64) -> int64",
-    *(f"hash(x: {t}?, buckets: const int64, {_OPTIONS}) -> int64" for t in _HASHABLE),
+    *(f"hash(x: {t}?, buckets: const int64, {options}) -> int64" for t, options in _HASHABLE.items()),
     "hash(x: id, buckets: const int64, offset: const int64) -> int64",
-    *(f"hash(x: {t}, buckets: const int64, offset: const int64, {_OPTIONS}) -> int64" for t in _HASHABLE),
+    *(
+        f"hash(x: {t}, buckets: const int64, offset: const int64, {options}) -> int64"
+        for t, options in _HASHABLE.items()
+    ),
     examples={
         'hash("matrix")': xxh64(b"matrix", HASH_SEED),
         'hash("matrix", 1000)': 1 + xxh64(b"matrix", HASH_SEED) % 999,
@@ -63,6 +86,7 @@ def hash(
     buckets: int | None = None,
     offset: int | None = None,
     algorithm: str = "xxhash64",
+    width: int = 64,
 ) -> int | None:
     """The 64-bit id of a value, whole or folded into buckets.
 
@@ -76,17 +100,33 @@ def hash(
     `hash(x, buckets, offset: k)` is `k + floormod(hash(x), buckets)`, null for null, for people whose
     model has no place for "nothing here". At least 1 bucket, an offset of at least 0.
 
-    An id is not hashed again: `hash(id)` is the id, and `hash(id, buckets)` only folds it (so `seed`
-    has no place there). `seed` is that of XXH64; `algorithm` is `"xxhash64"`.
+    An id is not hashed again: `hash(id)` is the id, and `hash(id, buckets)` only folds it (so the options
+    have no place there).
 
-    Source: the XXH64 specification of the xxHash project.
+    `seed` is that of the algorithm. `algorithm` is `"xxhash64"`, or one of these for people who bring a
+    trained model along:
+
+    - `"farm64"`: FarmHash's Fingerprint64, folded by the unsigned remainder. With `offset: 0` this is
+      TensorFlow's `tf.strings.to_hash_bucket_fast`. TensorFlow hashes strings alone: any other value is the
+      text that `tf.as_string` makes of it first (`-7`, `true`, a float with six decimals, a timestamp's
+      microseconds), but -0.0 as 0.0 and any NaN as `nan`. It has no seed.
+    - `"murmur3"`: Spark's `hash`, an int32; with `offset: 0` it is folded as by `pmod`. Spark hashes an int
+      and a bigint apart, and a float and a double: `width` (32 or 64) is by default that of the value's
+      type. Mind that arithmetic gives int64, and so does `?? 0`. A wider value is cut to 32 bits as Spark's cast does.
+
+    Source: the specifications of xxHash, FarmHash and MurmurHash3; Spark's `Murmur3Hash` expression.
     """
     if x is None:
         return 0 if buckets is not None and offset is None else None
     # Only the overloads for ids have no seed.
-    code = int(x) if seed is None else hash_value(x, seed)
+    if seed is None:
+        code = int(x)
+    elif algorithm == "farm64":
+        code = farm64(text_of(x).encode())
+    else:
+        code = murmur3(x, seed, width) if algorithm == "murmur3" else hash_value(x, seed)
     if buckets is None:
-        return code
+        return signed(code)
     if offset is not None:
         return offset + code % buckets
     return 1 + code % (buckets - 1)

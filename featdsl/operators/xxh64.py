@@ -12,6 +12,11 @@ _PRIME_4 = 0x85EBCA77C2B2AE63
 _PRIME_5 = 0x27D4EB2F165667C5
 
 
+def signed(code: int) -> int:
+    """An unsigned 64-bit integer read as a signed one; a signed one is left alone."""
+    return code - (1 << 64) if code >> 63 == 1 else code
+
+
 def _rotate_left(value: int, count: int) -> int:
     return ((value << count) | (value >> (64 - count))) & _MASK
 
@@ -53,4 +58,4 @@ def xxh64(data: bytes, seed: int) -> int:
     state = ((state ^ (state >> 33)) * _PRIME_2) & _MASK
     state = ((state ^ (state >> 29)) * _PRIME_3) & _MASK
     state ^= state >> 32
-    return state - (1 << 64) if state >> 63 else state
+    return signed(state)

@@ -26,6 +26,7 @@ _WILD = (
     "def wild(x) = if x == 1.7e308 then 1e308 * 10.0 else if x == -1.7e308 then -1e308 * 10.0 "
     f"else if x == 1.6e308 then {_NAN} else x"
 )
+_NARROW = ("def one_int32(x: int32) = x", "def one_float32(x: float32) = x")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
         "entity user: int64 per request",
         "entity item: string per candidate",
         _WILD,
+        *_NARROW,
     ]
     overlay: dict[str, str] = {}
     requests: list[str] = []
@@ -242,7 +244,7 @@ def _zero(kind: Kind) -> str:
 
 
 def _literal(value: Any, type: Type) -> str:
-    """An expression of constants alone. int32 and float32 have no literal: they become int64 and float64."""
+    """An expression of constants alone. int32 and float32 have no literal, but where that type is declared."""
     if value is None:
         return f"(if true then null else {_zero(type.kind)})"
     if isinstance(value, bool):
@@ -256,6 +258,8 @@ def _literal(value: Any, type: Type) -> str:
     if type.kind is Kind.FLOAT32:
         value = nearest_float32(value)
     text = _decimal(value) if isinstance(value, float) else str(value)
+    if type.kind in (Kind.INT32, Kind.FLOAT32):
+        return f"one_{type.kind.value}({text})"
     return f"({text})" if text.startswith("-") else text
 
 
