@@ -40,6 +40,12 @@ FALLBACKS: dict[str, Fallback] = {
     "hash": Fallback(
         "Spark has no farm64, and its xxhash64 and hash take no other seed than 42", _foreign_hash
     ),
+    **dict.fromkeys(
+        ("target_mean", "frequency", "bm25", "tf_idf", "tf_idf_cosine"),
+        Fallback(
+            "what was fitted is a table of many entries, which would be written into the SQL of each use"
+        ),
+    ),
 }
 
 

@@ -182,6 +182,8 @@ class VocabIndex {
     }
   }
 
+  size_t size() const { return entries_.size(); }
+
   // 0 for null, 1 for a value that is no entry, 2 and up for the entries.
   int64_t operator()(const Maybe<T>& x) const {
     if (!x.has) return 0;

@@ -163,10 +163,10 @@ class Calls:
         return not operator.never_null_when(known)
 
     def _vocabs(self, found: Match, constants: dict[str, Any]) -> bool:
-        """Puts the vocab's entries in place of its name: integers where integers are looked up."""
+        """Puts the vocab's entries in place of its name: integers where the first argument is one."""
         for name, value in constants.items():
             if isinstance(value, VocabValue):
-                integers = any(p.pattern.name == "int64" for p, _ in found.binding.values)
+                integers = found.binding.values[0][0].pattern.name == "int64"
                 vocab: Vocab | None = value.vocab.integers(value.span) if integers else value.vocab.strings
                 if vocab is None:
                     return False

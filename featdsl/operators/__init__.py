@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from featdsl.operators import cast, id, list, logic, map, math, normalise, numeric, set, string, time
+from featdsl.operators import cast, fitted, id, list, logic, map, math, normalise, numeric, set, string, time
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
 __all__ = [
     "OPERATORS",
     "SYMBOLS",
     "cast",
+    "fitted",
     "id",
     "list",
     "logic",
