@@ -13,6 +13,10 @@ rows(
     {
         "trim": f"trim(BOTH {text(''.join(sorted(WHITE_SPACE)))} FROM {{0}})",
         "length": "cast(length({0}) as bigint)",
+        "join": "array_join({0}, {1})",
+        "replace": "replace({0}, {1}, {2})",
+        "find": "cast(nullif(instr({0}, {1}), 0) - 1 as bigint)",
+        "reverse": "reverse({0})",
         "starts_with": "startswith({0}, {1})",
         "ends_with": "endswith({0}, {1})",
     }
@@ -22,6 +26,32 @@ rows(
 @lowering("concat")
 def concat(call: Call) -> str:
     return f"concat({', '.join(call.args)})"
+
+
+@lowering("strip")
+def strip(call: Call) -> str:
+    return f"trim(BOTH {text(call.attributes['chars'])} FROM {call.args[0]})"
+
+
+@lowering("substr")
+def substr(call: Call) -> str:
+    """Spark's `substring` counts from 1, and a start before the text shortens the part."""
+    s, start = call.args[:2]
+    first = f"if({start} < 0L, greatest({start} + length({s}), 0L), least({start}, length({s})))"
+    length = f"length({s})" if len(call.args) == 2 else f"greatest(least({call.args[2]}, length({s})), 0L)"
+    return f"substring({s}, cast({first} as int) + 1, cast({length} as int))"
+
+
+@lowering("repeat")
+def repeat(call: Call) -> str:
+    return f"repeat({call.args[0]}, {call.attributes['n']})"
+
+
+@lowering("left_pad", "right_pad")
+def padded(call: Call) -> str:
+    s, n, fill = call.args[0], call.attributes["n"], text(call.attributes["fill"])
+    function = "lpad" if call.signature.name == "left_pad" else "rpad"
+    return f"{function}({s}, greatest({n}, length({s})), {fill})"
 
 
 @lowering("split")

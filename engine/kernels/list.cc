@@ -46,8 +46,6 @@ void register_list(Registry& r) {
   register_values<int64_t>(r);
   register_values<double>(r);
   register_values<std::string_view>(r);
-  r.add("contains",
-        [](std::string_view s, std::string_view part) -> bool { return s.find(part) != std::string_view::npos; });
   r.add("sum", [](ListIn<int64_t> values) -> int64_t { return list::sum(values); });
   r.add("sum", [](ListIn<double> values) -> double { return list::sum(values); });
   r.add("mean", [](ListIn<int64_t> values) -> Maybe<double> { return list::mean(values); });
