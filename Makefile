@@ -3,12 +3,13 @@
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make format  mends what a tool can mend
+#   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STORE ?= lmdb
 DATA ?=
 
-.PHONY: setup demo test lint format sanitize clean
+.PHONY: setup demo test lint format docs sanitize clean
 
 setup:
 	@bash .ci/setup.sh
@@ -30,6 +31,9 @@ format: setup
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 	@.venv/bin/clang-format -i $$(git ls-files 'engine/*.h' 'engine/*.cc')
+
+docs: setup
+	@$(PYTHON) -m tests.manual.generate
 
 sanitize: setup
 	@PATH="$$PWD/.venv/bin:$$PATH" bash engine/tests/sanitize.sh

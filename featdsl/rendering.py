@@ -62,6 +62,12 @@ def as_text(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
     return "\n\n".join([*parts, ", ".join(counts) + more]) if parts else ""
 
 
+def further(diagnostics: Iterable[Diagnostic]) -> str:
+    """The last line of a command that found something: where to read on about the first mistake."""
+    found = sorted(diagnostics, key=lambda d: (d.severity != "error", *sort_key(d)))
+    return f"for more: feat explain {found[0].code}" if found else ""
+
+
 class _Text:
     def __init__(self, color: bool) -> None:
         self.color = color

@@ -13,12 +13,21 @@ from compiler.ir import Node
 from featdsl.types import FLOAT_KINDS
 
 
+def _every_node(node: Node) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
     """`reason` is for people. `applies` narrows it to some of the operator's nodes."""
 
     reason: str
-    applies: Callable[[Node], bool] = lambda node: True
+    applies: Callable[[Node], bool] = _every_node
+
+    @property
+    def always(self) -> bool:
+        """Whether all of the operator's nodes run in the engine."""
+        return self.applies is _every_node
 
 
 def _of_float(node: Node) -> bool:

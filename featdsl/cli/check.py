@@ -31,9 +31,10 @@ def run(args: argparse.Namespace) -> int:
 
         print(json.dumps(as_data(diagnostics), ensure_ascii=False))
     elif diagnostics:
-        from featdsl.rendering import as_text, wants_color
+        from featdsl.rendering import as_text, further, wants_color
 
         print(as_text(diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
+        print(further(diagnostics), file=sys.stderr)
     else:
         print("no mistakes found")
     return 1 if any(d.severity == "error" for d in diagnostics) else 0

@@ -1,42 +1,56 @@
-"""`feat explain`: shows how a program computes its features, level by level; and what a code means."""
+"""`feat explain`: shows how a program computes its features, level by level; what a code means; what an operator
+does."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
 import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from featdsl.errors import InputError
+from featdsl.rendering import wants_color
 
 if TYPE_CHECKING:
     from featdsl.cli.explain_text import Explained
 
-SUMMARY = "Shows how a program computes its features, level by level; or what the code of a mistake means."
+SUMMARY = (
+    "Shows how a program computes its features, level by level; or what the code of a mistake means, "
+    "or what an operator does."
+)
 
 _CODE = re.compile(r"[EW]\d{4}", re.IGNORECASE)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a .feat file, a bundle, or a code such as E0203")
+    parser.add_argument("file", metavar="FILE", help="a .feat file, a bundle, a code or an operator")
     parser.add_argument("feature", metavar="FEATURE", nargs="?", help="only this feature, as a tree")
     parser.add_argument(
         "--passes", action="store_true", help="show the graph after each pass of the compiler"
     )
-    parser.add_argument("--json", action="store_true", help="print the graph as JSON")
-    parser.epilog = "examples:\n  feat explain movies.feat taste\n  feat explain E0203"
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.epilog = (
+        "examples:\n  feat explain movies.feat taste\n  feat explain E0203\n  feat explain jaccard\n"
+        "  feat explain '??'"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 1 for a program with mistakes, an unknown feature or code."""
+    """Exit code 1 for a program with mistakes, an unknown feature, code or operator."""
     if _CODE.fullmatch(args.file):
-        print(_explain_code(args.file.upper()))
-        return 0
+        return _explain_code(args.file.upper(), args.json)
+    if not Path(args.file).exists() and not Path(args.file).suffix and "/" not in args.file:
+        return _explain_operator(args.file, args.json)
     from featdsl.cli.explain_text import only, show_feature, show_passes, show_program
 
     program = _program(args.file)
     if program is None:
         return 1
     if args.json:
-        import json
-
         from compiler.graph_data import graph_to_data
 
         module = only(program.module, args.feature) if args.feature else program.module
@@ -68,13 +82,35 @@ def _program(path: str) -> Explained | None:
     return Explained(checked.schema, optimize(lowered), docs, lowered)
 
 
-def _explain_code(code: str) -> str:
+def _explain_code(code: str, as_json: bool) -> int:
     from featdsl.codes import CODES
-    from featdsl.errors import InputError
+    from featdsl.manual.codes import page
+    from featdsl.manual.terminal import code_page
 
     if code not in CODES:
-        import difflib
+        near = _near(code, CODES) or "errors begin with E01 to E07, warnings with W01 and W02"
+        raise InputError(f"there is no such code: {code}", help=near)
+    if as_json:
+        print(json.dumps(page(code).as_data(), ensure_ascii=False))
+    else:
+        print(code_page(page(code), color=wants_color(sys.stdout)))
+    return 0
 
-        near = difflib.get_close_matches(code, CODES, n=1)
-        raise InputError(f"there is no such code: {code}", help=f"did you mean {near[0]}?" if near else "")
-    return f"{code}: {CODES[code]}"
+
+def _explain_operator(name: str, as_json: bool) -> int:
+    from featdsl.manual.operators import entries, named
+    from featdsl.manual.terminal import operator_page
+
+    entry = named(name)
+    if entry is None:
+        raise InputError(f"there is no such file, operator or code: {name}", help=_near(name, entries()))
+    if as_json:
+        print(json.dumps(entry.as_data(), ensure_ascii=False))
+    else:
+        print(operator_page(entry, color=wants_color(sys.stdout)))
+    return 0
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(', '.join(near).rsplit(', ', 1))}?" if near else ""

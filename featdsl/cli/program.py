@@ -40,7 +40,8 @@ def checked_program(path: str, *, as_json: bool = False) -> CheckedProgram | Non
 
         print(json.dumps(as_data(checked.diagnostics), ensure_ascii=False))
     elif checked.diagnostics:
-        from featdsl.rendering import as_text, wants_color
+        from featdsl.rendering import as_text, further, wants_color
 
         print(as_text(checked.diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
+        print(further(checked.diagnostics), file=sys.stderr)
     return checked.program

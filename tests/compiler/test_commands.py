@@ -203,7 +203,7 @@ def test_explain_shows_passes(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_explain_shows_codes_and_refuses_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "E0203"]) == 0
-    assert capsys.readouterr().out.startswith("E0203: ")
+    assert capsys.readouterr().out.startswith("error[E0203]: ")
     assert main(["explain", "E9999"]) == 1
     assert main(["explain", str(MOVIES), "movie_agee"]) == 1
     assert "did you mean `movie_age`?" in capsys.readouterr().err

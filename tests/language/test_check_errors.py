@@ -1,5 +1,6 @@
 """Every mistake that the checker knows, as people see it: `errors/*.md` hold programs and what is said
-about them. `UPDATE_SNAPSHOTS=1 pytest tests/language/test_check_errors.py` writes them anew."""
+about them (their fences are those of the manual's pages, see `featdsl/manual/codes.py`).
+`UPDATE_SNAPSHOTS=1 pytest tests/language/test_check_errors.py` writes them anew."""
 
 from __future__ import annotations
 
@@ -9,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from featdsl.check import check
 from featdsl.codes import CODES
-from featdsl.rendering import as_text
+from featdsl.manual.codes import File, Program, read_program
 
 HERE = Path(__file__).parent
-PRELUDE = (HERE / "fixtures" / "prelude.feat").read_text()
+PRELUDE = File("prelude.feat", (HERE / "fixtures" / "prelude.feat").read_text())
 SECTION = re.compile(
-    r"^## (?P<title>.+)\n\n(?P<files>(?:```feat.*\n[\s\S]*?\n```\n\n)+)```text\n(?P<said>[\s\S]*?)```$", re.M
+    r"^## (?P<title>.+)\n\n(?P<files>(?:```(?:feat|feat .+|text .+)\n[\s\S]*?^```\n\n)+)"
+    r"```text\n(?P<said>[\s\S]*?)```$",
+    re.M,
 )
-FILE = re.compile(r"```feat(?: (?P<path>\S+))?\n(?P<text>[\s\S]*?\n)```")
+UNSHOWN: set[str] = set()
+"""Codes that other commands than `feat check` find."""
 SNAPSHOTS = sorted((HERE / "errors").glob("*.md"))
 
 
 def said_of(files: str) -> str:
-    overlay = {"prelude.feat": PRELUDE}
-    for file in FILE.finditer(files):
-        overlay[file["path"] or "program.feat"] = file["text"]
-    return as_text(check("program.feat", overlay=overlay).diagnostics) + "\n"
+    program = read_program(files)
+    return Program("", (*program.files, PRELUDE)).said() + "\n"
 
 
 @pytest.mark.parametrize("path", SNAPSHOTS, ids=lambda p: p.stem)
@@ -40,10 +41,12 @@ def test_snapshots(path: Path) -> None:
 
 
 def test_every_code_is_shown() -> None:
-    """Codes of the checker appear in the snapshots or in the tests of files, and each has a title."""
-    source = "".join(p.read_text() for p in (HERE.parents[1] / "featdsl" / "check").glob("*.py"))
+    shown = "".join(path.read_text() for path in SNAPSHOTS)
+    assert {code for code in CODES if f"[{code}]" not in shown} == UNSHOWN
+
+
+def test_every_code_of_the_checker_has_a_title_and_no_other_code_has() -> None:
+    folder = HERE.parents[1] / "featdsl"
+    source = "".join(p.read_text() for room in ("check", "syntax") for p in (folder / room).glob("*.py"))
     used = set(re.findall(r'"([EW]0\d{3})"', source))
-    assert used <= set(CODES)
-    shown = "".join(p.read_text() for p in [*SNAPSHOTS, HERE / "test_check_files.py"])
-    assert {c for c in used if c not in shown} == set()
-    assert {c for c in CODES if not c.startswith("E01")} == used
+    assert used == set(CODES) - UNSHOWN

@@ -1,0 +1,1 @@
+"""The manual: what `feat explain` tells about a code or an operator, and what `make docs` writes to `docs/`."""
