@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from featdsl.program import CheckedProgram
 from tests.conformance.tree import run_tree
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+    from compiler.bundle import Bundle
 
 Engine = Callable[[CheckedProgram, pa.Table], dict[str, list[Any]]]
 
@@ -35,11 +38,28 @@ def native(program: CheckedProgram, table: pa.Table) -> dict[str, list[Any]]:
 def spark(program: CheckedProgram, table: pa.Table, session: SparkSession) -> dict[str, list[Any]]:
     """Spark columns; what Spark cannot match to the bit runs in the engine there, as its lowering says."""
     from compiler.bundle import compile_program
-    from compiler.spark.transform import transform
+
+    return spark_columns(compile_program(program), table, session)
+
+
+def spark_columns(bundle: Bundle, table: pa.Table, session: SparkSession) -> dict[str, list[Any]]:
+    """The features as Spark makes them. Errors: `AssertionError` if Spark was not left with all but the nodes that
+    the plan says run in the engine."""
+    from compiler.spark.transform import plan_set, transform
 
     rows = session.createDataFrame(table.append_column("row", pa.array(range(table.num_rows))))
-    result = transform(compile_program(program), "features", rows, keep=["row"]).toArrow()
-    return columns(result.sort_by("row").drop_columns(["row"]))
+    made = transform(bundle, "features", rows, keep=["row"])
+    planned = len(plan_set(bundle, "features").engine_nodes)
+    assert _engine_calls(made) == planned
+    return columns(made.toArrow().sort_by("row").drop_columns(["row"]))
+
+
+def _engine_calls(frame: DataFrame) -> int:
+    """How many values of a row Spark's optimized plan gets from the engine."""
+    frame.sparkSession.conf.set("spark.sql.debug.maxToStringFields", "1000000")
+    plan = frame._jdf.queryExecution().optimizedPlan().toString()
+    calls = re.findall(r"ArrowEvalPython \[(.*?)\], \[(.*?)\], \d+\n", plan)
+    return sum(len(results.split(", ")) for _, results in calls)
 
 
 ENGINES: dict[str, Engine] = {"tree": run_tree, "reference": reference, "native": native}

@@ -29,10 +29,14 @@ _WILD = (
 _NARROW = ("def one_int32(x: int32) = x", "def one_float32(x: float32) = x")
 
 
+_PLACES = {"u": "source u of user", "m": "source m of item", "request": "request", "candidate": "candidate"}
+"""Where a variable can be a column, and how that is declared."""
+
+
 @dataclass(frozen=True)
 class Program:
     """Feature `f<i>` is case i. `as_text` are the cases whose result is compared as `string(…)`, since a
-    feature that is not finite becomes 0."""
+    feature that is not finite becomes 0. `spread`: see `program_of`."""
 
     cases: tuple[Case, ...]
     text: str
@@ -40,10 +44,12 @@ class Program:
     as_text: frozenset[int]
     first_line: int
     """The line of `f0` in the text; each case has one."""
+    spread: bool = False
 
 
-def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
-    """One program of all cases, variables as columns or written in as constants.
+def program_of(cases: Sequence[Case], *, constants: bool = False, spread: bool = False) -> Program:
+    """One program of all cases, variables as columns or written in as constants. Columns are fields of `request`,
+    or `spread` in turn over a user's row, an item's row, `request` and `candidate`, with a default each.
 
     Errors: `ValueError` for a value that is not of its variable's type.
     """
@@ -55,20 +61,22 @@ def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
         *_NARROW,
     ]
     overlay: dict[str, str] = {}
-    requests: list[str] = []
+    fields: dict[str, list[str]] = {}
     features: list[str] = []
     as_text = set()
     for i, case in enumerate(cases):
         names: dict[str, str] = {}
-        for variable in case.variables:
+        for number, variable in enumerate(case.variables):
+            place = _place(spread, i + number)
             if not fits(variable.value, variable.type):
                 raise ValueError(f"{case.place}: {variable.name} is no {variable.type}")
             if constants and _has_literal(variable):
                 names[variable.name] = _literal(variable.value, variable.type)
             else:
-                names[variable.name] = _column(i, variable)
-        requests += [f"  {_field(i, v)}: {_stored(v.type)}" for v in case.variables if "." not in v.name]
-        head += _sequence_sources(i, case)
+                names[variable.name] = _column(i, variable, place)
+            if "." not in variable.name:
+                fields.setdefault(place, []).append(_declared(i, variable, spread))
+        head += _sequence_sources(i, case, "item" if spread and i % 2 else "user")
         for name, entries in case.vocabs.items():
             overlay[f"{name}.txt"] = "".join(f"{entry}\n" for entry in entries)
         expression = substitute(case.expression, names)
@@ -77,10 +85,10 @@ def program_of(cases: Sequence[Case], *, constants: bool = False) -> Program:
             expression = f"string({expression})"
         features.append(f"feature f{i} = {expression}")
     head += [f'vocab {path.removesuffix(".txt")} from "{path}"' for path in overlay]
-    if requests:
-        head += ["request {", *requests, "}"]
+    for place, declared in fields.items():
+        head += [_PLACES[place] + " {", *declared, "}"]
     overlay[PATH] = "\n".join([*head, *features]) + "\n"
-    return Program(tuple(cases), overlay[PATH], overlay, frozenset(as_text), len(head) + 1)
+    return Program(tuple(cases), overlay[PATH], overlay, frozenset(as_text), len(head) + 1, spread)
 
 
 def substitute(expression: str, names: dict[str, str]) -> str:
@@ -101,14 +109,14 @@ def wanted(program: Program, index: int) -> Any:
 def rows_of(program: Program, count: int) -> pa.Table:
     """`count` joined rows. Every even one has each case's own values, an odd one values of other cases
     of that type, so that a row that leaks into its neighbour is seen."""
-    fields: dict[str, tuple[Type, list[Any]]] = {}
+    places: dict[str, dict[str, tuple[Type, list[Any]]]] = {}
     structs: dict[str, dict[str, tuple[Type, list[Any]]]] = {}
     pool: dict[Type, list[Any]] = {}
     for case in program.cases:
         for v in case.variables:
             pool.setdefault(v.type, []).append(_plain(v.value, v.type))
     for i, case in enumerate(program.cases):
-        for v in case.variables:
+        for number, v in enumerate(case.variables):
             own = _plain(v.value, v.type)
             if "." in v.name:
                 sequence, member = v.name.split(".")
@@ -117,13 +125,13 @@ def rows_of(program: Program, count: int) -> pa.Table:
                 continue
             others = pool[v.type]
             values = [own if row % 2 == 0 else others[(i * 7 + row) % len(others)] for row in range(count)]
+            fields = places.setdefault(_place(program.spread, i + number), {})
             fields[_field(i, v)] = (v.type, values)
     columns: dict[str, pa.Array] = {
         "user": pa.array([7] * count, pa.int64()),
         "item": pa.array(["item"] * count, pa.string()),
     }
-    if fields:
-        columns["request"] = _struct(fields)
+    columns |= {place: _struct(fields) for place, fields in places.items()}
     for name, members in structs.items():
         inner = _struct(members)
         columns[name] = pa.StructArray.from_arrays([inner], names=["s"])
@@ -182,24 +190,37 @@ def _field(index: int, variable: Variable) -> str:
     return f"c{index}_{variable.name}"
 
 
-def _column(index: int, variable: Variable) -> str:
+def _place(spread: bool, number: int) -> str:
+    return list(_PLACES)[number % len(_PLACES)] if spread else "request"
+
+
+def _declared(index: int, variable: Variable, with_default: bool) -> str:
+    type = _stored(variable.type)
+    text = f"  {_field(index, variable)}: {type}"
+    if not with_default or type.nullable or type.kind in (Kind.LIST, Kind.MAP):
+        return text
+    kind = type.item.kind if type.kind is Kind.VECTOR else type.kind
+    return f"{text} = {'0' if kind is Kind.TIMESTAMP else _zero(kind)}"
+
+
+def _column(index: int, variable: Variable, place: str) -> str:
     if "." in variable.name:
         sequence, member = variable.name.split(".")
         text = f"c{index}_{sequence}.s.{member}"
     else:
-        text = f"request.{_field(index, variable)}"
+        text = f"{place}.{_field(index, variable)}"
     if _stored(variable.type) != variable.type:
         return f"hash({text})"
     return f"wild({text})" if _is_wild(variable.value) else text
 
 
-def _sequence_sources(index: int, case: Case) -> list[str]:
+def _sequence_sources(index: int, case: Case, entity: str) -> list[str]:
     sources: dict[str, list[str]] = {}
     for v in case.variables:
         if "." in v.name:
             sequence, member = v.name.split(".")
             sources.setdefault(f"c{index}_{sequence}", []).append(f"{member}: {_stored(v.type.item)}")
-    return [f"source {name} of user {{ s: sequence {{ {' '.join(m)} }} }}" for name, m in sources.items()]
+    return [f"source {name} of {entity} {{ s: sequence {{ {' '.join(m)} }} }}" for name, m in sources.items()]
 
 
 def _is_wild(value: Any) -> bool:

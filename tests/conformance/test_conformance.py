@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from featdsl.check import check
 from featdsl.check.standard import standard_defs
 from featdsl.operators import OPERATORS
-from featdsl.program import CheckedProgram
 from tests.conformance import engines
-from tests.conformance.cases import FOLDER, Case, all_cases
-from tests.conformance.engines import ENGINES
+from tests.conformance.cases import FOLDER
+from tests.conformance.engines import ENGINES, reference
 from tests.conformance.programs import PATH, Program, exact, program_of, rows_of, wanted
+from tests.conformance.suite import CASES, FAMILIES, checked_family
+from tests.conformance.twists import all_null
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CASES = all_cases()
-FAMILIES = sorted({case.family for case in CASES})
 ROWS = 7
-
-
-def _cases(family: str) -> list[Case]:
-    return [case for case in CASES if case.family == family and case.error is None]
-
-
-@cache
-def _checked(family: str, constants: bool) -> tuple[Program, CheckedProgram]:
-    program = program_of(_cases(family), constants=constants)
-    result = check(PATH, overlay=program.overlay, nullable_features=True)
-    found = []
-    for mistake in result.diagnostics:
-        line, _ = mistake.span.file.position(mistake.span.start)
-        if mistake.severity == "error":
-            index = line - program.first_line
-            place = program.cases[index].place if index >= 0 else f"line {line}"
-            found.append(f"{place}: {mistake.message} {mistake.label}")
-    assert not found, "\n".join(found)
-    assert result.program is not None
-    return program, result.program
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_checker_infers_the_types(family: str) -> None:
-    program, checked = _checked(family, False)
+    program, checked = checked_family(family)
     found = [
         f"{case.place}: {feature.value.type}, not {case.type}"
         for index, (case, feature) in enumerate(zip(program.cases, checked.features, strict=True))
@@ -59,7 +38,7 @@ def test_the_checker_infers_the_types(family: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_values(family: str, engine: str, variables: str) -> None:
-    program, checked = _checked(family, variables == "constants")
+    program, checked = checked_family(family, constants=variables == "constants")
     found = []
     for count in (1, ROWS):
         found += _differences(program, ENGINES[engine](checked, rows_of(program, count)))
@@ -69,7 +48,7 @@ def test_values(family: str, engine: str, variables: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_rows_give_no_values(family: str, engine: str) -> None:
-    program, checked = _checked(family, False)
+    program, checked = checked_family(family)
     results = ENGINES[engine](checked, rows_of(program, 0))
     assert results == {f"f{index}": [] for index in range(len(program.cases))}
 
@@ -77,8 +56,17 @@ def test_no_rows_give_no_values(family: str, engine: str) -> None:
 @pytest.mark.parametrize("variables", ["columns", "constants"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_values_in_spark(family: str, variables: str, spark: SparkSession) -> None:
-    program, checked = _checked(family, variables == "constants")
-    found = _differences(program, engines.spark(checked, rows_of(program, ROWS), spark))
+    program, checked = checked_family(family, constants=variables == "constants")
+    rows = rows_of(program, ROWS)
+    null = all_null(checked.schema, rows.slice(0, 1))
+    results = engines.spark(checked, pa.concat_tables([rows, null]), spark)
+    found = _differences(program, {name: values[:ROWS] for name, values in results.items()})
+    wanted_of_null = reference(checked, null)
+    found += [
+        f"{case.place}, all null: {results[f'f{i}'][ROWS]!r}, not {wanted_of_null[f'f{i}'][0]!r}"
+        for i, case in enumerate(program.cases)
+        if exact(results[f"f{i}"][ROWS]) != exact(wanted_of_null[f"f{i}"][0])
+    ]
     assert not found, f"{len(found)} differ:\n" + "\n".join(found)
 
 
