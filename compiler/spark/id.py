@@ -3,6 +3,9 @@ is its Murmur3, with that seed too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from compiler.spark.lowering import Call, lowering
 from compiler.spark.sql import integer, text
 from featdsl.resources import Vocab
@@ -49,28 +52,66 @@ def cross(call: Call) -> str:
 
 @lowering("lookup")
 def lookup(call: Call) -> str:
-    x, vocab = call.args[0], call.attributes["vocab"]
+    x, given = call.args[0], call.attributes
+    vocab, ids, buckets = given["vocab"], given.get("ids"), given.get("oov_buckets")
     assert isinstance(vocab, Vocab)
-    if not vocab.entries:
-        return f"if({x} is null, 0L, 1L)"
-    if len(vocab.entries) <= SCANNED:
-        place = f"array_position({_array(vocab.entries)}, {x})"
-        return f"coalesce(if({place} = 0L, 1L, {place} + 1L), 0L)"
-    return f"if({x} is null, 0L, {_searched(x, vocab)})"
+    plain = "offset" in given or ids is not None
+    first = given.get("offset", 2)
+    if buckets is not None:
+        other = f"({first + len(vocab.entries)}L + pmod(xxhash64({x}), {buckets}L))"
+    elif "default" in given:
+        other = integer(given["default"])
+    else:
+        other = "cast(null as bigint)" if plain else "1L"
+    found = _looked_up(x, vocab.entries, ids or range(first, first + len(vocab.entries)), other)
+    return found if plain or not call.types[0].nullable else f"if({x} is null, 0L, {found})"
 
 
-def _searched(x: str, vocab: Vocab) -> str:
+def _looked_up(x: str, entries: Sequence[object], ids: Sequence[int], other: str) -> str:
+    """The id of an entry, `other` for any other value; `x` is not null."""
+    if not entries:
+        return other
+    if len(entries) > SCANNED:
+        return _searched(x, entries, ids, other)
+    place = f"array_position({_array(entries)}, {x})"
+    if isinstance(ids, range):
+        return f"coalesce(nullif({place}, 0L) + {ids.start - 1}L, {other})"
+    return f"coalesce(get({_array(ids)}, cast({place} as int) - 1), {other})"
+
+
+def _searched(x: str, entries: Sequence[Any], ids: Sequence[int], other: str) -> str:
     """A binary search: after the steps, `n_` entries of the sorted vocab are at most `x`."""
-    order = sorted(range(len(vocab.entries)), key=lambda i: vocab.entries[i])
-    entries = _array(tuple(vocab.entries[i] for i in order))
-    numbers = _array(tuple(i + 2 for i in order))
+    order = sorted(range(len(entries)), key=lambda i: entries[i])
+    ordered = _array(tuple(entries[i] for i in order))
+    numbers = _array(tuple(ids[i] for i in order))
     steps = ", ".join(str(1 << bit) for bit in reversed(range(len(order).bit_length())))
-    step = f"if(coalesce(get({entries}, n_ + s_ - 1) <= {x}, false), n_ + s_, n_)"
-    found = f"if(coalesce(get({entries}, n_ - 1) = {x}, false), get({numbers}, n_ - 1), 1L)"
+    step = f"if(coalesce(get({ordered}, n_ + s_ - 1) <= {x}, false), n_ + s_, n_)"
+    found = f"if(coalesce(get({ordered}, n_ - 1) = {x}, false), get({numbers}, n_ - 1), {other})"
     return f"aggregate(array({steps}), 0, (n_, s_) -> {step}, n_ -> {found})"
 
 
-def _array(entries: tuple[object, ...]) -> str:
+@lowering("index")
+def index(call: Call) -> str:
+    x, size, offset = call.args[0], call.attributes["size"], call.attributes.get("offset")
+    inside = f"{x} >= 0L and {x} < {size}L"
+    if offset is not None:
+        return f"if({inside}, {x} + {offset}L, null)"
+    return f"if({x} is null, 0L, if({inside}, {x} + 2L, 1L))"
+
+
+@lowering("combine")
+def combine(call: Call) -> str:
+    sizes = [call.attributes[f"{part}_size"] for part in "abcdef"[: len(call.args)]]
+    code = call.args[0]
+    for part, size in zip(call.args[1:], sizes[1:], strict=True):
+        code = f"({code} * {size}L + {part})"
+    inside = " and ".join(
+        f"{part} >= 0L and {part} < {size}L" for part, size in zip(call.args, sizes, strict=True)
+    )
+    return f"if({inside}, {code}, null)"
+
+
+def _array(entries: Sequence[object]) -> str:
     """A constant array, as one literal that is split while Spark optimises the query: an array of literals
     would cost a node an entry. Entries hold no line break (see the rules of vocab files)."""
     if isinstance(entries[0], str) and any("\n" in str(entry) for entry in entries):

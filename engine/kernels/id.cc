@@ -21,11 +21,19 @@ void register_id(Registry& r) {
   r.add("cross", [](Variadic<int64_t> parts) -> int64_t { return id::cross(parts); });
   r.add("cross", [](Variadic<Maybe<ListIn<int64_t>>> parts, ListOut<int64_t>& out) { id::cross_lists(parts, out); });
   r.add(
-      "lookup", [](const Attributes& a) { return id::VocabIndex<int64_t>(a.integers("vocab")); },
-      [](const id::VocabIndex<int64_t>& index, Maybe<int64_t> x) -> int64_t { return index(x); });
+      "lookup", [](const Attributes& a) { return id::Lookup<int64_t>(a, a.integers("vocab")); },
+      [](const id::Lookup<int64_t>& lookup, Maybe<int64_t> x) -> Maybe<int64_t> { return lookup(x); });
   r.add(
-      "lookup", [](const Attributes& a) { return id::VocabIndex<std::string_view>(a.strings("vocab")); },
-      [](const id::VocabIndex<std::string_view>& index, Maybe<std::string_view> x) -> int64_t { return index(x); });
+      "lookup", [](const Attributes& a) { return id::Lookup<std::string_view>(a, a.strings("vocab")); },
+      [](const id::Lookup<std::string_view>& lookup, Maybe<std::string_view> x) -> Maybe<int64_t> {
+        return lookup(x);
+      });
+  r.add(
+      "index", [](const Attributes& a) { return id::Index(a); },
+      [](const id::Index& index, Maybe<int64_t> x) -> Maybe<int64_t> { return index(x); });
+  r.add(
+      "combine", [](const Attributes& a) { return id::Sizes(a); },
+      [](const id::Sizes& sizes, Variadic<int64_t> parts) -> Maybe<int64_t> { return sizes(parts); });
 }
 
 }  // namespace feat

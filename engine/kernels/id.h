@@ -62,6 +62,11 @@ inline int64_t murmured(double value, uint32_t seed, bool narrow) {
   return murmur3(std::bit_cast<uint64_t>(one), seed);
 }
 
+inline int64_t floormod(int64_t x, int64_t n) {
+  const int64_t rest = x % n;
+  return rest < 0 ? rest + n : rest;
+}
+
 // What a `hash` does: makes an id of a value (an id is one already), and folds it into buckets.
 class Hash {
  public:
@@ -117,8 +122,7 @@ class Hash {
     if (algorithm_ == Algorithm::Farm64) {
       bucket = static_cast<int64_t>(static_cast<uint64_t>(code) % static_cast<uint64_t>(buckets_));
     } else {
-      const int64_t rest = code % buckets_;
-      bucket = rest < 0 ? rest + buckets_ : rest;
+      bucket = floormod(code, buckets_);
     }
     return static_cast<int64_t>(static_cast<uint64_t>(first_) + static_cast<uint64_t>(bucket));
   }
@@ -190,6 +194,12 @@ class VocabIndex {
     return int64_t{1} + slots_[find(hashed(x.value, kSeed), x.value)].number;
   }
 
+  // The position of an entry, from 1 on; 0 for any other value, of which `hash` comes out.
+  int64_t operator()(const T& x, uint64_t& hash) const {
+    hash = hashed(x, kSeed);
+    return slots_[find(hash, x)].number;
+  }
+
  private:
   struct Slot {
     uint32_t mark = 0;    // upper half of the hash
@@ -208,6 +218,94 @@ class VocabIndex {
 
   std::vector<T> entries_;
   std::vector<Slot> slots_;
+};
+
+// What a `lookup` gives: without options 0 for null, 1 for a value that is no entry, 2 and up for the entries.
+template <class T>
+class Lookup {
+ public:
+  template <class Entries>
+  Lookup(const Attributes& attributes, const Entries& entries) : index_(entries) {
+    if (attributes.has("ids")) {
+      const auto ids = attributes.integers("ids");
+      if (ids.size() != index_.size()) throw EngineError("a lookup has not as many ids as entries");
+      ids_.assign(ids.begin(), ids.end());
+    } else if (attributes.has("offset")) {
+      first_ = attributes.integer("offset");
+    } else {
+      null_ = 0;
+      other_ = 1;
+    }
+    if (attributes.has("default")) other_ = attributes.integer("default");
+    if (!attributes.has("oov_buckets")) return;
+    buckets_ = attributes.integer("oov_buckets");
+    if (buckets_ < 1) throw EngineError("a lookup has too few buckets");
+  }
+
+  Maybe<int64_t> operator()(const Maybe<T>& x) const {
+    if (!x.has) return null_;
+    uint64_t hash;
+    const int64_t number = index_(x.value, hash);
+    if (number != 0) return ids_.empty() ? plus(first_, number - 1) : ids_[static_cast<size_t>(number - 1)];
+    if (buckets_ == 0) return other_;
+    return plus(plus(first_, static_cast<int64_t>(index_.size())), floormod(static_cast<int64_t>(hash), buckets_));
+  }
+
+ private:
+  static int64_t plus(int64_t a, int64_t b) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  }
+
+  VocabIndex<T> index_;
+  std::vector<int64_t> ids_;  // empty: they ascend from `first_`
+  int64_t first_ = 2;
+  int64_t buckets_ = 0;
+  Maybe<int64_t> null_, other_;
+};
+
+// An integer that is an id already.
+class Index {
+ public:
+  explicit Index(const Attributes& attributes)
+      : size_(static_cast<uint64_t>(attributes.integer("size"))), plain_(attributes.has("offset")) {
+    if (plain_) first_ = static_cast<uint64_t>(attributes.integer("offset"));
+  }
+  Maybe<int64_t> operator()(const Maybe<int64_t>& x) const {
+    const auto place = static_cast<uint64_t>(x.value);
+    Maybe<int64_t> id;
+    id.has = !plain_ || (x.has && place < size_);
+    id.value = static_cast<int64_t>(!x.has ? 0 : place < size_ ? first_ + place : 1);
+    return id;
+  }
+
+ private:
+  uint64_t size_;
+  bool plain_;
+  uint64_t first_ = 2;
+};
+
+// The sizes of the parts of a `combine`.
+class Sizes {
+ public:
+  explicit Sizes(const Attributes& attributes) {
+    for (const std::string_view name : {"a_size", "b_size", "c_size", "d_size", "e_size", "f_size"}) {
+      if (!attributes.has(name)) break;
+      sizes_.push_back(static_cast<uint64_t>(attributes.integer(name)));
+    }
+  }
+  Maybe<int64_t> operator()(const Variadic<int64_t>& parts) const {
+    if (parts.size() != sizes_.size()) throw EngineError("a combine has not as many sizes as parts");
+    uint64_t code = 0;
+    for (size_t k = 0; k < sizes_.size(); ++k) {
+      const auto part = static_cast<uint64_t>(parts[k]);
+      if (part >= sizes_[k]) return {};
+      code = code * sizes_[k] + part;
+    }
+    return static_cast<int64_t>(code);
+  }
+
+ private:
+  std::vector<uint64_t> sizes_;
 };
 
 }  // namespace feat::id

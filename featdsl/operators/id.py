@@ -1,4 +1,4 @@
-"""Values to ids: hash, cross, lookup. 0 always means "nothing here"."""
+"""Values to ids: hash, cross, lookup, index, combine. 0 always means "nothing here"."""
 
 from __future__ import annotations
 
@@ -164,17 +164,129 @@ def cross(*parts: Any) -> int | list[int]:
     return [cross_ids(combination) for combination in itertools.product(*(part or () for part in parts))]
 
 
+def _check_lookup(constants: Mapping[str, Any]) -> str | None:
+    entries, ids = len(constants["vocab"].entries), constants.get("ids")
+    if ids is not None and len(ids) != entries:
+        return f"each entry of the vocab needs an id: {entries} entries, {len(ids)} ids"
+    if constants.get("oov_buckets", 1) < 1:
+        return f"the number of buckets is at least 1, found {constants['oov_buckets']}"
+    offset, buckets = constants.get("offset", 2), constants.get("oov_buckets", 0)
+    if offset < 0:
+        return f"the offset is not negative, found {offset}"
+    return _too_large(offset + entries + buckets)
+
+
+def _too_large(end: int) -> str | None:
+    return f"the ids do not fit into an int64: they go to {end - 1}" if end > 1 << 63 else None
+
+
+_VOCAB = "vocab: const vocab"
+
+
 @operator(
-    "lookup(x: string?, vocab: const vocab) -> int64",
-    "lookup(x: int64?, vocab: const vocab) -> int64",
+    *(
+        f"lookup(x: {type}{rest}"
+        for rest in (
+            f"?, {_VOCAB}) -> int64",
+            f"?, {_VOCAB}, oov_buckets: const int64) -> int64",
+            f", {_VOCAB}, offset: const int64) -> int64?",
+            f", {_VOCAB}, offset: const int64, default: const int64) -> int64",
+            f", {_VOCAB}, offset: const int64, oov_buckets: const int64) -> int64",
+            f", {_VOCAB}, ids: const list<int64>) -> int64?",
+            f", {_VOCAB}, ids: const list<int64>, default: const int64) -> int64",
+        )
+        for type in ("string", "int64")
+    ),
+    validate=_check_lookup,
 )
-def lookup(x: str | int | None, *, vocab: Vocab) -> int:
+def lookup(
+    x: str | int | None,
+    *,
+    vocab: Vocab,
+    oov_buckets: int = 0,
+    offset: int | None = None,
+    default: int | None = None,
+    ids: Sequence[int] | None = None,
+) -> int | None:
     """The number of a value in a vocabulary: 0 for null, 1 for a value that is not in it, 2 and up for
     its entries in file order. Never null. Strings match exactly: case and white space count.
+
+    `lookup(x, vocab, oov_buckets: n)` spreads the values that are not in it over n ids after the entries:
+    `2 + entries + floormod(hash(x), n)`; nothing is 1 then.
+
+    `lookup(x, vocab, offset: k)` numbers the entries from k on, for people who bring a trained model along:
+    null for null, and for a value that is not in the vocab null, or `default`, or with `oov_buckets: n`
+    `k + entries + floormod(hash(x), n)`. `lookup(x, vocab, ids: […])` is a dictionary: the id of each entry
+    in file order (they may repeat), and null or `default` as above.
+    """
+    first = 2 if offset is None else offset
+    if x is None:
+        return 0
+    for number, entry in enumerate(vocab.entries):
+        if entry == x:
+            return first + number if ids is None else ids[number]
+    if oov_buckets:
+        return first + len(vocab.entries) + hash_value(x, HASH_SEED) % oov_buckets
+    return 1 if offset is None and ids is None else default
+
+
+def _check_index(constants: Mapping[str, Any]) -> str | None:
+    if constants["size"] < 1:
+        return f"the size is at least 1, found {constants['size']}"
+    if constants.get("offset", 0) < 0:
+        return f"the offset is not negative, found {constants['offset']}"
+    return _too_large(constants.get("offset", 2) + constants["size"])
+
+
+@operator(
+    "index(x: int64?, size: const int64) -> int64",
+    "index(x: int64, size: const int64, offset: const int64) -> int64?",
+    examples={"index(3, 12)": 5, "index(12, 12)": 1, "index(null, 12)": 0, "index(3, 12, offset: 0)": 3},
+    validate=_check_index,
+)
+def index(x: int | None, *, size: int, offset: int | None = None) -> int | None:
+    """The id of a small integer that is an id already: 0 for null, 1 for what is not in 0..size-1, else
+    `2 + x`. Never null. So an embedding table has `size + 2` rows.
+
+    `index(x, size, offset: k)` is `k + x`, and null for null and for what is not in 0..size-1: with
+    `offset: 0` the integer itself.
     """
     if x is None:
         return 0
-    for number, entry in enumerate(vocab.entries, start=2):
-        if entry == x:
-            return number
-    return 1
+    inside = 0 <= x < size
+    if offset is None:
+        return 2 + x if inside else 1
+    return offset + x if inside else None
+
+
+_PARTS = "abcdef"
+
+
+def _check_combine(constants: Mapping[str, Any]) -> str | None:
+    for name, size in constants.items():
+        if size < 1:
+            return f"the size of a part is at least 1, found `{name}: {size}`"
+    return _too_large(math.prod(constants.values()))
+
+
+@operator(
+    *(
+        f"combine({', '.join(f'{part}: int64, {part}_size: const int64' for part in _PARTS[:count])}) -> int64?"
+        for count in range(2, len(_PARTS) + 1)
+    ),
+    examples={"combine(1, 3, 2, 4)": 6, "combine(1, 3, 4, 4)": None, "combine(2, 3, 1, 2, 4, 5)": 29},
+    validate=_check_combine,
+)
+def combine(*parts: int, **sizes: int) -> int | None:
+    """One id of several small ones, each followed by its size: `combine(a, 3, b, 4)` is `a * 4 + b`, below
+    3 * 4. No two combinations share an id: it is the number with the digits a, b, … in the mixed radix of
+    the sizes. Null for null and where a part is not in 0..size-1. Two to six parts.
+
+    Where the sizes multiply to more than a table can have rows, `cross` and `hash` take its place.
+    """
+    code = 0
+    for part, size in zip(parts, (sizes[f"{name}_size"] for name in _PARTS[: len(parts)]), strict=True):
+        if not 0 <= part < size:
+            return None
+        code = code * size + part
+    return code
