@@ -40,7 +40,14 @@ def _foreign_hash(node: Node) -> bool:
     return attributes.get("seed", 42) != 42 or attributes.get("algorithm") == "farm64"
 
 
+_REGEX = Fallback("Java's regular expressions are not RE2's: other syntax, other matches, not linear")
+
 FALLBACKS: dict[str, Fallback] = {
+    "regex_match": _REGEX,
+    "regex_extract": _REGEX,
+    "regex_extract_all": _REGEX,
+    "regex_replace": _REGEX,
+    "regex_split": _REGEX,
     "lower": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
     "upper": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
     "string": Fallback(

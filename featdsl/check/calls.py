@@ -67,6 +67,8 @@ class Calls:
                 places = [g.span for _, g in found.binding.constants]
                 self.complaints.error("E0207", wrong, places[0] if len(places) == 1 else at)
                 return None
+        if operator.canonical is not None:
+            constants = operator.canonical(constants)
         for name, value in constants.items():
             if isinstance(value, tuple) and len(value) > 100_000:
                 self.complaints.error("E0207", f"a constant list is too long: `{name}`", at)

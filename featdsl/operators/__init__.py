@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from featdsl.operators import cast, fitted, id, list, logic, map, math, normalise, numeric, set, string, time
+from featdsl.operators import (
+    cast,
+    fitted,
+    id,
+    list,
+    logic,
+    map,
+    math,
+    normalise,
+    numeric,
+    regex,
+    set,
+    string,
+    time,
+)
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
 __all__ = [
@@ -17,6 +31,7 @@ __all__ = [
     "math",
     "normalise",
     "numeric",
+    "regex",
     "set",
     "string",
     "time",

@@ -30,6 +30,9 @@ Signature text, one overload a string:
 `validate` looks at the const parameters (by name) and returns an error message for a bad constant, or None:
 `validate=lambda constants: None if constants["n"] > 0 else "a size is at least 1"`.
 
+`canonical` gives the const parameters as the program is to carry them, once they are valid (a pattern with its
+classes spelled out).
+
 `never_null_when` looks at the arguments that are constants (NOT_CONSTANT stands for the others) and says whether a
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
@@ -119,6 +122,8 @@ class Operator:
     version: int = 1
     validate: Callable[[Mapping[str, Any]], str | None] | None = None
     """Given the values of the const parameters by name (a const list is a tuple), what is wrong with them."""
+    canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    """Given valid const parameters by name, those that the node carries."""
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None
     """Given the value of each argument that is a constant, else NOT_CONSTANT, whether the result is never null."""
 
@@ -136,6 +141,7 @@ def operator(
     symbol: str | None = None,
     version: int = 1,
     validate: Callable[[Mapping[str, Any]], str | None] | None = None,
+    canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
@@ -156,6 +162,7 @@ def operator(
             symbol,
             version,
             validate,
+            canonical,
             never_null_when,
         )
         if symbol:
