@@ -5,7 +5,20 @@ Importing this registers the lowerings of every family.
 
 from __future__ import annotations
 
-from compiler.spark import cast, id, list, logic, map, math, normalise, numeric, set, string, time
+from compiler.spark import (
+    cast,
+    id,
+    list,
+    logic,
+    map,
+    math,
+    normalise,
+    numeric,
+    set,
+    string,
+    time,
+    trigonometry,
+)
 from compiler.spark.fallbacks import FALLBACKS
 from compiler.spark.lowering import LOWERINGS
 
@@ -23,4 +36,5 @@ __all__ = [
     "set",
     "string",
     "time",
+    "trigonometry",
 ]

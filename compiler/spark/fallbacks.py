@@ -42,6 +42,11 @@ def _foreign_hash(node: Node) -> bool:
 
 _REGEX = Fallback("Java's regular expressions are not RE2's: other syntax, other matches, not linear")
 
+
+def _to_digits(node: Node) -> bool:
+    return _of_float(node) and dict(node.attributes).get("digits") is not None
+
+
 FALLBACKS: dict[str, Fallback] = {
     "regex_match": _REGEX,
     "regex_extract": _REGEX,
@@ -52,6 +57,11 @@ FALLBACKS: dict[str, Fallback] = {
     "upper": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
     "string": Fallback(
         "Java writes floats in another notation, and before 19 not always shortest", _of_float
+    ),
+    "round": Fallback("Spark rounds the shortest decimal that reads back, not the number", _to_digits),
+    **dict.fromkeys(
+        ("sin", "cos", "tan", "cbrt"),
+        Fallback("Spark takes it from Java's Math, which leaves the last bit to the processor"),
     ),
     "hash": Fallback(
         "Spark has no farm64, and its xxhash64 and hash take no other seed than 42", _foreign_hash

@@ -1,14 +1,15 @@
 """Arithmetic and elementary functions in Spark SQL.
 
-`exp`, `ln`, `log1p` and `pow` of Spark are Java's StrictMath, with and without generated code; `sqrt` and
-`rint` are exact. Spark's floor, ceil and round give other types or lose the sign of zero, so they are built
-from `rint`.
+`exp`, `expm1`, `ln`, `log1p`, `log10` and `pow` of Spark are Java's StrictMath, with and without generated code;
+`sqrt` and `rint` are exact. Spark's floor, ceil and round give other types or lose the sign of zero, so they are
+built from `rint`.
 """
 
 from __future__ import annotations
 
 from compiler.spark.lowering import Call, lowering, rows
-from compiler.spark.sql import held_as
+from compiler.spark.sql import held_as, number
+from featdsl.operators.strictmath import log
 
 rows(
     {
@@ -21,6 +22,7 @@ rows(
         "exp": "exp({0})",
         "log": "ln({0})",
         "log1p": "log1p({0})",
+        "expm1": "expm1({0})",
         "sigmoid": "1D / (1D + exp(- {0}))",
     }
 )
@@ -110,3 +112,28 @@ def round(call: Call) -> str:
     size = f"abs({call.args[0]})"
     down = _floor(size)
     return f"({down} + if({size} - {down} >= 0.5D, 1D, 0D)) * signum({call.args[0]})"
+
+
+@lowering("trunc")
+def trunc(call: Call) -> str:
+    x = call.args[0]
+    return f"if({x} < 0D, - {_floor(f'(- {x})')}, {_floor(x)})" if call.is_float() else x
+
+
+@lowering("sign")
+def sign(call: Call) -> str:
+    x, floating = call.args[0], call.is_float()
+    zero = "0D" if floating else "0L"
+    return f"if({less(zero, x, floating)}, 1L, if({x} < {zero}, -1L, 0L))"
+
+
+@lowering("log2")
+def log2(call: Call) -> str:
+    x = call.args[0]
+    found = f"(ln({x}) / {number(log(2.0))})"
+    return f"if(pow(2D, rint({found})) = {x}, rint({found}), {found})"
+
+
+@lowering("log10")
+def log10(call: Call) -> str:
+    return f"if({call.args[0]} <= 0D, null, log10({call.args[0]}))"

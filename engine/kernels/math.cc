@@ -41,8 +41,18 @@ void register_math(Registry& r) {
   r.add("clip", [](int64_t x, int64_t low, int64_t high) -> int64_t { return math::clip(x, low, high); });
   r.add("clip", [](double x, double low, double high) -> double { return math::clip(x, low, high); });
 
+  r.add("sign", [](int64_t x) -> int64_t { return math::sign(x); });
+  r.add("sign", [](double x) -> int64_t { return math::sign(x); });
   r.add("round", [](int64_t x) -> int64_t { return x; });
-  r.add("round", [](double x) -> double { return math::round(x); });
+  r.add(
+      "round",
+      [](const Attributes& a) {
+        if (!a.has("digits")) return math::Rounding{};
+        return math::Rounding{decimal::checked_digits(a.integer("digits"))};
+      },
+      [](const math::Rounding& rounding, double x) -> double { return rounding(x); });
+  r.add("trunc", [](int64_t x) -> int64_t { return x; });
+  r.add("trunc", [](double x) -> double { return std::trunc(x); });
   r.add("floor", [](int64_t x) -> int64_t { return x; });
   r.add("floor", [](double x) -> double { return std::floor(x); });
   r.add("ceil", [](int64_t x) -> int64_t { return x; });
@@ -53,6 +63,10 @@ void register_math(Registry& r) {
   r.add("exp", [](double x) -> double { return strictmath::exp(x); });
   r.add("log", [](double x) -> Maybe<double> { return math::log(x); });
   r.add("log1p", [](double x) -> Maybe<double> { return math::log1p(x); });
+  r.add("expm1", [](double x) -> double { return strictmath::expm1(x); });
+  r.add("log2", [](double x) -> Maybe<double> { return math::log2(x); });
+  r.add("log10", [](double x) -> Maybe<double> { return math::log10(x); });
+  r.add("cbrt", [](double x) -> double { return strictmath::cbrt(x); });
   r.add("sigmoid", [](double x) -> double { return math::sigmoid(x); });
 }
 

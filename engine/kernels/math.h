@@ -5,7 +5,9 @@
 #include <cstdint>
 
 #include "engine/kernel.h"
+#include "engine/kernels/decimal.h"
 #include "engine/strictmath.h"
+#include "engine/strictmath_hyperbolic.h"
 
 namespace feat::math {
 
@@ -65,6 +67,25 @@ inline Maybe<double> log1p(double x) {
   return strictmath::log1p(x);
 }
 
+// n for 2 to the n, so that rounding of the quotient is not seen there.
+inline Maybe<double> log2(double x) {
+  if (x <= 0.0) return {};
+  const double found = strictmath::log(x) / 0x1.62e42fefa39efp-1;
+  if (!(std::fabs(found) <= 1100.0)) return found;
+  const double whole = std::floor(found + 0.5);
+  return strictmath::pow(2.0, whole) == x ? whole : found;
+}
+
+inline Maybe<double> log10(double x) {
+  if (x <= 0.0) return {};
+  return strictmath::log10(x);
+}
+
+template <class T>
+int64_t sign(T x) {
+  return x > 0 ? 1 : x < 0 ? -1 : 0;
+}
+
 inline double sigmoid(double x) { return 1.0 / (1.0 + strictmath::exp(-x)); }
 
 // Halves away from zero; floor(x + 0.5) would be wrong next to a half and above 2^52.
@@ -73,6 +94,12 @@ inline double round(double x) {
   const double size = std::fabs(whole);
   return std::copysign(std::fabs(x - whole) >= 0.5 ? size + 1.0 : size, x);
 }
+
+// To `digits` places after the point; without digits to a whole number.
+struct Rounding {
+  int digits = -1;
+  double operator()(double x) const { return digits < 0 ? math::round(x) : decimal::rounded(x, digits); }
+};
 
 template <class T>
 T clip(T x, T low, T high) {

@@ -16,6 +16,7 @@ from featdsl.operators import (
     set,
     string,
     time,
+    trigonometry,
 )
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
@@ -35,4 +36,5 @@ __all__ = [
     "set",
     "string",
     "time",
+    "trigonometry",
 ]

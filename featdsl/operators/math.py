@@ -7,10 +7,11 @@ and every argument that a function has no value for, gives null.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from featdsl.operators import strictmath
+from featdsl.operators import strictmath, strictmath_hyperbolic
 from featdsl.operators.declare import NOT_CONSTANT, operator
 
 Number = int | float
@@ -211,17 +212,58 @@ def clip(x: Number, low: Number, high: Number) -> Number:
 
 
 @operator(
+    "sign(x: int64) -> int64",
+    "sign(x: float64) -> int64",
+    examples={"sign(-7)": -1, "sign(0.5)": 1, "sign(-0.0)": 0},
+)
+def sign(x: Number) -> int:
+    """1 for what is greater than 0, -1 for what is less, else 0 (for a NaN too). Always an int64."""
+    return 1 if x > 0 else -1 if x < 0 else 0
+
+
+MOST_DIGITS = 100
+
+
+def _digits_error(constants: Mapping[str, Any]) -> str | None:
+    digits = constants.get("digits", 0)
+    if not 0 <= digits <= MOST_DIGITS:
+        return f"the number of digits is 0 to {MOST_DIGITS}, found {digits}"
+    return None
+
+
+@operator(
     "round(x: int64) -> int64",
     "round(x: float64) -> float64",
-    examples={"round(2.5)": 3.0, "round(-2.5)": -3.0, "round(0.49999999999999994)": 0.0},
+    "round(x: int64, digits: const int64) -> int64",
+    "round(x: float64, digits: const int64) -> float64",
+    validate=_digits_error,
+    examples={
+        "round(2.5)": 3.0,
+        "round(-2.5)": -3.0,
+        "round(0.49999999999999994)": 0.0,
+        "round(3.14159, digits: 2)": 3.14,
+        "round(0.125, digits: 2)": 0.13,
+        "round(2.675, digits: 2)": 2.67,
+    },
 )
-def round(x: Number) -> Number:
-    """The nearest whole number, halves away from zero, in the argument's type."""
+def round(x: Number, digits: int = 0) -> Number:
+    """The nearest whole number, halves away from zero, in the argument's type; with `digits` the nearest decimal
+    of so many places after the point (as a float64, the one next to that decimal).
+
+    It looks at the number as it is, not as it is written: 2.675 is stored as 2.67499999999999982236431605997495353,
+    so to two digits it is 2.67. An integer stays as it is.
+    """
     if not isinstance(x, float) or not math.isfinite(x):
         return x
-    down = math.trunc(x)
-    nearest = math.fabs(down) + 1.0 if math.fabs(x - down) >= 0.5 else math.fabs(down)
-    return math.copysign(nearest, x)
+    return float(decimal_of(x, digits))
+
+
+def decimal_of(x: float, digits: int) -> Decimal:
+    """A finite number rounded to so many places after the point, halves away from zero; it keeps its sign."""
+    return Decimal(x).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
+
+
+_WIDE = Context(prec=500)
 
 
 @operator(
@@ -248,6 +290,19 @@ def ceil(x: Number) -> Number:
     return math.copysign(float(math.ceil(x)), x)
 
 
+@operator(
+    "trunc(x: int64) -> int64",
+    "trunc(x: float64) -> float64",
+    examples={"trunc(2.9)": 2.0, "trunc(-2.9)": -2.0, "trunc(7)": 7},
+)
+def trunc(x: Number) -> Number:
+    """The whole number next to it on the way to zero, in the argument's type; with the sign, so -0.5 gives -0.0.
+    (`int64(x)` gives an int64, or null.)"""
+    if not isinstance(x, float) or not math.isfinite(x):
+        return x
+    return math.copysign(float(math.trunc(x)), x)
+
+
 @operator("sqrt(x: float64) -> float64?", examples={"sqrt(9)": 3.0, "sqrt(-1)": None})
 def sqrt(x: float) -> float | None:
     """The square root, correctly rounded; null below zero."""
@@ -270,6 +325,45 @@ def log(x: float) -> float | None:
 def log1p(x: float) -> float | None:
     """log(1 + x) without loss for small x, as Java's StrictMath has it; null for -1 and below."""
     return None if x <= -1.0 else strictmath.log1p(x)
+
+
+@operator("expm1(x: float64) -> float64", examples={"expm1(0)": 0.0, "expm1(1e-10)": 1.00000000005e-10})
+def expm1(x: float) -> float:
+    """exp(x) - 1 without loss for small x, as Java's StrictMath has it."""
+    return strictmath_hyperbolic.expm1(x)
+
+
+_LOG_2 = strictmath.log(2.0)
+
+
+@operator(
+    "log2(x: float64) -> float64?",
+    examples={"log2(8)": 3.0, "log2(536_870_912)": 29.0, "log2(10)": 3.3219280948873626, "log2(0)": None},
+)
+def log2(x: float) -> float | None:
+    """The binary logarithm: n for 2 to the n, else `log(x) / log(2.0)`; null for zero and below."""
+    if x <= 0.0:
+        return None
+    found = strictmath.log(x) / _LOG_2
+    if not math.isfinite(found):
+        return found
+    whole = float(math.floor(found + 0.5))
+    return whole if strictmath.pow(2.0, whole) == x else found
+
+
+@operator(
+    "log10(x: float64) -> float64?",
+    examples={"log10(1000)": 3.0, "log10(2)": 0.3010299956639812, "log10(0)": None},
+)
+def log10(x: float) -> float | None:
+    """The decimal logarithm, as Java's StrictMath has it; null for zero and below."""
+    return None if x <= 0.0 else strictmath_hyperbolic.log10(x)
+
+
+@operator("cbrt(x: float64) -> float64", examples={"cbrt(27)": 3.0, "cbrt(-8)": -2.0})
+def cbrt(x: float) -> float:
+    """The cube root, with the sign, as Java's StrictMath has it."""
+    return strictmath_hyperbolic.cbrt(x)
 
 
 @operator("sigmoid(x: float64) -> float64", examples={"sigmoid(0)": 0.5, "sigmoid(-1000)": 0.0})
