@@ -59,7 +59,7 @@ def _convert(graph: Graph, value: Node, given: Type, wanted: Type) -> Node:
         value.level,
         (value,),
         overload=overload,
-        mapped=(True,) if mapped else (),
+        mapped=(1,) if mapped else (),
     )
 
 
@@ -71,7 +71,7 @@ def _or_zero(graph: Graph, value: Node, wanted: Type) -> Node:
         _with_element(value.type, wanted) if mapped else wanted,
         value.level,
         (value, zero),
-        mapped=(True, False) if mapped else (),
+        mapped=(1, 0) if mapped else (),
     )
 
 

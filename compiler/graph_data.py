@@ -110,8 +110,8 @@ def _add_node(
     )
     op, args, mapped = data["op"], data["args"], data["mapped"]
     expect(all(type(a) is int and 0 <= a < number for a in args), f"node {number} has a bad argument")
-    expect(all(type(m) is bool for m in mapped), f"node {number} has bad flags")
-    expect(len(mapped) in (0, len(args)), f"node {number} has bad flags")
+    expect(all(type(m) is int and 0 <= m < 256 for m in mapped), f"node {number} has bad depths")
+    expect(len(mapped) in (0, len(args)), f"node {number} has bad depths")
     attributes = tuple(
         (name, _constant_from_data(value, vocabs, zones))
         for name, value in sorted(data["attributes"].items())

@@ -23,7 +23,7 @@ class Node:
     args: tuple[Node, ...] = ()
     attributes: tuple[tuple[str, Constant], ...] = ()
     overload: int = 0
-    mapped: tuple[bool, ...] = ()
+    mapped: tuple[int, ...] = ()
     drops_null: bool = False
 
     def attribute(self, name: str) -> Any:
@@ -45,7 +45,7 @@ class Graph:
         args: tuple[Node, ...] = (),
         attributes: tuple[tuple[str, Constant], ...] = (),
         overload: int = 0,
-        mapped: tuple[bool, ...] = (),
+        mapped: tuple[int, ...] = (),
         drops_null: bool = False,
     ) -> Node:
         key = _key(op, type, args, attributes, overload, mapped, drops_null)
@@ -63,7 +63,7 @@ class Graph:
         args: tuple[Node, ...] = (),
         attributes: tuple[tuple[str, Constant], ...] = (),
         overload: int = 0,
-        mapped: tuple[bool, ...] = (),
+        mapped: tuple[int, ...] = (),
         drops_null: bool = False,
     ) -> Node | None:
         """The node, if it was made already."""
@@ -120,7 +120,7 @@ def _key(
     args: tuple[Node, ...],
     attributes: tuple[tuple[str, Constant], ...],
     overload: int,
-    mapped: tuple[bool, ...],
+    mapped: tuple[int, ...],
     drops_null: bool,
 ) -> tuple[Any, ...]:
     ids = tuple([a.id for a in args])

@@ -162,40 +162,76 @@ class Driver {
 
   Slot run_mapped(const Instruction& instruction) {
     const bool single = all_single(instruction);
-    const int64_t rows = single ? 1 : num_rows_;
-    lists_.clear();
+    const size_t count = instruction.operands.size();
+    arguments_.clear();
     for (const Operand& operand : instruction.operands) {
-      if (!operand.mapped) continue;
       Slot& slot = at(operand);
-      lists_.push_back(slot.single && !single ? widened(slot) : slot.column);
+      Argument argument{&slot.column};
+      if (slot.single && !single) {
+        if (operand.mapped > 0) {
+          argument.column = &widened(slot);
+        } else {
+          argument.step = 0;
+        }
+      }
+      arguments_.push_back(argument);
+    }
+    levels_.clear();
+    columns_.clear();
+    columns_.reserve(count * (instruction.mapped + size_t{1}));
+    int64_t elements = single ? 1 : num_rows_;
+    for (int level = 0; level < instruction.mapped; ++level) elements = go_inside(instruction, level, elements);
+    for (size_t a = 0; a < count; ++a) {
+      Argument& argument = arguments_[a];
+      const Parameter& parameter = instruction.kernel->parameter(a);
+      if (argument.step == 0 && parameter.dense) argument = kept(repeat(*argument.column, elements, arena_));
+      mark_list(argument, parameter);
+    }
+    auto* child = arena_.take<Column>(1);
+    *child = run_kernel(instruction, instruction.result.inside(instruction.mapped), elements);
+    return {conform(lists_around(child, instruction.drops_null), instruction.result, arena_), single};
+  }
+
+  // The arguments for the elements of the lists at this level; returns how many elements there are. An argument
+  // that is not mapped so deep is the same for all elements of its row.
+  int64_t go_inside(const Instruction& instruction, int level, int64_t rows) {
+    lists_.clear();
+    for (size_t a = 0; a < arguments_.size(); ++a) {
+      if (instruction.operands[a].mapped > level) lists_.push_back(*arguments_[a].column);
     }
     const Column row = align(rows);
     const int64_t elements = lists_[0].child->length;
-
-    arguments_.clear();
-    columns_.clear();
-    columns_.reserve(instruction.operands.size());
     size_t list = 0;
-    for (size_t a = 0; a < instruction.operands.size(); ++a) {
-      const Operand& operand = instruction.operands[a];
-      const Parameter& parameter = instruction.kernel->parameter(a);
-      Argument argument;
-      if (operand.mapped) {
-        argument.column = lists_[list++].child;
-      } else {
-        argument = repeated(at(operand), row, elements, parameter.dense, single);
+    for (size_t a = 0; a < arguments_.size(); ++a) {
+      Argument& argument = arguments_[a];
+      if (instruction.operands[a].mapped > level) {
+        argument = {lists_[list++].child};
+      } else if (argument.step != 0) {
+        argument = repeated(argument, row, elements, instruction.kernel->parameter(a).dense);
       }
-      mark_list(argument, parameter);
-      arguments_.push_back(argument);
     }
-    const Type& element = instruction.result.element();
-    auto* child = arena_.take<Column>(1);
-    *child = run_kernel(instruction, element, elements);
+    levels_.push_back(row);
+    return elements;
+  }
 
-    Column out = row;
-    out.child = child;
-    if (instruction.drops_null && child->valid != nullptr) out = without_null(out);
-    return {conform(out, instruction.result, arena_), single};
+  // The lists of all levels around the elements.
+  Column lists_around(const Column* child, bool drops_null) {
+    Column out;
+    for (size_t level = levels_.size(); level-- > 0;) {
+      out = levels_[level];
+      out.child = child;
+      if (level + 1 == levels_.size() && drops_null && child->valid != nullptr) out = without_null(out);
+      if (level == 0) break;
+      auto* inner = arena_.take<Column>(1);
+      *inner = out;
+      child = inner;
+    }
+    return out;
+  }
+
+  Argument kept(Column column) {
+    columns_.push_back(column);
+    return {&columns_.back()};
   }
 
   // Makes the mapped lists go element by element beside each other; returns their rows: extents and validity.
@@ -252,20 +288,17 @@ class Driver {
     return kept;
   }
 
-  // An argument that is not mapped, the same for all elements of its row.
-  Argument repeated(Slot& slot, const Column& row, int64_t elements, bool dense, bool single) {
-    Argument argument{&slot.column};
-    if (slot.single && !single) {
-      argument.step = 0;
-      if (!dense) return argument;
-      columns_.push_back(repeat(slot.column, elements, arena_));
-    } else if (dense) {
-      columns_.push_back(repeat_rows(slot.column, row, elements, arena_));
-    } else {
-      argument.rows = row_of_elements(row, elements);
-      return argument;
+  // Each row of an argument for all its elements.
+  Argument repeated(Argument argument, const Column& row, int64_t elements, bool dense) {
+    if (dense) return kept(repeat_rows(*argument.column, row, elements, arena_));
+    const int32_t* rows = row_of_elements(row, elements);
+    if (argument.rows != nullptr) {
+      auto* outer = arena_.take<int32_t>(elements);
+      for (int64_t k = 0; k < elements; ++k) outer[k] = argument.rows[rows[k]];
+      rows = outer;
     }
-    return {&columns_.back()};
+    argument.rows = rows;
+    return argument;
   }
 
   // For each element its row; kept, since often many instructions map over one list.
@@ -314,7 +347,7 @@ class Driver {
   std::vector<Slot> registers_, constants_;
   // Of the instruction at work.
   std::vector<Argument> arguments_;
-  std::vector<Column> lists_, columns_;
+  std::vector<Column> lists_, columns_, levels_;
 
   const int32_t* kept_rows_ = nullptr;
   const int32_t* kept_offsets_ = nullptr;

@@ -96,6 +96,9 @@ bool has_nothing(const Type& type) {
   return type.kind == Kind::Nothing || std::any_of(type.children.begin(), type.children.end(), has_nothing);
 }
 
+// How many lists and vectors stand around the innermost type.
+int lists_around(const Type& type) { return type.is_listlike() ? 1 + lists_around(type.element()) : 0; }
+
 // Whether a list is read element by element where an element may be null: no kernel does.
 bool reads_null_elements(const Shape& wanted, const Type& given) {
   for (size_t i = 0; i < wanted.children.size() && i < given.children.size(); ++i) {
@@ -199,21 +202,21 @@ class ProgramReader {
     if (has_nothing(instruction.result)) throw EngineError("the result has type `" + instruction.result.text() + "`");
     const auto flags = bytes_.number<uint8_t>("flags");
     if (flags > 3) throw EngineError("the program is damaged: unknown flags " + std::to_string(flags));
-    instruction.mapped = (flags & 1) != 0;
     instruction.drops_null = (flags & 2) != 0;
     const uint32_t operands = bytes_.count(6, "arguments");
-    bool any_mapped = false;
     for (uint32_t a = 0; a < operands; ++a) {
       Operand operand = read_operand();
-      operand.mapped = bytes_.flag("an argument");
-      any_mapped |= operand.mapped;
-      if (operand.mapped && !type_of(operand).is_listlike()) {
+      operand.mapped = bytes_.number<uint8_t>("an argument");
+      instruction.mapped = std::max(instruction.mapped, operand.mapped);
+      if (lists_around(type_of(operand)) < operand.mapped) {
         throw EngineError("mapped over argument " + std::to_string(a) + ", a `" + type_of(operand).text() + "`");
       }
       instruction.operands.push_back(operand);
     }
-    if (any_mapped != instruction.mapped) throw EngineError("its arguments do not say that it is mapped, or do");
-    if (instruction.mapped && !instruction.result.is_listlike()) {
+    if (((flags & 1) != 0) != (instruction.mapped > 0)) {
+      throw EngineError("its arguments do not say that it is mapped, or do");
+    }
+    if (lists_around(instruction.result) < instruction.mapped) {
       throw EngineError("it is mapped, but its result is a `" + instruction.result.text() + "`");
     }
     find_kernel(instruction);
@@ -240,16 +243,16 @@ class ProgramReader {
     std::vector<Shape> shapes;
     for (const Operand& operand : instruction.operands) {
       const Type& type = type_of(operand);
-      shapes.push_back(Shape::of(operand.mapped ? type.element() : type));
+      shapes.push_back(Shape::of(type.inside(operand.mapped)));
     }
-    const Type& result = instruction.mapped ? instruction.result.element() : instruction.result;
+    const Type& result = instruction.result.inside(instruction.mapped);
     const auto [kernel, bound] = Registry::all().find(instruction.op, shapes, Shape::of(result));
     instruction.kernel = kernel;
     for (size_t a = 0; a < instruction.operands.size(); ++a) {
       Operand& operand = instruction.operands[a];
       const Type& type = type_of(operand);
       const Shape& wanted = kernel->parameter(a).shape;
-      if (reads_null_elements(wanted, operand.mapped ? type.element() : type)) {
+      if (reads_null_elements(wanted, type.inside(operand.mapped))) {
         throw EngineError("argument " + std::to_string(a) + " has elements that may be null: `" + type.text() + "`");
       }
       if (has_nothing(type)) {
@@ -262,7 +265,9 @@ class ProgramReader {
   // The index of the constant with its `nothing` made what the kernel wants.
   uint32_t filled_constant(const Operand& operand, const Shape& wanted) {
     const Program::Constant given = program_.constants_[operand.index];
-    Type type = fill_nothing(given.type, operand.mapped ? Shape{Shape::List, {wanted}} : wanted);
+    Shape whole = wanted;
+    for (int depth = 0; depth < operand.mapped; ++depth) whole = Shape{Shape::List, {whole}};
+    Type type = fill_nothing(given.type, whole);
     const Column column = retype_nothing(given.column, given.type, type, *program_.memory_);
     program_.constants_.push_back({std::move(type), column});
     return static_cast<uint32_t>(program_.constants_.size() - 1);
@@ -280,7 +285,7 @@ class ProgramReader {
       const Program::Constant& constant = program_.constants_[index];
       entries.push_back({name, &constant.type, &constant.column});
     }
-    const Type& result = instruction.mapped ? instruction.result.element() : instruction.result;
+    const Type& result = instruction.result.inside(instruction.mapped);
     if (instruction.kernel->prepare) instruction.state = instruction.kernel->prepare(Attributes(entries, result));
   }
 

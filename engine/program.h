@@ -20,7 +20,7 @@ namespace feat {
 struct Operand {
   bool constant = false;
   uint32_t index = 0;  // of the register or the constant
-  bool mapped = false;
+  uint8_t mapped = 0;  // lists deep
 };
 
 struct Instruction {
@@ -29,7 +29,7 @@ struct Instruction {
   const Kernel* kernel = nullptr;
   std::shared_ptr<const void> state;
   std::vector<Operand> operands;
-  bool mapped = false;
+  uint8_t mapped = 0;  // lists deep: the most of its operands
   bool drops_null = false;
 };
 

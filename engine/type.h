@@ -19,6 +19,8 @@ struct Type {
   std::vector<Type> children;
 
   const Type& element() const { return children.back(); }
+  // The type of the elements, `depth` lists deep.
+  const Type& inside(int depth) const { return depth == 0 ? *this : element().inside(depth - 1); }
   bool is_listlike() const { return kind == Kind::List || kind == Kind::Vector; }
   bool is_integer() const;  // held as int64 in a program
   bool is_float() const;

@@ -33,10 +33,11 @@ class Typed:
     by name, defaults filled in. int32 where int64 is wanted and float32 where float64 is wanted have
     no node of their own (int32 is held as int64, float32 as float64); integers to float64 is `float64`.
 
-    `mapped` is empty, or says for each argument whether it is a list that the operator is mapped
-    over; then an argument that is not mapped is the same for all elements of its row, `type` is the
-    list, and `drops_null` says that elements that come out null are dropped (else they stay, and
-    `type.element` is nullable).
+    `mapped` is empty, or says for each argument how many lists deep the operator is mapped over it.
+    The deepest argument goes element by element; one that is mapped less deep stands beside all that
+    is inside one of its elements, and one that is not mapped beside everything in its row. `type` is then
+    the list, as deep, and `drops_null` says that elements that come out null are dropped from
+    the innermost list (else they stay, and the innermost element is nullable).
     """
 
     op: str
@@ -46,7 +47,7 @@ class Typed:
     args: tuple[Typed, ...] = ()
     attributes: tuple[tuple[str, Constant], ...] = ()
     overload: int = 0
-    mapped: tuple[bool, ...] = ()
+    mapped: tuple[int, ...] = ()
     drops_null: bool = False
     alignment: object | None = None
     """Lists with the same alignment (not None) have, row by row, equally many elements that belong

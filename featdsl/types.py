@@ -77,6 +77,26 @@ class Type:
             raise TypeError(f"{self} has no elements")
         return self.element
 
+    @property
+    def depth(self) -> int:
+        """How many lists and vectors stand around the innermost type."""
+        depth, inner = 0, self
+        while inner.is_listlike:
+            depth, inner = depth + 1, inner.item
+        return depth
+
+    def inside(self, depth: int) -> Type:
+        """The type of the elements, `depth` lists deep."""
+        inner = self
+        for _ in range(depth):
+            inner = inner.item
+        return inner
+
+    @property
+    def innermost(self) -> Type:
+        """The type of the elements of a list, at any depth; the type itself if it is no list."""
+        return self.inside(self.depth)
+
     def optional(self, nullable: bool = True) -> Type:
         """The same type, nullable or not."""
         return self if self.nullable is nullable else replace(self, nullable=nullable)

@@ -6,7 +6,8 @@ Little-endian. `str` is a u32 length in bytes and UTF-8.
     u32 n  inputs        {str name, str type}
     u32 n  constants     {str type, value}
     u32 n  instructions  {str op, str type, u8 flags (1 mapped, 2 drops null),
-                          u32 n args {u8 where (0 register, 1 constant), u32 index, u8 mapped},
+                          u32 n args {u8 where (0 register, 1 constant), u32 index,
+                                        u8 lists deep that it is mapped},
                           u32 n attributes {str name, u32 constant}}
     u32 n  outputs       {str name, str type, u8 where, u32 index, u8 finite}
 
@@ -72,11 +73,11 @@ class _Emitter:
                 register += 1
 
     def _instruction(self, node: Node) -> bytes:
-        mapped = node.mapped or (False,) * len(node.args)
+        mapped = node.mapped or (0,) * len(node.args)
         flags = any(mapped) | node.drops_null << 1
         args = [
-            struct.pack("<BIB", *self._place[arg.id], flag)
-            for arg, flag in zip(node.args, mapped, strict=True)
+            struct.pack("<BIB", *self._place[arg.id], depth)
+            for arg, depth in zip(node.args, mapped, strict=True)
         ]
         attributes = [
             _text(name) + struct.pack("<I", self._constant(type, value))

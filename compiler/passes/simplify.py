@@ -32,8 +32,8 @@ def _simplify_node(graph: Graph, node: Node, args: tuple[Node, ...]) -> Node:
 
 
 def never_null(node: Node) -> bool:
-    """Whether neither the value nor, of a mapped list, an element is null."""
-    return not node.type.nullable and not (node.type.is_listlike and node.type.item.nullable)
+    """Whether neither the value nor, an element at any depth is null."""
+    return not any(node.type.inside(depth).nullable for depth in range(node.type.depth + 1))
 
 
 def cast_to_same_type(graph: Graph, node: Node) -> Node | None:
@@ -76,6 +76,11 @@ def or_is_decided(graph: Graph, node: Node) -> Node | None:
     return _decided(graph, node, neutral=False)
 
 
+def each_of_list(graph: Graph, node: Node) -> Node | None:
+    """It says how a list is taken, and is that list."""
+    return node.args[0]
+
+
 def hash_of_id(graph: Graph, node: Node) -> Node | None:
     """`hash(id)` is the id."""
     signature = OPERATORS[node.op].signatures[node.overload]
@@ -90,6 +95,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "if": (if_is_decided,),
     "and": (and_is_decided,),
     "or": (or_is_decided,),
+    "each": (each_of_list,),
     "hash": (hash_of_id,),
 }
 

@@ -31,8 +31,7 @@ class Fallback:
 
 
 def _of_float(node: Node) -> bool:
-    given = node.args[0].type
-    return (given.item if any(node.mapped) else given).kind in FLOAT_KINDS
+    return node.args[0].type.inside(node.mapped[0] if node.mapped else 0).kind in FLOAT_KINDS
 
 
 def _foreign_hash(node: Node) -> bool:

@@ -7,6 +7,7 @@ from compiler.spark.sql import held_as
 
 rows(
     {
+        "each": "{0}",
         "first": "get({0}, 0)",
         "last": "try_element_at({0}, -1)",
     }

@@ -5,7 +5,7 @@ Each family's module has a `ROWS` table for operators that are one piece of SQL,
 
 Null rule: the text of a `ROWS` entry must itself spread null. The body that a `@lowering` function gives is
 computed on arguments that are not null where the operator does not take null: it is guarded here.
-Names of lambda variables end in `_`; `e_` and `i_` belong to the mapping over lists.
+Names of lambda variables end in `_`; `e_`, `i_`, `e1_`, `i1_`… belong to the mapping over lists.
 """
 
 from __future__ import annotations
@@ -73,18 +73,34 @@ def spell(node: Node, args: tuple[str, ...]) -> str:
         return f"array({', '.join(args)})"
     if not any(node.mapped):
         return _apply(node, args, tuple(a.type for a in node.args), node.type)
-    lists = [i for i, mapped in enumerate(node.mapped) if mapped]
+    return _over_lists(node, args, tuple(a.type for a in node.args), node.type, node.mapped, 0)
+
+
+def _over_lists(
+    node: Node,
+    args: tuple[str, ...],
+    types: tuple[Type, ...],
+    result: Type,
+    depths: tuple[int, ...],
+    level: int,
+) -> str:
+    """The node on lists, `depths` deep each; `level` lists stand around it."""
+    if not any(depths):
+        return _apply(node, args, types, result)
+    element, place = ("e_", "i_") if level == 0 else (f"e{level}_", f"i{level}_")
+    lists = [i for i, depth in enumerate(depths) if depth]
     elements = list(args)
     for i in lists:
-        elements[i] = f"get({args[i]}, i_)"
-    elements[lists[0]] = "e_"
-    types = tuple(a.type.item if mapped else a.type for a, mapped in zip(node.args, node.mapped, strict=True))
-    body = _apply(node, tuple(elements), types, node.type.item)
-    variables = "e_" if len(lists) == 1 else "(e_, i_)"
-    result = f"transform({args[lists[0]]}, {variables} -> {body})"
-    if node.drops_null:
-        result = f"filter({result}, v_ -> v_ is not null)"
-    return _guarded([args[i] for i in lists[1:] if node.args[i].type.nullable], result)
+        elements[i] = f"get({args[i]}, {place})"
+    elements[lists[0]] = element
+    inside = tuple(t.item if depth else t for t, depth in zip(types, depths, strict=True))
+    inner = tuple(max(depth - 1, 0) for depth in depths)
+    body = _over_lists(node, tuple(elements), inside, result.item, inner, level + 1)
+    variables = element if len(lists) == 1 else f"({element}, {place})"
+    made = f"transform({args[lists[0]]}, {variables} -> {body})"
+    if node.drops_null and not any(inner):
+        made = f"filter({made}, v_ -> v_ is not null)"
+    return _guarded([args[i] for i in lists[1:] if types[i].nullable], made)
 
 
 def _apply(node: Node, args: tuple[str, ...], types: tuple[Type, ...], result: Type) -> str:
@@ -118,5 +134,4 @@ def _never_nan(node: Node) -> bool:
 
 
 def _from_integer(node: Node) -> bool:
-    given = node.args[0].type
-    return (given.item if given.is_listlike else given).kind not in FLOAT_KINDS
+    return node.args[0].type.innermost.kind not in FLOAT_KINDS

@@ -32,6 +32,7 @@ void register_list(Registry& r) {
   r.add("size", [](ListIn<Any> values) -> int64_t { return values.size(); });
   r.add("size", [](MapIn<std::string_view, Any> map) -> int64_t { return map.size(); });
   r.add("size", [](MapIn<int64_t, Any> map) -> int64_t { return map.size(); });
+  r.add_column("each(list<any>)->list<any>", list::each);
   r.add_column("first(list<any>)->any?", list::first);
   r.add_column("last(list<any>)->any?", list::last);
   r.add_column("at(list<any>,i64)->any?", list::at);

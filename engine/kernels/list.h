@@ -26,6 +26,14 @@ Column elements(const Call& call, Pick pick) {
   return gather(*column.child, rows, call.rows, call.arena);
 }
 
+// The lists as they are.
+inline Column each(const Call& call) {
+  const Argument& lists = call.arguments[0];
+  auto* rows = call.arena.take<int32_t>(call.rows);
+  for (int64_t i = 0; i < call.rows; ++i) rows[i] = static_cast<int32_t>(lists.row(i));
+  return gather(*lists.column, rows, call.rows, call.arena);
+}
+
 inline Column first(const Call& call) {
   return elements(call, [](int64_t, int64_t size) -> int64_t { return size > 0 ? 0 : -1; });
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from featdsl.check.complaints import Complaints
-from featdsl.check.nodes import Alignment, Nodes
+from featdsl.check.levels import Levels, alignment_of
+from featdsl.check.nodes import Alignment, Nodes, exact
 from featdsl.check.overloads import (
     Binding,
     Match,
@@ -16,11 +18,14 @@ from featdsl.check.overloads import (
 )
 from featdsl.check.values import Given, VocabValue
 from featdsl.levels import Level
-from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Operator, Signature, resolve
+from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Operator, Parameter, Signature, resolve
 from featdsl.resources import Vocab
 from featdsl.source_file import Span
-from featdsl.typed import Typed
-from featdsl.types import INTEGER_KINDS, Kind, Type, list_of, vector_of
+from featdsl.typed import Constant, Typed
+from featdsl.types import INTEGER_KINDS, Kind, Type
+
+EACH = "each"
+"""The operator whose result is mapped over by the operator that takes it."""
 
 
 class Calls:
@@ -37,6 +42,8 @@ class Calls:
         written there if not by name."""
         operator = OPERATORS[name]
         at = at or span
+        if name != EACH:
+            given = [_opened(one) for one in given]
         bindings = self._bind(operator, given)
         if not bindings:
             self.complaints.arguments(operator, given, at, symbol)
@@ -73,86 +80,109 @@ class Calls:
             if isinstance(value, tuple) and len(value) > 100_000:
                 self.complaints.error("E0207", f"a constant list is too long: `{name}`", at)
                 return None
-        alignment: Alignment | None = None
+        levels = Levels()
         args: list[Typed] = []
-        nullable = list_nullable = False
-        marked_null = False
-        mapped_types: list[Type] = []
-        for (parameter, given), peel in zip(found.binding.values, found.peeled, strict=True):
+        mapped = found.mapped or (0,) * len(found.binding.values)
+        nullable = marked_null = False
+        for (parameter, given), depth in zip(found.binding.values, mapped, strict=True):
             value = given.value
             assert isinstance(value, Typed)
-            here = value.type
-            if peel:
-                if not self._aligned(alignment, value, found, given):
-                    return None
-                alignment = _joined(alignment, value)
-                list_nullable |= here.nullable
-                mapped_types.append(here)
-                here = here.item
+            if not levels.add(value, depth):
+                self._not_aligned(found, given)
+                return None
+            here = value.type.inside(depth)
             if parameter.pattern.follows:
                 marked_null |= here.nullable
             elif here.nullable and not parameter.takes_null:
                 # a single value beside lists becomes a list, and null the empty one
-                nullable |= not (
-                    parameter.hashed and parameter.pattern.name == "list" and value.type.is_scalar
-                )
+                nullable |= not (parameter.hashed and parameter.pattern.name == "list" and here.is_scalar)
             wanted = resolve(parameter.pattern, found.bindings, constants)
             arg = self._hashed(value, span) if parameter.hashed else value
             if arg is None:
                 return None
-            if parameter.hashed and parameter.pattern.name == "list" and arg.type.is_scalar:
+            if parameter.hashed and parameter.pattern.name == "list" and here.is_scalar:
                 arg = self.call("as_list", [Given(arg, given.span)], span)
-            arg = None if arg is None else self.coerce(arg, wanted, peel, given.span)
+            arg = None if arg is None else self.coerce(arg, wanted, depth, given.span)
             if arg is None:
                 return None
             args.append(arg)
-        nullable |= self._can_be_null(operator, signature, args, found.peeled)
+        nullable |= self._can_be_null(operator, signature, args, mapped)
         if signature.result.follows:
             nullable |= marked_null
         result = resolve(signature.result, found.bindings, constants).optional(nullable)
-        return self._result(
-            operator, found, span, args, constants, result, alignment, list_nullable, mapped_types
-        )
-
-    def _result(
-        self,
-        operator: Operator,
-        found: Match,
-        span: Span,
-        args: list[Typed],
-        constants: dict[str, Any],
-        result: Type,
-        alignment: Alignment | None,
-        list_nullable: bool,
-        mapped_types: list[Type],
-    ) -> Typed:
+        if not self._belong_together(operator, found, args):
+            return None
+        alignment = None
+        if result.is_listlike:
+            alignment = self._alignment(operator, found, args, tuple(sorted(constants.items())))
+        drops_null = False
+        if found.mapped:
+            drops_null = nullable and levels.drops_null
+            result, alignment = levels.around(result, alignment)
         level = Level.CONSTANT
         for arg in args:
             level |= arg.level
-        drops_null = False
-        mapped: tuple[bool, ...] = ()
-        if mapped_types:
-            assert alignment is not None
-            mapped = found.peeled
-            drops_null = result.nullable and not alignment.keeps_null
-            if drops_null:
-                result, alignment = result.optional(False), None
-            if all(t.kind is Kind.VECTOR for t in mapped_types):
-                size = mapped_types[0].size
-                assert size is not None
-                result = vector_of(result, size).optional(list_nullable)
-            else:
-                result = list_of(result).optional(list_nullable)
-        elif result.is_listlike and found.binding.signature.result.name == "T":
-            alignment = _shared(args)
-        attributes = tuple(sorted(constants.items()))
         return self.nodes.make(
-            operator.name, result, level, span, tuple(args), attributes,
-            found.binding.overload, mapped, drops_null, alignment,
+            operator.name, result, level, span, tuple(args), tuple(sorted(constants.items())),
+            found.binding.overload, found.mapped, drops_null, alignment,
         )  # fmt: skip
 
+    def _belong_together(self, operator: Operator, found: Match, args: list[Typed]) -> bool:
+        """Whether the lists that the operator takes element by element are aligned; else it is reported."""
+        lists = [(g, a) for p, g, a in _alignments(found, args) if p.name in operator.aligned]
+        for given, alignment in lists[1:]:
+            if alignment != lists[0][1]:
+                self.complaints.not_aligned(lists[0][0], given)
+                return False
+        return True
+
+    def _alignment(
+        self,
+        operator: Operator,
+        found: Match,
+        args: list[Typed],
+        constants: tuple[tuple[str, Constant], ...],
+    ) -> Alignment | None:
+        """The alignment of what the operator gives for lists, if it follows from theirs."""
+        signature = found.binding.signature
+        alignments = _alignments(found, args)
+        if operator.along is not None:
+            alignment = next(a for p, _, a in alignments if p.name == operator.along)
+            return alignment if alignment is None or operator.name == EACH else replace(alignment, inner=None)
+        if operator.places:
+            return self._moved(operator, signature, alignments, args, constants)
+        if signature.result.name == "T":
+            return _shared([a for p, _, a in alignments if p.pattern.name == "T"])
+        return None
+
+    def _moved(
+        self,
+        operator: Operator,
+        signature: Signature,
+        alignments: list[tuple[Parameter, Given, Alignment | None]],
+        args: list[Typed],
+        constants: tuple[tuple[str, Constant], ...],
+    ) -> Alignment | None:
+        """The alignment of elements that were moved by their places: its name says how."""
+        parts: list[str] = []
+        inner: list[Alignment | None] = []
+        keeps_null = False
+        for (parameter, _, alignment), arg in zip(alignments, args, strict=True):
+            if parameter.name not in operator.places:
+                parts.append(f"#{self.nodes.number_of(arg)}")
+                continue
+            gone = parameter.pattern.depth - signature.result.depth
+            if alignment is None or parameter.pattern.name not in ("list", "vector"):
+                return None
+            parts += alignment.names[: gone + 1]
+            last = alignment.inside(gone)
+            keeps_null |= last is not None and last.keeps_null
+            inner.append(alignment.inside(gone + 1))
+        name = f"{operator.name}{exact(constants)}({', '.join(parts)})"
+        return Alignment(name, keeps_null, _shared(inner))
+
     def _can_be_null(
-        self, operator: Operator, signature: Signature, args: list[Typed], peeled: tuple[bool, ...]
+        self, operator: Operator, signature: Signature, args: list[Typed], mapped: tuple[int, ...]
     ) -> bool:
         """Whether the operator can give null on arguments that are not."""
         if not signature.result.nullable:
@@ -160,7 +190,8 @@ class Calls:
         if operator.never_null_when is None:
             return True
         known = tuple(
-            NOT_CONSTANT if peel else self.nodes.value_of(arg) for arg, peel in zip(args, peeled, strict=True)
+            NOT_CONSTANT if depth else self.nodes.value_of(arg)
+            for arg, depth in zip(args, mapped, strict=True)
         )
         return not operator.never_null_when(known)
 
@@ -175,39 +206,53 @@ class Calls:
                 constants[name] = vocab
         return True
 
-    def _aligned(self, alignment: Alignment | None, value: Typed, found: Match, given: Given) -> bool:
-        if alignment is None or alignment == value.alignment:
-            return True
-        first = next(g for (_, g), peel in zip(found.binding.values, found.peeled, strict=True) if peel)
+    def _not_aligned(self, found: Match, given: Given) -> None:
+        first = next(g for (_, g), depth in zip(found.binding.values, found.mapped, strict=True) if depth)
         self.complaints.not_aligned(first, given)
-        return False
 
     def _hashed(self, value: Typed, span: Span) -> Typed | None:
-        element = value.type.item if value.type.is_listlike else value.type
-        return value if element.kind is Kind.ID else self.call("hash", [Given(value, value.span)], span)
+        if value.type.innermost.kind is Kind.ID:
+            return value
+        return self.call("hash", [Given(value, value.span)], span)
 
-    def coerce(self, node: Typed, wanted: Type, peel: bool, span: Span) -> Typed | None:
-        """The node in the type it widens to; nullness stays as it is."""
-        given = node.type.item if peel else node.type
+    def coerce(self, node: Typed, wanted: Type, depth: int, span: Span) -> Typed | None:
+        """The node in the type that it widens to, `depth` lists deep; nullness stays as it is."""
+        given = node.type.inside(depth)
         if _same_values(given, wanted):
             return node
         if node.op == "const":
-            value = node.attributes[0][1]
-            return self.nodes.constant(converted(value, wanted), _retyped(node.type, wanted, peel), node.span)
+            value = converted(node.attributes[0][1], wanted.innermost)
+            return self.nodes.constant(value, _retyped(node.type, wanted, depth), node.span)
         if given.kind is Kind.NOTHING:
             return node
-        if given.is_scalar:
-            return self.call("float64", [Given(node, span)], span)
-        if given.is_listlike and wanted.is_listlike and not peel and given.item.is_scalar:
+        if given.innermost.kind in INTEGER_KINDS:
             return self.call("float64", [Given(node, span)], span)
         self.complaints.error(
             "E0503",
             f"integers inside cannot become floats here: `{node.type}`",
             span,
             label=f"expected `{wanted}`, found `{node.type}`",
-            help="convert them where the list is made",
+            help="convert them where the map is made",
         )
         return None
+
+
+def _opened(given: Given) -> Given:
+    """The argument without the `each` around it."""
+    value, depth = given.value, given.each
+    while isinstance(value, Typed) and value.op == EACH:
+        value, depth = value.args[0], depth + 1
+    return Given(value, given.span, given.name, depth)
+
+
+def _alignments(found: Match, args: list[Typed]) -> list[tuple[Parameter, Given, Alignment | None]]:
+    """Each argument as the operator sees it: its parameter, and the alignment of the list it is there."""
+    depths = found.mapped or (0,) * len(args)
+    seen: list[tuple[Parameter, Given, Alignment | None]] = []
+    for (parameter, given), arg, depth in zip(found.binding.values, args, depths, strict=True):
+        alignment = alignment_of(arg)
+        seen.append((parameter, given, None if alignment is None else alignment.inside(depth)))
+    return seen
 
 
 def _same_values(given: Type, wanted: Type) -> bool:
@@ -221,10 +266,10 @@ def _same_values(given: Type, wanted: Type) -> bool:
     return not (given.kind in INTEGER_KINDS and wanted.kind in (Kind.FLOAT32, Kind.FLOAT64))
 
 
-def _retyped(given: Type, wanted: Type, peel: bool) -> Type:
-    """The type of a constant that was converted."""
-    if peel:
-        return Type(given.kind, given.nullable, wanted.optional(given.item.nullable), size=given.size)
+def _retyped(given: Type, wanted: Type, depth: int) -> Type:
+    """The type of a constant that was converted, `depth` lists deep."""
+    if depth:
+        return Type(given.kind, given.nullable, _retyped(given.item, wanted, depth - 1), size=given.size)
     if given.kind is Kind.NOTHING:
         return wanted.optional()
     if given.is_listlike and wanted.is_listlike:
@@ -232,16 +277,9 @@ def _retyped(given: Type, wanted: Type, peel: bool) -> Type:
     return wanted.optional(given.nullable)
 
 
-def _joined(alignment: Alignment | None, value: Typed) -> Alignment:
-    """The alignment of a list made from lists: one that keeps nulls wins."""
-    found = value.alignment
-    assert isinstance(found, Alignment)
-    keeps = found.keeps_null or value.type.item.nullable
-    return Alignment(found.name, keeps or (alignment is not None and alignment.keeps_null))
-
-
-def _shared(args: list[Typed]) -> Alignment | None:
-    """The alignment that all lists among the arguments have."""
-    found = {a.alignment for a in args if a.type.is_listlike}
-    only = found.pop() if len(found) == 1 else None
-    return only if isinstance(only, Alignment) else None
+def _shared(alignments: list[Alignment | None]) -> Alignment | None:
+    """The alignment that all of these are."""
+    first = alignments[0] if alignments else None
+    if first is None or any(a is None or a.names != first.names for a in alignments):
+        return None
+    return first

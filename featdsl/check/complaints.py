@@ -193,7 +193,7 @@ class Complaints:
             span,
             label=f"found `{node.type}`",
             notes=() if note is None else (note,),
-            help=f"add `?? {zero_of(innermost(node.type))}`, which replaces each null",
+            help=f"add `?? {zero_of(node.type.innermost)}`, which replaces each null",
         )
 
     def _constants(self, operator: Operator, bindings: list[Binding], nodes: Nodes, at: Span) -> bool:
@@ -261,13 +261,6 @@ class Complaints:
         )
 
 
-def innermost(given: Type) -> Type:
-    """The type of the elements of a list, at any depth."""
-    while given.is_listlike:
-        given = given.item
-    return given
-
-
 def _type_text(given: Given) -> str:
     return "vocab" if isinstance(given.value, VocabValue) else str(given.value.type)
 
@@ -319,8 +312,6 @@ def _count(n: int) -> str:
 def _advice(given: Type, parameters: list[Parameter]) -> str:
     """What to write instead of an argument of this type."""
     wanted = {p.pattern.name for p in parameters}
-    if given.is_listlike and given.item.is_listlike:
-        return "a list of lists is not mapped over: size or pool the inner lists first"
     if "bool" in wanted and given.kind in NUMERIC_KINDS:
         return "compare it: `x != 0`"
     if wanted == {"bool"} and given.kind is Kind.STRING:
@@ -360,7 +351,7 @@ def _advice_on_constant(wanted: str, value: object) -> str:
 
 
 def _advice_together(shown: str, types: list[Type]) -> str:
-    kinds = {innermost(t).kind for t in types}
+    kinds = {t.innermost.kind for t in types}
     if shown == "+" and kinds == {Kind.STRING}:
         return "join texts with `concat(a, b)`"
     if shown in ("+", "-") and Kind.TIMESTAMP in kinds and kinds & FLOAT_KINDS:

@@ -179,7 +179,7 @@ class Defs:
                 help=help,
             )
             return None
-        return self._calls.coerce(value, wanted, False, given.span)
+        return self._calls.coerce(value, wanted, 0, given.span)
 
     def _declared_type(self, written: tree.TypeName) -> Type | None:
         """The type of a parameter; its mistakes are reported once, where it is declared."""

@@ -286,7 +286,7 @@ class Expressions:
         return found
 
     def _needless(self, found: Typed, value: Typed, span: Span, message: str) -> None:
-        element = value.type.item if found.mapped and found.mapped[0] else value.type
+        element = value.type.inside(found.mapped[0] if found.mapped else 0)
         if not element.nullable:
             help = "to replace a list that is null, write `?? []`" if value.type.nullable else "leave it out"
             self.complaints.warning("W0101", message, span, label=f"`{value.type}`", help=help)
@@ -354,7 +354,7 @@ class Expressions:
     def _list_of(self, node: tree.ListLiteral, items: list[Typed], common: Type) -> Typed | None:
         args: list[Typed] = []
         for item, written in zip(items, node.items, strict=True):
-            coerced = self._calls.coerce(item, common, False, written.span)
+            coerced = self._calls.coerce(item, common, 0, written.span)
             if coerced is None:
                 return None
             args.append(coerced)
@@ -432,7 +432,7 @@ class Expressions:
 
     def as_float64(self, value: Typed, span: Span) -> Typed | None:
         """A number as a float64."""
-        return self._calls.coerce(value, FLOAT64.optional(value.type.nullable), False, span)
+        return self._calls.coerce(value, FLOAT64.optional(value.type.nullable), 0, span)
 
 
 def _type_of(value: Any) -> Type:

@@ -3,7 +3,7 @@ and an argument that a def uses twice is not computed twice."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from featdsl.levels import Level
@@ -25,6 +25,20 @@ class Alignment:
 
     name: str
     keeps_null: bool = field(default=False, compare=False)
+    inner: Alignment | None = field(default=None, compare=False)
+    """Of a list of lists: how the inner lists go along with those of another that is aligned with it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all levels, outermost first."""
+        return (self.name, *(() if self.inner is None else self.inner.names))
+
+    def inside(self, depth: int) -> Alignment | None:
+        """The alignment of the elements, `depth` lists deep."""
+        found: Alignment | None = self
+        for _ in range(depth):
+            found = None if found is None else found.inner
+        return found
 
 
 class Nodes:
@@ -44,11 +58,11 @@ class Nodes:
         args: tuple[Typed, ...] = (),
         attributes: tuple[tuple[str, Constant], ...] = (),
         overload: int = 0,
-        mapped: tuple[bool, ...] = (),
+        mapped: tuple[int, ...] = (),
         drops_null: bool = False,
         alignment: Alignment | None = None,
     ) -> Typed:
-        """The node; a list without an alignment gets one of its own."""
+        """The node; a list without an alignment gets one of its own, at each level."""
         numbers = self._numbers
         key = (
             op, type, tuple([numbers[id(a)] for a in args]),
@@ -57,11 +71,8 @@ class Nodes:
         found = self._known.get(key)
         if found is None:
             number = len(self._known)
-            if type.is_listlike and alignment is None:
-                if type.kind is Kind.VECTOR:
-                    alignment = Alignment(f"vector {type.size}", keeps_null=True)
-                else:
-                    alignment = Alignment(f"list {number}")
+            if type.is_listlike:
+                alignment = _complete(alignment, type, f"list {number}")
             found = Typed(op, type, level, span, args, attributes, overload, mapped, drops_null, alignment)
             self._known[key] = found
             numbers[id(found)] = number
@@ -106,6 +117,17 @@ class Nodes:
             )
         except (ArithmeticError, ValueError, TypeError, MemoryError):
             return NOT_CONSTANT
+
+
+def _complete(alignment: Alignment | None, type: Type, own: str) -> Alignment:
+    """The alignment with what is missing: a vector goes along with all of its size, a list with itself."""
+    if alignment is None:
+        vector = type.kind is Kind.VECTOR
+        alignment = Alignment(f"vector {type.size}" if vector else own, keeps_null=vector)
+    if not type.item.is_listlike:
+        return alignment
+    inner = _complete(alignment.inner, type.item, own + " inside")
+    return alignment if inner is alignment.inner else replace(alignment, inner=inner)
 
 
 def _thawed(value: Any) -> Any:

@@ -3,7 +3,8 @@ first as they are and then mapped over lists."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from featdsl.check.nodes import Nodes
@@ -15,6 +16,9 @@ from featdsl.typed import Typed
 from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, NULL, Kind, Type, list_of
 
 CANNOT: Any = object()
+
+DEEPEST = 16
+"""Over so many levels of lists an operator is mapped."""
 
 
 @dataclass(slots=True)
@@ -30,20 +34,12 @@ class Binding:
 
 @dataclass(slots=True)
 class Match:
-    """An overload that fits, `peeled` saying which arguments it is mapped over."""
+    """An overload that fits, `mapped` saying how many lists deep it is mapped over each argument."""
 
     binding: Binding
-    peeled: tuple[bool, ...]
+    mapped: tuple[int, ...]
     bindings: dict[str, Type]
     constants: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Mismatch:
-    """Why no overload fits. `failing` are, for one overload, the arguments that fit in no way."""
-
-    binding: Binding
-    failing: list[tuple[Parameter, Given]] = field(default_factory=list)
 
 
 def bind(overload: int, signature: Signature, given: list[Given], by_position: bool) -> Binding | None:
@@ -90,62 +86,91 @@ def bind(overload: int, signature: Signature, given: list[Given], by_position: b
 
 
 def find(bindings: list[Binding], nodes: Nodes) -> Match | None:
-    """The first overload that fits without mapping, else with arguments mapped over that do not fit as
-    they are, else with all lists mapped over."""
+    """The first overload that fits as the arguments are; else, mapped over as few levels of lists as
+    possible, with arguments mapped over that do not fit as they are, else with all lists mapped over."""
     constants: list[dict[str, Any] | None] = [fit_constants(b, nodes) for b in bindings]
-    lists = any(
-        isinstance(g.value, Typed) and g.value.type.is_listlike for b in bindings[:1] for _, g in b.values
-    )
-    for way in ("whole", "needed", "all") if lists else ("whole",):
-        for binding, fitted in zip(bindings, constants, strict=True):
-            if fitted is None:
-                continue
-            found = _match(binding, fitted, way)
-            if found is not None:
-                return found
+    usable = [(b, c) for b, c in zip(bindings, constants, strict=True) if c is not None]
+    for binding, fitted in usable:
+        found = _match(binding, fitted, _whole)
+        if found is not None:
+            return found
+    given = [g.value.type for b in bindings[:1] for _, g in b.values if isinstance(g.value, Typed)]
+    for limit in range(1, min(max((t.depth for t in given), default=0), DEEPEST) + 1):
+        for choose in (_needed, _all):
+            for binding, fitted in usable:
+                found = _match(binding, fitted, choose, limit)
+                if found is not None:
+                    return found
     return None
 
 
-def _match(binding: Binding, constants: dict[str, Any], way: str) -> Match | None:
+def _match(binding: Binding, constants: dict[str, Any], choose: Choose, limit: int = 0) -> Match | None:
     bindings: dict[str, Type] = {}
-    peeled: list[bool] = []
+    mapped: list[int] = []
     for parameter, given in binding.values:
         if not isinstance(given.value, Typed):
             return None
-        seen = seen_type(parameter, given.value.type)
-        peel = False
-        if way == "whole":
-            if has_null_elements(seen):
-                return None
-        elif seen.is_listlike:
-            peel = has_null_elements(seen) or not match(parameter.pattern, seen, {})
-            if way == "all" and not peel:
-                peel = match(parameter.pattern, seen.item, {})
-            if peel:
-                seen = seen.item
-                if has_null_elements(seen):
-                    return None
+        depth = choose(parameter, given, limit)
+        if depth is None:
+            return None
+        seen = seen_type(parameter, given.value.type.inside(depth))
         if not match(parameter.pattern, seen, bindings):
             return None
-        peeled.append(peel)
-    if way != "whole" and not any(peeled):
-        return None
-    if any(peeled) and _keeps_a_list(binding, peeled):
+        mapped.append(depth)
+    if any(mapped) and _keeps_a_list(binding, mapped):
         return None
     known = {name: _something(bindings.get(name, NULL)) for name in ("S", "T")}
-    return Match(binding, tuple(peeled), known, constants)
+    return Match(binding, tuple(mapped) if any(mapped) else (), known, constants)
 
 
-def _keeps_a_list(binding: Binding, peeled: list[bool]) -> bool:
+Choose = Callable[[Parameter, Given, int], "int | None"]
+"""How many lists deep an operator is mapped over an argument, of at most the limit; None if it fits at no depth."""
+
+
+def _whole(parameter: Parameter, given: Given, limit: int) -> int | None:
+    return given.each if _fits_at(parameter, given, given.each) else None
+
+
+def _needed(parameter: Parameter, given: Given, limit: int) -> int | None:
+    depths = range(given.each, max(limit, given.each) + 1)
+    return next((depth for depth in depths if _fits_at(parameter, given, depth)), None)
+
+
+def _all(parameter: Parameter, given: Given, limit: int) -> int | None:
+    if isinstance(given.value, Typed) and _is_empty_literal(given.value.type):
+        limit = given.each
+    depths = range(max(limit, given.each), given.each - 1, -1)
+    return next((depth for depth in depths if _fits_at(parameter, given, depth)), None)
+
+
+def _fits_at(parameter: Parameter, given: Given, depth: int) -> bool:
+    """Whether an argument fits its parameter when it is mapped over so deep, whatever the others are."""
+    assert isinstance(given.value, Typed)
+    if depth > given.value.type.depth:
+        return False
+    inside = given.value.type.inside(depth)
+    return not has_null_elements(inside) and match(parameter.pattern, seen_type(parameter, inside), {})
+
+
+def _keeps_a_list(binding: Binding, mapped: list[int]) -> bool:
     """Whether a list would stand whole beside each element of another, though it could go along with it:
     the branches of an `if` whose condition is a list."""
     patterns = [parameter.pattern for parameter, _ in binding.values]
     if any(inner.name == "T" for pattern in patterns for inner in pattern.arguments):
         return False
+    deepest = max(mapped)
     return any(
-        pattern.name == "T" and not peel and isinstance(given.value, Typed) and given.value.type.is_listlike
-        for (_, given), pattern, peel in zip(binding.values, patterns, peeled, strict=True)
+        pattern.name == "T"
+        and isinstance(given.value, Typed)
+        and depth < min(given.value.type.depth, deepest)
+        and not _is_empty_literal(given.value.type)
+        for (_, given), pattern, depth in zip(binding.values, patterns, mapped, strict=True)
     )
+
+
+def _is_empty_literal(given: Type) -> bool:
+    """Whether it is the type of `[]`."""
+    return given.is_listlike and given.item.kind is Kind.NOTHING
 
 
 def _something(bound: Type) -> Type:
@@ -216,10 +241,10 @@ def fit_constant(parameter: Parameter, given: Given, signature: Signature, nodes
 def converted(value: Any, pattern: Pattern | Type) -> Any:
     """A constant as a value of a type it widens to."""
     if isinstance(value, tuple):
-        inner = pattern.arguments[0] if isinstance(pattern, Pattern) and pattern.arguments else None
-        if isinstance(pattern, Type) and pattern.element is not None:
-            return tuple([converted(v, pattern.element) for v in value])
-        return value if inner is None else tuple([converted(v, inner) for v in value])
+        inner: Pattern | Type | None = pattern.element if isinstance(pattern, Type) else None
+        if isinstance(pattern, Pattern) and pattern.arguments:
+            inner = pattern.arguments[0]
+        return tuple([converted(v, inner or pattern) for v in value])
     name = pattern.name if isinstance(pattern, Pattern) else pattern.kind.value
     if name in ("float64", "float32") and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -241,14 +266,13 @@ def default_constants(signature: Signature, given: dict[str, Any]) -> dict[str, 
 
 
 def failing_arguments(binding: Binding) -> list[tuple[Parameter, Given]]:
-    """The arguments of values that do not fit their parameter, whatever the others are."""
+    """The arguments of values that do not fit their parameter at any depth, whatever the others are."""
     failing = []
     for parameter, given in binding.values:
         if isinstance(given.value, Typed):
-            seen = seen_type(parameter, given.value.type)
-            if match(parameter.pattern, seen, {}):
-                continue
-            if seen.is_listlike and match(parameter.pattern, seen.item, {}):
+            depths = range(given.each, given.value.type.depth + 1)
+            insides = [seen_type(parameter, given.value.type.inside(depth)) for depth in depths]
+            if any(match(parameter.pattern, inside, {}) for inside in insides):
                 continue
         failing.append((parameter, given))
     return failing

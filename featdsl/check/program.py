@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from featdsl.check.complaints import Complaints, innermost, zero_of
+from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.expressions import Expressions
 from featdsl.check.imports import Loader, Program, Reader, read_file
 from featdsl.check.model import ModelChecker
@@ -206,7 +206,7 @@ class _Checker:
                 help=f"add `?? {zero_of(value.type)}`",
             )
             return None
-        if innermost(value.type).kind is Kind.NOTHING:
+        if value.type.innermost.kind is Kind.NOTHING:
             self.diagnostics.error(
                 "E0215",
                 f"the elements have no type: `{declared.name.name}`",

@@ -227,7 +227,9 @@ class SchemaChecker:
                 members.inputs[one.name] = Input(path, found, source.level, spans[(one.name,)], alignment)
                 continue
             inner = Members(path, broken=members.broken)
-            shared = per_element or Alignment(path, keeps_null=True)
+            shared = Alignment(path, keeps_null=True)
+            if per_element is not None:
+                shared = replace(per_element, inner=shared)
             for each in one.fields:
                 found = list_of(each.type)
                 found = found if per_element is None else list_of(found)

@@ -26,8 +26,9 @@ Value = Typed | VocabValue
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One argument of a call."""
+    """One argument of a call. `each`: the operator is mapped over it at least so many lists deep."""
 
     value: Value
     span: Span
     name: Identifier | None = None
+    each: int = 0

@@ -33,6 +33,11 @@ Signature text, one overload a string:
 `canonical` gives the const parameters as the program is to carry them, once they are valid (a pattern with its
 classes spelled out).
 
+`aligned` names list parameters whose elements belong together: the checker asks for lists that are aligned.
+`along` names the list parameter that the result goes along with element by element: it is aligned with it.
+`places` names list parameters of which the operator moves the elements by their places alone. Results are then
+aligned with each other where these arguments are, all others being the same: `take(s.a, 3)` with `take(s.b, 3)`.
+
 `never_null_when` looks at the arguments that are constants (NOT_CONSTANT stands for the others) and says whether a
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
@@ -57,6 +62,8 @@ from featdsl.types import SCALARS, Kind, Type, common_type, list_of, map_of, vec
 REQUIRED: Any = object()
 NOT_CONSTANT: Any = object()
 
+_LISTLIKE = ("list", "vector")
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -67,6 +74,11 @@ class Pattern:
     nullable: bool = False
     follows: bool = False
     """Marked `!`: nullness of the argument decides nullness of the result."""
+
+    @property
+    def depth(self) -> int:
+        """How many lists stand around the innermost type."""
+        return 1 + self.arguments[0].depth if self.name in _LISTLIKE else 0
 
     def __str__(self) -> str:
         inside = f"<{', '.join(map(str, self.arguments))}>" if self.arguments else ""
@@ -126,6 +138,12 @@ class Operator:
     """Given valid const parameters by name, those that the node carries."""
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None
     """Given the value of each argument that is a constant, else NOT_CONSTANT, whether the result is never null."""
+    aligned: tuple[str, ...] = ()
+    """Parameters that must be aligned lists."""
+    along: str | None = None
+    """The list parameter with which the result is aligned."""
+    places: tuple[str, ...] = ()
+    """The list parameters whose elements the result has, picked or moved without a look at them."""
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -143,6 +161,9 @@ def operator(
     validate: Callable[[Mapping[str, Any]], str | None] | None = None,
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None,
+    aligned: tuple[str, ...] = (),
+    along: str | None = None,
+    places: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 
@@ -164,6 +185,9 @@ def operator(
             validate,
             canonical,
             never_null_when,
+            aligned,
+            along,
+            places,
         )
         if symbol:
             SYMBOLS[symbol] = name
@@ -229,8 +253,6 @@ def _pattern(text: str) -> Pattern:
 
 
 # --- matching ----------------------------------------------------------------------------------
-
-_LISTLIKE = ("list", "vector")
 
 
 def match(pattern: Pattern, given: Type, bindings: dict[str, Type]) -> bool:

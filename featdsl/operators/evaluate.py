@@ -11,14 +11,14 @@ from typing import Any
 
 from featdsl.operators.declare import OPERATORS, Operator
 
-NO_MAPPING: tuple[bool, ...] = ()
+NO_MAPPING: tuple[int, ...] = ()
 
 
 def bind(
     op: str | Operator,
     overload: int,
     attributes: Mapping[str, Any],
-    mapped: Sequence[bool] = NO_MAPPING,
+    mapped: Sequence[int] = NO_MAPPING,
     drops_null: bool = False,
 ) -> Callable[[Sequence[Any]], Any]:
     """The function from the arguments of one row to the operator's value, for a node's `op`, `overload`,
@@ -41,23 +41,23 @@ def bind(
         # A reference does not see types: the sum of no floats is 0.0, not 0.
         return float(result) if gives_float and type(result) is int else result
 
-    if not any(mapped):
-        return scalar
-
-    def over_lists(arguments: Sequence[Any]) -> Any:
-        lists = [value for value, is_list in zip(arguments, mapped, strict=True) if is_list]
+    def over_lists(arguments: Sequence[Any], depths: Sequence[int]) -> Any:
+        if not any(depths):
+            return scalar(arguments)
+        lists = [value for value, depth in zip(arguments, depths, strict=True) if depth]
         if any(values is None for values in lists):
             return None
         sizes = {len(values) for values in lists}
         if len(sizes) > 1:
             raise ValueError(f"{operator.name} over lists of different lengths: {sorted(sizes)}")
+        inner = [max(depth - 1, 0) for depth in depths]
         results = [
-            scalar([value[i] if is_list else value for value, is_list in zip(arguments, mapped, strict=True)])
+            over_lists([v[i] if depth else v for v, depth in zip(arguments, depths, strict=True)], inner)
             for i in range(sizes.pop())
         ]
-        return [r for r in results if r is not None] if drops_null else results
+        return [r for r in results if r is not None] if drops_null and not any(inner) else results
 
-    return over_lists
+    return (lambda arguments: over_lists(arguments, mapped)) if any(mapped) else scalar
 
 
 def apply(
@@ -65,7 +65,7 @@ def apply(
     overload: int,
     arguments: Sequence[Any],
     attributes: Mapping[str, Any],
-    mapped: Sequence[bool] = NO_MAPPING,
+    mapped: Sequence[int] = NO_MAPPING,
     drops_null: bool = False,
 ) -> Any:
     """The operator's value for one row; see `bind`."""

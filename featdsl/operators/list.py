@@ -50,13 +50,33 @@ def as_list(x: Any) -> list[Any]:
     return [] if x is None else [x]
 
 
-@operator("first(list: list<T>) -> T?", examples={"first([5, 6, 7])": 5, "first([]) ?? 0": 0})
+@operator(
+    "each(list: list<T>) -> list<T>",
+    examples={"each([1, 2])": [1, 2]},
+    along="list",
+)
+def each(list: list[Any]) -> list[Any]:
+    """The list as it is; but the operator that takes it works on each element, not on the whole list. So for
+    a list of lists `size(tags)` is the number of its lists, and `size(each(tags))` the sizes of these.
+    """
+    return list
+
+
+@operator(
+    "first(list: list<T>) -> T?",
+    examples={"first([5, 6, 7])": 5, "first([]) ?? 0": 0},
+    places=("list",),
+)
 def first(list: list[Any]) -> Any:
     """The first element; null if the list is empty."""
     return list[0] if list else None
 
 
-@operator("last(list: list<T>) -> T?", examples={"last([5, 6, 7])": 7, "last([]) ?? 0": 0})
+@operator(
+    "last(list: list<T>) -> T?",
+    examples={"last([5, 6, 7])": 7, "last([]) ?? 0": 0},
+    places=("list",),
+)
 def last(list: list[Any]) -> Any:
     """The last element; null if the list is empty."""
     return list[-1] if list else None
@@ -65,6 +85,7 @@ def last(list: list[Any]) -> Any:
 @operator(
     "at(list: list<T>, index: int64) -> T?",
     examples={"at([5, 6, 7], 1)": 6, "at([5, 6, 7], -1)": 7, "at([5, 6, 7], 3)": None},
+    places=("list",),
 )
 def at(list: list[Any], index: int) -> Any:
     """The element at a position, counted from 0; a negative one counts from the end (-1 is the last).
@@ -79,6 +100,7 @@ def at(list: list[Any], index: int) -> Any:
     "take(list: list<T>, n: const int64) -> list<T>",
     examples={"take([5, 6, 7], 2)": [5, 6], "take([5], 2)": [5], "take([5], 0)": []},
     validate=lambda c: None if c["n"] >= 0 else f"the number of elements is not negative, found {c['n']}",
+    places=("list",),
 )
 def take(list: list[Any], *, n: int) -> list[Any]:
     """The first `n` elements, or all of a shorter list. Null gives null. A negative `n` is an error when

@@ -74,6 +74,7 @@ def strip(s: str, *, chars: str) -> str:
     "concat(parts: string...) -> string",
     "concat(parts: list<T>...) -> list<T>",
     examples={'concat("a", "-", "b")': "a-b", "concat([1, 2], [3])": [1, 2, 3]},
+    places=("parts",),
 )
 def concat(*parts: Any) -> Any:
     """Texts put together into one, or lists into one list, in the order given. Null gives null: say

@@ -60,7 +60,7 @@ def has_type(value: Any, wanted: Type) -> bool:
 def test_values_have_the_type_that_is_inferred() -> None:
     chance = random.Random(20260101)
     seen = 0
-    for _ in range(12):
+    for _ in range(16):
         lines = [f"feature f{i} = {expression(chance, 3)}" for i in range(150)]
         head = 'vocab v from "v.txt"'
         wrong = set()
