@@ -16,7 +16,7 @@ Lowered = dict[Typed, Node]
 def lower(program: CheckedProgram) -> Module:
     """The IR of a checked program, before any pass."""
     graph = Graph()
-    nodes = _lower_graph(graph, _expressions(program))
+    nodes = lower_expressions(graph, _expressions(program))
     roots: dict[str, Root] = {}
     for feature in program.features:
         roots[feature_root(feature.name)] = Root(nodes[feature.value], feature.value.type)
@@ -47,7 +47,7 @@ def _expressions(program: CheckedProgram) -> Iterable[Typed]:
         yield from (value for value in (model.keep, model.score) if value is not None)
 
 
-def _lower_graph(graph: Graph, roots: Iterable[Typed]) -> Lowered:
+def lower_expressions(graph: Graph, roots: Iterable[Typed]) -> Lowered:
     """Each expression once, arguments first, with a stack of our own: chains may be very deep."""
     nodes: Lowered = {}
     for root in roots:

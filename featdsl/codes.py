@@ -1,5 +1,5 @@
 """Every code of a diagnostic and what it is about, in one line. E01 syntax, E02 types, E03 names,
-E04 declarations, E05 lists, E06 levels and models, E07 files; W01 warnings."""
+E04 declarations, E05 lists, E06 levels and models, E07 files, E08 fitted state; W01, W08 warnings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "E0210": "the elements of a list have different types",
     "E0211": "there is no such type",
     "E0212": "a feature, an input, `keep` or `score` may be null",
-    "E0213": "state that is learned from data is not there yet",
+    "E0213": "there is nothing of this name to be fitted",
     "E0214": "defs unfold to too much",
     "E0215": "the elements of a list have no type",
     "E0301": "there is no such name",
@@ -73,6 +73,12 @@ CODES: dict[str, str] = {
     "E0707": "a vocab of texts is used for integers",
     "E0708": "a file is too large",
     "E0709": "a vocab has an empty line between entries",
+    "E0801": "what is learned from data is not there",
+    "E0802": "what is learned was changed since it was fitted",
+    "E0803": "the file of fitted state cannot be used",
+    "E0804": "a mean is learned of a label that no model has",
+    "E0805": "something is learned from a model's outputs",
     "W0101": "a null is replaced or looked for where there is none",
     "W0102": "a comparison with null is always null",
+    "W0801": "a hash space is so small that values collide",
 }

@@ -6,10 +6,14 @@ rows, the store and the servers are driven by it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from featdsl.levels import Level
 from featdsl.resources import Vocab
+from featdsl.source_file import Span
+from featdsl.state import FittedSite
 from featdsl.typed import Constant, Typed
 from featdsl.types import Type
 
@@ -136,6 +140,34 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class FitSite:
+    """A place where something is learned from data: the `statistic` of `argument` with these `parameters`.
+
+    `id` is a digest of all three; `name` the declaration it stands in (the first, if there are several) and `of` the
+    argument as written. `label`: whose means are learned. `state` is what was learned, None where nothing was."""
+
+    id: str
+    name: str
+    statistic: str
+    of: str
+    parameters: Mapping[str, Any]
+    argument: Typed
+    span: Span
+    label: Column | None = None
+    state: FittedSite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashUse:
+    """A `hash(x, buckets)`: `id` is a digest of it, `bucket` the node itself."""
+
+    id: str
+    of: str
+    buckets: int
+    bucket: Typed
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedProgram:
     schema: Schema
     features: tuple[Feature, ...]
@@ -143,3 +175,5 @@ class CheckedProgram:
     vocabs: tuple[Vocab, ...] = ()
     lets: tuple[tuple[str, Typed], ...] = field(default=())
     """For `feat explain`: the names that people gave to inner expressions."""
+    sites: tuple[FitSite, ...] = ()
+    hashes: tuple[HashUse, ...] = ()

@@ -14,6 +14,7 @@ key, time or label whose name is taken by an output or a source gets a `_` at it
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,11 +71,11 @@ class Layout:
         return metadata
 
 
-def layout_of(bundle: Bundle, set_name: str, keys: list[str], timed: bool, labels: list[str]) -> Layout:
-    """The layout of a program set's data, with these entities' keys and these labels."""
+def layout_of(
+    bundle: Bundle, set_name: str, keys: list[str], timed: bool, labels: Mapping[str, Type]
+) -> Layout:
+    """The layout of a program set's data, with these entities' keys and these labels (and their types)."""
     outputs = {n: r.type for n, r in bundle.outputs(set_name).items() if r.stage != "after"}
-    model = None if set_name == "features" else bundle.model(set_name.removeprefix("model/"))
-    types = {} if model is None else {label.name: label.type for label in model.labels}
     taken = {*outputs, *(source.name for source in bundle.schema.sources), "request", "candidate"}
 
     def free(name: str) -> str:
@@ -88,6 +89,6 @@ def layout_of(bundle: Bundle, set_name: str, keys: list[str], timed: bool, label
     return Layout(
         columns,
         free(TIME) if timed else None,
-        {label: (free(label), types[label]) for label in labels},
+        {label: (free(label), type) for label, type in labels.items()},
         outputs,
     )

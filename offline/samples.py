@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,10 +50,18 @@ _LABEL_TYPES = {
 
 
 def join_samples(
-    session: SparkSession, bundle: Bundle, set_name: str, config: Config, say: Say = lambda line: None
+    session: SparkSession,
+    bundle: Bundle,
+    set_name: str,
+    config: Config,
+    say: Say = lambda line: None,
+    *,
+    labels: Mapping[str, Type] | None = None,
+    until_us: int | None = None,
 ) -> JoinedRows:
     """The sample log of feat.toml, joined with every source that the set reads, to be ordered by time, then
-    keys. Errors: `InputError` naming the key in feat.toml."""
+    keys. `labels` (by name, with their types) are read where they are not those of the set's model; of samples from
+    `until_us` on there are none. Errors: `InputError` naming the key in feat.toml."""
     samples = config.samples
     if samples is None:
         raise InputError(
@@ -66,9 +74,16 @@ def join_samples(
         set_name,
         [entity.name for entity in bundle.schema.entities],
         samples.time is not None,
-        _labels_of(bundle, set_name),
+        labels_of(bundle, set_name) if labels is None else labels,
     )
     df = _read_samples(session, bundle, samples, layout, needed)
+    if until_us is not None:
+        if samples.time is None:
+            raise InputError(
+                f"{config.file.name}: the samples have no time to end at",
+                help="name the column: `time` in [samples]",
+            )
+        df = df.where(f"{TIME} < {until_us}L")
     for name, fields in needed.items():
         if name not in ("request", "candidate"):
             source = bundle.schema.source(name)
@@ -108,7 +123,7 @@ def read_rows(
         )
         df = df.withColumnRenamed("__file_path", "__file")
     keys = [e.name for e in bundle.schema.entities if e.name in df.columns]
-    labels = [label for label in _labels_of(bundle, set_name) if label in df.columns]
+    labels = {name: type for name, type in labels_of(bundle, set_name).items() if name in df.columns}
     timed = "time" in df.columns and isinstance(df.schema["time"].dataType, st.TimestampType)
     layout = layout_of(bundle, set_name, keys, timed, labels)
     named: dict[str, Column] = {name: _not_null(entity) for entity, (name, _) in layout.keys.items()}
@@ -149,10 +164,11 @@ def table_of(config: Config, source: Source) -> SourceConfig:
     return found
 
 
-def _labels_of(bundle: Bundle, set_name: str) -> list[str]:
+def labels_of(bundle: Bundle, set_name: str) -> dict[str, Type]:
+    """The labels of a set's model, with their types."""
     if set_name == "features":
-        return []
-    return [label.name for label in bundle.model(set_name.removeprefix("model/")).labels]
+        return {}
+    return {label.name: label.type for label in bundle.model(set_name.removeprefix("model/")).labels}
 
 
 def _not_null(name: str) -> Column:
@@ -169,8 +185,9 @@ def _read_samples(
 ) -> DataFrame:
     log = read_table(session, samples.table, "samples")
     only_known("samples.keys", samples.keys, layout.keys, "the program")
-    labels = [label.name for model in bundle.models.values() for label in model.labels]
-    only_known("samples.labels", samples.labels, labels, "the program's models")
+    if bundle.models:
+        labels = [label.name for model in bundle.models.values() for label in model.labels]
+        only_known("samples.labels", samples.labels, labels, "the program's models")
     columns: dict[str, str] = {}
     for entity, (name, type) in layout.keys.items():
         key = key_of(log, f"samples.keys.{entity}", _ref(samples.keys, entity).column, type)

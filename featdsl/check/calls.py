@@ -36,10 +36,17 @@ class Calls:
         self.complaints = complaints
 
     def call(
-        self, name: str, given: list[Given], span: Span, *, at: Span | None = None, symbol: str = ""
+        self,
+        name: str,
+        given: list[Given],
+        span: Span,
+        *,
+        at: Span | None = None,
+        symbol: str = "",
+        fitted: bool = False,
     ) -> Typed | None:
         """The operator `name` on arguments. `at` is its own place in the text, `symbol` how it is
-        written there if not by name."""
+        written there if not by name. `fitted`: its constants were learned, and may be long lists."""
         operator = OPERATORS[name]
         at = at or span
         if name != EACH:
@@ -52,7 +59,7 @@ class Calls:
         if found is None:
             self.complaints.mismatch(operator, bindings, self.nodes, at, symbol)
             return None
-        return self._node(operator, found, span, at)
+        return self._node(operator, found, span, at, fitted)
 
     @staticmethod
     def _bind(operator: Operator, given: list[Given]) -> list[Binding]:
@@ -63,7 +70,7 @@ class Calls:
                 return bindings
         return []
 
-    def _node(self, operator: Operator, found: Match, span: Span, at: Span) -> Typed | None:
+    def _node(self, operator: Operator, found: Match, span: Span, at: Span, fitted: bool) -> Typed | None:
         signature = found.binding.signature
         constants = default_constants(signature, found.constants)
         if not self._vocabs(found, constants):
@@ -77,7 +84,7 @@ class Calls:
         if operator.canonical is not None:
             constants = operator.canonical(constants)
         for name, value in constants.items():
-            if isinstance(value, tuple) and len(value) > 100_000:
+            if isinstance(value, tuple) and len(value) > 100_000 and not fitted:
                 self.complaints.error("E0207", f"a constant list is too long: `{name}`", at)
                 return None
         levels = Levels()

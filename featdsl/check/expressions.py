@@ -9,6 +9,7 @@ from featdsl.check.calls import Calls
 from featdsl.check.causes import Causes
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.defs import Defs
+from featdsl.check.fitting import Fitting, is_fitted_vocab
 from featdsl.check.names import KINDS, Named, Names
 from featdsl.check.nodes import Nodes
 from featdsl.check.schema import Input, Members
@@ -18,6 +19,7 @@ from featdsl.check.unknown import Unknown
 from featdsl.check.values import Given, Value, VocabValue
 from featdsl.check.vocabs import DeclaredVocab
 from featdsl.diagnostics import Note
+from featdsl.fit import LEARNED
 from featdsl.levels import Level
 from featdsl.operators import OPERATORS, SYMBOLS
 from featdsl.source_file import Span
@@ -61,6 +63,7 @@ class Expressions:
         self._roots = roots
         self._calls = Calls(self.nodes, complaints)
         self.defs = Defs(self.check, self.nodes, self._calls, types, complaints)
+        self.fitting = Fitting(self.nodes, self._calls, complaints)
         self.causes = Causes(roots)
         self._unknown = Unknown(names, roots, complaints.suggestions)
         self._depth = 0
@@ -366,41 +369,46 @@ class Expressions:
             level |= arg.level
         return self.nodes.make("list", wanted, level, node.span, tuple(args))
 
-    def _fit(self, node: tree.Fit) -> None:
-        self.complaints.error(
-            "E0213",
-            f"state that is learned from data comes in a later version: `fit {node.what.name}`",
-            node.span,
-            help="give the state in the file: a `vocab`, edges, a mean",
-        )
+    def _fit(self, node: tree.Fit) -> Value | None:
+        given = self._given(node.arguments)
+        return None if given is None else self.fitting.expression(node, given)
 
     # --- calls ---------------------------------------------------------------------------------
 
     def _call(self, node: tree.Call) -> Typed | None:
         name = node.function.name
         declared = self._callee(node)
-        if not isinstance(declared, tree.Def) and name not in OPERATORS:
+        if not isinstance(declared, tree.Def) and name not in OPERATORS and name not in LEARNED:
             for argument in node.arguments:
                 self._value(argument.value)
             self._unknown_function(node)
             return None
-        given: list[Given] = []
-        for argument in node.arguments:
-            value = self._value(argument.value)
-            if value is not None:
-                given.append(Given(value, argument.value.span, argument.name))
+        given = self._given(node.arguments)
         if isinstance(declared, tree.Def):
             self.used_defs.add(name)
-        if len(given) < len(node.arguments):
+        if given is None:
             return None
         if isinstance(declared, tree.Def):
             return self.defs.call(declared, given, node)
+        if self.fitting.leaves_out(name, given):
+            return self.fitting.call(name, given, node.span, node.function.span)
+        if any(map(is_fitted_vocab, given)):
+            return self.fitting.with_vocab(name, given, node.span, node.function.span)
         found = self._calls.call(name, given, node.span, at=node.function.span)
         if name in ("is_null", "coalesce") and found is not None and found.args:
             value = given[0].value
             assert isinstance(value, Typed)
             self._needless(found, value, given[0].span, f"`{name}` has nothing to find: this is never null")
         return found
+
+    def _given(self, arguments: tuple[tree.Argument, ...]) -> list[Given] | None:
+        """The arguments, all checked; None where one of them has no value."""
+        given: list[Given] = []
+        for argument in arguments:
+            value = self._value(argument.value)
+            if value is not None:
+                given.append(Given(value, argument.value.span, argument.name))
+        return given if len(given) == len(arguments) else None
 
     def _callee(self, node: tree.Call) -> Named | None:
         """What the program, else the standard library, declares under the name that is called."""

@@ -128,6 +128,17 @@ class Loader:
             self._not_utf8(path, span, data, error.start)
             return None
 
+    def optional_text(self, path: str) -> str | None:
+        """The text of a file that may be absent. Errors: `OSError`; `ValueError` for what is no UTF-8."""
+        known = self._overlay.get(os.path.normpath(path))
+        if known is None:
+            try:
+                known = self._read(path).decode()
+            except FileNotFoundError:
+                return None
+        self.program.files.append(path)
+        return known
+
     def _not_utf8(self, path: str, span: Span, data: bytes, start: int) -> None:
         """Reports a byte that is no UTF-8: in the file that is named at its place, in others where they are named."""
         shown = SourceFile(path, data.decode(errors="replace").removeprefix("\ufeff"))

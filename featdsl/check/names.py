@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from featdsl.diagnostics import Diagnostics, Note
+from featdsl.fit import LEARNED
 from featdsl.operators.declare import OPERATORS
 from featdsl.source_file import Span
 from featdsl.syntax import tree
@@ -54,7 +55,7 @@ class Names:
             if first is not None:
                 twice(self._diagnostics, "E0304", name, first.name.span, declaration.name.span)
                 return
-            if isinstance(declaration, tree.Def) and name in OPERATORS:
+            if isinstance(declaration, tree.Def) and (name in OPERATORS or name in LEARNED):
                 self._diagnostics.error(
                     "E0304",
                     f"a def has the name of an operator: `{name}`",

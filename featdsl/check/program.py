@@ -6,24 +6,27 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.expressions import Expressions
+from featdsl.check.hash_spaces import hash_uses, warn_of_collisions
 from featdsl.check.imports import Loader, Program, Reader, read_file
 from featdsl.check.model import ModelChecker
 from featdsl.check.names import Names
 from featdsl.check.order import names_in, sorted_by_need
 from featdsl.check.schema import SchemaChecker
+from featdsl.check.state_file import StateFile
 from featdsl.check.suggest import Suggestions
 from featdsl.check.types import DeclaredTypes
 from featdsl.check.vocabs import DeclaredVocab
 from featdsl.diagnostics import Diagnostic, Diagnostics, Note
-from featdsl.program import CheckedProgram, Feature
+from featdsl.program import CheckedProgram, Column, Feature, Model
 from featdsl.rendering import sort_key
+from featdsl.state import State
 from featdsl.syntax import tree
 from featdsl.typed import Typed
-from featdsl.types import Kind
+from featdsl.types import SCALARS, Kind
 
 RECURSION_LIMIT = 20_000
 
@@ -48,17 +51,21 @@ def check(
     read: Reader = read_file,
     nullable_features: bool = False,
     overlay: Mapping[str, str] | None = None,
+    fitting: State | None = None,
 ) -> CheckResult:
-    """Checks the file at `path` and what it imports.
+    """Checks the file at `path`, what it imports, and the fitted state beside it.
 
     `read` gives the bytes of a path (or raises `OSError`), `overlay` the text of paths that are not read.
-    `nullable_features` allows features that may be null. Mistakes are in the result, nothing is raised.
+    `nullable_features` allows features that may be null. `fitting` stands for the fitted state, and what is missing
+    in it is no mistake: `program.sites` says what that is. Mistakes are in the result, nothing is raised.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     diagnostics = Diagnostics()
     loader = Loader(diagnostics, read, overlay)
     files = loader.load(path)
-    program = _Checker(path, files, loader, diagnostics, nullable_features).check() if files.main else None
+    state = StateFile(path, loader, fitting)
+    checker = _Checker(path, files, loader, diagnostics, nullable_features)
+    program = checker.check(state) if files.main else None
     return CheckResult(
         None if diagnostics.has_errors else program,
         tuple(sorted(diagnostics.found, key=sort_key)),
@@ -84,14 +91,15 @@ class _Checker:
         self.models = ModelChecker(self.expressions, self.names, self.types, diagnostics)
         self.checked: dict[str, Typed] = {}
 
-    def check(self) -> CheckedProgram:
+    def check(self, state: StateFile) -> CheckedProgram:
         schema = self.schema.check(self._namespace())
         expressions = self.expressions
+        expressions.fitting.begin(schema, self._labels(), state)
         for declared in self.names.of(tree.Vocab):
             assert isinstance(declared, tree.Vocab)
             expressions.vocabs[declared.name.name] = DeclaredVocab(declared, self.loader)
         self._definitions()
-        models = [self.models.check(m) for m in self.names.of(tree.Model) if isinstance(m, tree.Model)]
+        models = [self._model(m) for m in self.names.of(tree.Model) if isinstance(m, tree.Model)]
         for unused in self.names.of(tree.Def):
             if isinstance(unused, tree.Def) and unused.name.name not in expressions.used_defs:
                 expressions.defs.unused(unused)
@@ -106,9 +114,25 @@ class _Checker:
             if d.name.name in self.checked
         )
         vocabs = [expressions.vocabs[n].strings for n in sorted(expressions.used_vocabs)]
-        return CheckedProgram(
+        program = CheckedProgram(
             schema, features, tuple(models), tuple(v for v in vocabs if v is not None), lets
         )
+        hashes = hash_uses(program, expressions.fitting.identity)
+        warn_of_collisions(hashes, state.hash_spaces(), self.complaints)
+        return replace(program, sites=tuple(expressions.fitting.sites.values()), hashes=hashes)
+
+    def _labels(self) -> dict[str, Column | None]:
+        """The labels of all models by name. Of mistakes in them the model's check tells."""
+        found: dict[str, Column | None] = {}
+        for model in self.names.of(tree.Model):
+            for label in model.labels if isinstance(model, tree.Model) else ():
+                type = SCALARS.get(label.type.name)
+                found.setdefault(label.name.name, None if type is None else Column(label.name.name, type))
+        return found
+
+    def _model(self, declared: tree.Model) -> Model:
+        self.expressions.fitting.declaration = declared.name.name
+        return self.models.check(declared)
 
     def _namespace(self) -> str:
         """The namespace of the file that is named; without one, the file's name."""
@@ -161,6 +185,7 @@ class _Checker:
             declared = definitions[name]
             if isinstance(declared, tree.Def):
                 continue
+            self.expressions.fitting.declaration = name
             value = self.expressions.check(declared.body)
             if value is not None and isinstance(declared, tree.Feature):
                 value = self._feature(declared, value)

@@ -67,10 +67,10 @@ ELSEWHERE = {
 
 LATER = frozenset(
     "trunc sign expm1 log2 log10 tanh sin cos tan asin acos atan atan2 haversine parse_int parse_float parse_bool "
-    "parse_timestamp parse_json format log_bucketize quantile_bucketize one_hot zscore minmax log_scale cyclic index "
+    "parse_timestamp parse_json format log_bucketize one_hot log_scale cyclic index "
     "combine strip join replace substr find reverse regex_match regex_extract regex_replace normalize edit_distance "
     "ngrams char_ngrams wordpiece slice truncate sort index_of flatten filter zip top_k argmax argmin std variance "
-    "mode entropy cosine containment is_subset proximity bm25 tf_idf get_many keys values match dot take_last within "
+    "mode entropy cosine containment is_subset proximity get_many keys values match dot take_last within "
     "l2_norm euclidean scale mean_pool max_pool second day_of_year is_weekend since geohash text_ids "
     "target_mean".split()
 )

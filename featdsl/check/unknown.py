@@ -8,6 +8,7 @@ from featdsl.check.names import Names
 from featdsl.check.schema import Input, Members
 from featdsl.check.standard import standard_defs
 from featdsl.check.suggest import ELSEWHERE, LATER, Suggestions
+from featdsl.fit import LEARNED
 from featdsl.operators import OPERATORS
 from featdsl.syntax import tree
 
@@ -54,7 +55,7 @@ class Unknown:
         if name in LATER:
             return "it comes in a later version"
         defs = [d.name.name for d in self._names.of(tree.Def)]
-        return self._suggestions.help(name, [*_CALLED, *defs, *standard_defs()])
+        return self._suggestions.help(name, [*_CALLED, *LEARNED, *defs, *standard_defs()])
 
     def member(self, members: Members, name: str) -> str:
         """Help for a field that `members` has not."""

@@ -10,6 +10,7 @@ from featdsl.syntax.tree import Identifier
 from featdsl.typed import Typed
 
 if TYPE_CHECKING:
+    from featdsl.check.fitting import FittedVocab
     from featdsl.check.vocabs import DeclaredVocab
 
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class VocabValue:
     """A vocab as an argument."""
 
-    vocab: DeclaredVocab
+    vocab: DeclaredVocab | FittedVocab
     span: Span
 
 

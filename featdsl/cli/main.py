@@ -14,6 +14,7 @@ COMMANDS = {
     "explain": "show how a program computes its features",
     "graph": "draw a program as SVG",
     "run": "compute the features of rows that are already joined",
+    "fit": "learn what a program leaves to the data, with Spark",
     "dataset": "make training data with Spark",
     "load": "write every source's newest rows to the store",
     "serve": "start the scoring server",
