@@ -1,5 +1,5 @@
 """Every code of a diagnostic and what it is about, in one line. E01 syntax, E02 types, E03 names,
-E04 declarations, E05 lists, E06 levels and models, E07 files, E08 fitted state; W01, W08 warnings."""
+E04 declarations, E05 lists, E06 levels and models, E07 files, E08 fitted state; W01, W02 warnings."""
 
 from __future__ import annotations
 
@@ -80,5 +80,5 @@ CODES: dict[str, str] = {
     "E0805": "something is learned from a model's outputs",
     "W0101": "a null is replaced or looked for where there is none",
     "W0102": "a comparison with null is always null",
-    "W0801": "a hash space is so small that values collide",
+    "W0201": "a hash space is so small that values collide",
 }

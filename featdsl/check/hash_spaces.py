@@ -35,7 +35,7 @@ def warn_of_collisions(
         space = spaces.get(use.id)
         if space is not None and space.share > MOST_COLLIDING:
             complaints.warning(
-                "W0801",
+                "W0201",
                 f"{space.share:.0%} of the values seen share their bucket with another: "
                 f"{space.colliding:_} of {space.values:_} in {space.buckets:_} buckets",
                 use.bucket.span,

@@ -88,7 +88,7 @@ def _explain_code(code: str, as_json: bool) -> int:
     from featdsl.manual.terminal import code_page
 
     if code not in CODES:
-        near = _near(code, CODES) or "errors begin with E01 to E07, warnings with W01 and W02"
+        near = _near(code, CODES) or "errors begin with E01 to E08, warnings with W01 and W02"
         raise InputError(f"there is no such code: {code}", help=near)
     if as_json:
         print(json.dumps(page(code).as_data(), ensure_ascii=False))

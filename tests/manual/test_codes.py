@@ -43,7 +43,7 @@ def test_explain_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("code", "help"),
-    [("E0199", "did you mean E01"), ("E9999", "errors begin with E01 to E07"), ("W7777", "W01 and W02")],
+    [("E0199", "did you mean E01"), ("E9999", "errors begin with E01 to E08"), ("W7777", "W01 and W02")],
 )
 def test_an_unknown_code(code: str, help: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", code]) == 1
