@@ -26,7 +26,8 @@ _WILD = (
     "def wild(x) = if x == 1.7e308 then 1e308 * 10.0 else if x == -1.7e308 then -1e308 * 10.0 "
     f"else if x == 1.6e308 then {_NAN} else x"
 )
-_NARROW = ("def one_int32(x: int32) = x", "def one_float32(x: float32) = x")
+NARROW = ("def one_int32(x: int32) = x", "def one_float32(x: float32) = x")
+"""What a literal of these types goes through, as `literal` writes it."""
 
 
 _PLACES = {"u": "source u of user", "m": "source m of item", "request": "request", "candidate": "candidate"}
@@ -58,7 +59,7 @@ def program_of(cases: Sequence[Case], *, constants: bool = False, spread: bool =
         "entity user: int64 per request",
         "entity item: string per candidate",
         _WILD,
-        *_NARROW,
+        *NARROW,
     ]
     overlay: dict[str, str] = {}
     fields: dict[str, list[str]] = {}
@@ -71,7 +72,7 @@ def program_of(cases: Sequence[Case], *, constants: bool = False, spread: bool =
             if not fits(variable.value, variable.type):
                 raise ValueError(f"{case.place}: {variable.name} is no {variable.type}")
             if constants and _has_literal(variable):
-                names[variable.name] = _literal(variable.value, variable.type)
+                names[variable.name] = literal(variable.value, variable.type)
             else:
                 names[variable.name] = _column(i, variable, place)
             if "." not in variable.name:
@@ -264,7 +265,7 @@ def _zero(kind: Kind) -> str:
     return _ZERO.get(kind, "0.0" if kind in (Kind.FLOAT32, Kind.FLOAT64) else "0")
 
 
-def _literal(value: Any, type: Type) -> str:
+def literal(value: Any, type: Type) -> str:
     """An expression of constants alone. int32 and float32 have no literal, but where that type is declared."""
     if value is None:
         return f"(if true then null else {_zero(type.kind)})"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from compiler.bundle import compile_program
 from featdsl.check import check
 from featdsl.check.standard import standard_defs
 from featdsl.operators import OPERATORS
@@ -68,6 +69,16 @@ def test_values_in_spark(family: str, variables: str, spark: SparkSession) -> No
         if exact(results[f"f{i}"][ROWS]) != exact(wanted_of_null[f"f{i}"][0])
     ]
     assert not found, f"{len(found)} differ:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_spark_itself_computes_all_but_the_fallbacks(family: str, spark: SparkSession) -> None:
+    from compiler.spark.transform import plan_set
+
+    program, checked = checked_family(family)
+    bundle = compile_program(checked)
+    planned = len(plan_set(bundle, "features").engine_nodes)
+    assert engines.engine_calls(bundle, rows_of(program, 1), spark) == planned
 
 
 def _differences(program: Program, results: dict[str, list[Any]]) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from compiler.inputs import in_reading_order
+from compiler.reference.arrow_values import python_values
 from compiler.reference.read import read_source, read_struct
 from featdsl.operators.evaluate import apply
 from featdsl.program import CheckedProgram
@@ -15,8 +17,9 @@ from featdsl.typed import Typed
 def run_tree(program: CheckedProgram, table: pa.Table) -> dict[str, list[Any]]:
     """Each feature's values over the joined rows."""
     results: dict[str, list[Any]] = {feature.name: [] for feature in program.features}
-    for row in table.to_pylist(maps_as_pydicts="strict"):
-        inputs = _inputs(program, row)
+    columns = {name: python_values(table.column(name).combine_chunks()) for name in table.column_names}
+    for number in range(table.num_rows):
+        inputs = _inputs(program, {name: values[number] for name, values in columns.items()})
         values: dict[Typed, Any] = {}
         for feature in program.features:
             results[feature.name].append(_value(feature.value, inputs, values))
@@ -25,12 +28,19 @@ def run_tree(program: CheckedProgram, table: pa.Table) -> dict[str, list[Any]]:
 
 def _inputs(program: CheckedProgram, row: dict[str, Any]) -> dict[str, Any]:
     schema = program.schema
-    inputs = {entity.name: row.get(entity.name) for entity in schema.entities}
+    inputs = {entity.name: _key(row.get(entity.name)) for entity in schema.entities}
     inputs |= read_struct("request", schema.request, row.get("request"))
     inputs |= read_struct("candidate", schema.candidate, row.get("candidate"))
-    for source in schema.sources:
-        inputs |= read_source(source, row.get(source.name))
+    for source in in_reading_order(schema.sources):
+        given = row.get(source.name)
+        if source.per_element and given is None:
+            given = [None] * len(inputs[source.key])
+        inputs |= read_source(source, given)
     return inputs
+
+
+def _key(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _value(root: Typed, inputs: dict[str, Any], values: dict[Typed, Any]) -> Any:

@@ -1,0 +1,137 @@
+"""Values of const parameters.
+
+What stands in `SPECIAL` is for one parameter of one operator; all others are drawn by type, and what the operator's
+`validate` refuses is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from featdsl.operators.declare import REQUIRED, Operator, Parameter, Signature
+from featdsl.resources import Vocab, Zone
+from tests.random_programs.inputs import VOCABS
+from tests.random_programs.values import FLOATS, INTEGERS, STRINGS
+
+ZONES = (
+    "UTC",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Pacific/Kiritimati",
+    "Australia/Lord_Howe",
+    "Europe/London",
+)
+
+_SIZES = st.sampled_from([1, 2, 3, 5, 17])
+_FEW = st.sampled_from([0, 1, 2, 3, 5, 20])
+
+
+def _one_each(low: float, high: float) -> Callable[[int], st.SearchStrategy[Any]]:
+    """A list with a number for each entry of the vocab."""
+    return lambda entries: st.lists(st.floats(low, high), min_size=entries, max_size=entries)
+
+
+SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.SearchStrategy[Any]]] = {
+    ("pad", "n"): _SIZES,
+    **{("combine", f"{part}_size"): st.sampled_from([1, 2, 3, 10, 100]) for part in "abcdef"},
+    ("repeat", "n"): _FEW,
+    ("left_pad", "n"): _FEW,
+    ("right_pad", "n"): _FEW,
+    ("hash", "algorithm"): st.sampled_from(["xxhash64", "farm64", "murmur3"]),
+    ("hash", "width"): st.sampled_from([32, 64]),
+    ("hash", "offset"): st.sampled_from([0, 1, 1000]),
+    ("lookup", "ids"): lambda entries: st.permutations(range(entries)),
+    ("lookup", "offset"): st.sampled_from([0, 1, 1000]),
+    ("target_mean", "means"): _one_each(0.0, 1.0),
+    ("target_mean", "otherwise"): st.lists(st.floats(0.0, 1.0), min_size=1, max_size=3),
+    ("frequency", "shares"): _one_each(0.0, 1.0),
+    ("bm25", "idf"): _one_each(0.0, 10.0),
+    ("tf_idf", "idf"): _one_each(0.0, 10.0),
+    ("tf_idf_cosine", "idf"): _one_each(0.0, 10.0),
+}
+"""A strategy, or for what goes by the entries of the call's vocab, one for their number."""
+
+PATTERNS = st.sampled_from(
+    [
+        "a",
+        "",
+        ".",
+        "^a",
+        "b$",
+        "[a-z]+",
+        r"\d+",
+        r"(\w)(\w)?",
+        "(?i)AB",
+        "é|日",
+        r"\pL",
+        r"\s*",
+        "a{2,3}?",
+        "(a|)+",
+        r"\b.",
+    ]
+)
+"""What a parameter `pattern` is, of whatever operator."""
+
+_FINITE = tuple(x for x in FLOATS if abs(x) < 1e300)
+
+_BY_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
+    "bool": st.booleans(),
+    "int32": st.sampled_from([n for n in INTEGERS if -(2**31) <= n < 2**31]),
+    "int64": st.one_of(st.sampled_from(INTEGERS), st.integers(-3, 12)),
+    "float32": st.sampled_from([0.0, 0.5, -1.5, 100.0]),
+    "float64": st.one_of(st.sampled_from(_FINITE), st.floats(-100, 100)),
+    "string": st.one_of(st.sampled_from(STRINGS), st.text(st.sampled_from("ab ,é日"), max_size=3)),
+    "zone": st.sampled_from(ZONES),
+}
+
+
+def constants(operator: Operator, signature: Signature) -> st.SearchStrategy[dict[str, Any]]:
+    """Values by parameter, valid together; those with a default may be absent. A vocab is its name."""
+    integers = any(p.pattern.name == "int64" for p in signature.arguments)
+    vocab = "numbers" if integers else "words"
+    drawn: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for parameter in signature.parameters:
+        if parameter.constant:
+            given = drawn if parameter.default is REQUIRED else optional
+            given[parameter.name] = _values(operator, parameter, vocab)
+    if not drawn and not optional:
+        return st.just({})
+    made = st.fixed_dictionaries(drawn, optional=optional)
+    return made.filter(lambda given: _valid(operator, signature, given, VOCABS[vocab]))
+
+
+def _values(operator: Operator, parameter: Parameter, vocab: str) -> st.SearchStrategy[Any]:
+    special = SPECIAL.get((operator.name, parameter.name))
+    if special is None and parameter.name == "pattern":
+        special = PATTERNS
+    if special is not None:
+        return special(len(VOCABS[vocab])) if callable(special) else special
+    pattern = parameter.pattern
+    if pattern.name == "vocab":
+        return st.just(vocab)
+    if pattern.name == "list":
+        inner = _BY_TYPE[pattern.arguments[0].name]
+        ascending = st.lists(inner, min_size=1, max_size=6, unique=True).map(sorted)
+        return st.one_of(ascending, st.lists(inner, max_size=4))
+    return _BY_TYPE[pattern.name]
+
+
+def _valid(
+    operator: Operator, signature: Signature, given: Mapping[str, Any], entries: tuple[str, ...]
+) -> bool:
+    if operator.validate is None:
+        return True
+    seen: dict[str, Any] = {}
+    for parameter in signature.parameters:
+        if parameter.constant:
+            value = given.get(parameter.name, parameter.default)
+            if parameter.pattern.name == "vocab":
+                value = Vocab("vocab", entries)
+            elif parameter.pattern.name == "zone":
+                value = Zone(str(value), (0,), (0,))
+            seen[parameter.name] = tuple(value) if isinstance(value, list) else value
+    return operator.validate(seen) is None

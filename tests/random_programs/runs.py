@@ -1,0 +1,45 @@
+"""How many programs are drawn, and from where.
+
+`RANDOM_PROGRAMS` is the number for all overloads together, `RANDOM_SEED` another beginning than the fixed one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.random_programs.generate import all_overloads
+
+SEED = int(os.environ.get("RANDOM_SEED", "0"))
+
+
+def examples_each(default: int) -> int:
+    """How many programs each overload gets, if the default for all of them together is `default`."""
+    wanted = int(os.environ.get("RANDOM_PROGRAMS", default))
+    return max(1, math.ceil(wanted / len(all_overloads())))
+
+
+def draw(
+    strategy: st.SearchStrategy[Any], count: int, use: Callable[[Any], None], *, shrink: bool = True
+) -> None:
+    """Calls `use` with `count` values, always the same ones for a seed; what fails is made smaller."""
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+
+    @seed(SEED)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(value: Any) -> None:
+        use(value)
+
+    run()
