@@ -24,7 +24,7 @@ void Arena::add_block(size_t bytes) {
   if (wanted > limit_ || reserved_ > limit_ - wanted) too_large();
   Block block;
   try {
-    block.memory = std::make_unique_for_overwrite<std::byte[]>(wanted + kAlign);
+    block.memory = std::make_unique_for_overwrite<std::byte[]>(wanted + kAlign + kSlack);
   } catch (const std::bad_alloc&) {
     throw EngineError("out of memory: " + std::to_string(wanted >> 20) + " MiB more could not be had");
   }

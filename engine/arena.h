@@ -12,9 +12,12 @@
 
 namespace feat {
 
-// A bump allocator. Every piece is aligned to 64 bytes. Not thread safe.
+// A bump allocator. Every piece is aligned to 64 bytes, and kSlack bytes behind it may be read and, until the next
+// piece is taken, written. Not thread safe.
 class Arena {
  public:
+  static constexpr size_t kSlack = 64;
+
   explicit Arena(size_t limit_bytes = kDefaultLimit) : limit_(limit_bytes) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/farm64.h"
+#include "engine/hash_many.h"
 #include "engine/kernel.h"
 #include "engine/murmur3.h"
 #include "engine/xxh64.h"
@@ -82,18 +83,32 @@ class Hash {
     if (form_ == Form::FromOffset) first_ = attributes.integer("offset");
     if (form_ == Form::FromOne) buckets_ -= 1;
     if (buckets_ < 1) throw EngineError("hash has too few buckets");
+    fold_ = Fold(buckets_, first_);
+  }
+
+  bool takes_ids() const { return algorithm_ == Algorithm::None; }
+  bool is_xxhash64() const { return algorithm_ == Algorithm::Xxhash64; }
+  uint64_t seed() const { return seed_; }
+  bool null_is_zero() const { return form_ == Form::FromOne; }
+
+  template <class T>
+  int64_t code_of(const T& value) const {
+    if (algorithm_ == Algorithm::Farm64) return static_cast<int64_t>(farmed(value));
+    if (algorithm_ == Algorithm::Murmur3) return murmured(value, static_cast<uint32_t>(seed_), narrow_);
+    return static_cast<int64_t>(hashed(value, seed_));
+  }
+
+  // Folds what `code_of` made, in place.
+  void fold(int64_t* codes, int64_t count) const {
+    if (form_ == Form::Whole) return;
+    if (algorithm_ != Algorithm::Farm64) return fold_(codes, count, codes);
+    for (int64_t i = 0; i < count; ++i) codes[i] = folded(codes[i]);
   }
 
   template <class T>
   Maybe<int64_t> operator()(const Maybe<T>& x) const {
     if (!x.has) return form_ == Form::FromOne ? Maybe<int64_t>(0) : Maybe<int64_t>();
     return folded(code_of(x.value));
-  }
-
-  Maybe<int64_t> operator()(const Maybe<int64_t>& x) const {
-    const int64_t code = algorithm_ == Algorithm::None ? x.value : code_of(x.value);
-    if (!x.has) return form_ == Form::FromOne ? Maybe<int64_t>(0) : Maybe<int64_t>();
-    return folded(code);
   }
 
  private:
@@ -109,22 +124,11 @@ class Hash {
     throw EngineError("hash has no algorithm `" + std::string(name.substr(0, 80)) + "`");
   }
 
-  template <class T>
-  int64_t code_of(const T& value) const {
-    if (algorithm_ == Algorithm::Farm64) return static_cast<int64_t>(farmed(value));
-    if (algorithm_ == Algorithm::Murmur3) return murmured(value, static_cast<uint32_t>(seed_), narrow_);
-    return static_cast<int64_t>(hashed(value, seed_));
-  }
-
   int64_t folded(int64_t code) const {
     if (form_ == Form::Whole) return code;
-    int64_t bucket;
-    if (algorithm_ == Algorithm::Farm64) {
-      bucket = static_cast<int64_t>(static_cast<uint64_t>(code) % static_cast<uint64_t>(buckets_));
-    } else {
-      bucket = floormod(code, buckets_);
-    }
-    return static_cast<int64_t>(static_cast<uint64_t>(first_) + static_cast<uint64_t>(bucket));
+    if (algorithm_ != Algorithm::Farm64) return fold_(code);
+    const uint64_t bucket = static_cast<uint64_t>(code) % static_cast<uint64_t>(buckets_);
+    return static_cast<int64_t>(static_cast<uint64_t>(first_) + bucket);
   }
 
   Algorithm algorithm_;
@@ -133,44 +137,10 @@ class Hash {
   Form form_;
   int64_t buckets_ = 1;
   int64_t first_ = 1;
+  Fold fold_{1, 0};
 };
 
 inline uint64_t chained(uint64_t so_far, int64_t part) { return xxh64(static_cast<uint64_t>(part), so_far); }
-
-inline int64_t cross(const Variadic<int64_t>& parts) {
-  uint64_t code = kSeed;
-  for (const int64_t part : parts) code = chained(code, part);
-  return static_cast<int64_t>(code);
-}
-
-inline constexpr int64_t kMostCombinations = int64_t{1} << 30;
-
-// The Cartesian product, the first part slowest; null is an empty list.
-inline void cross_lists(const Variadic<Maybe<ListIn<int64_t>>>& parts, ListOut<int64_t>& out) {
-  int64_t combinations = 1;
-  for (const Maybe<ListIn<int64_t>> part : parts) {
-    if (!part.has || part.value.empty()) return;
-    if (part.value.size() > kMostCombinations / combinations) {
-      throw EngineError("a cross has more combinations than " + std::to_string(kMostCombinations));
-    }
-    combinations *= part.value.size();
-  }
-  // The chains of the parts so far; the last part goes straight to the output.
-  thread_local std::vector<uint64_t> chains, longer;
-  chains.assign(1, kSeed);
-  for (size_t k = 0; k + 1 < parts.size(); ++k) {
-    const Maybe<ListIn<int64_t>> part = parts[k];
-    longer.clear();
-    for (const uint64_t chain : chains) {
-      for (const int64_t value : part.value) longer.push_back(chained(chain, value));
-    }
-    chains.swap(longer);
-  }
-  const Maybe<ListIn<int64_t>> last = parts[parts.size() - 1];
-  for (const uint64_t chain : chains) {
-    for (const int64_t value : last.value) out.push(static_cast<int64_t>(chained(chain, value)));
-  }
-}
 
 // The entries of a vocabulary by hash: open addressing, at most half full.
 template <class T>
@@ -188,17 +158,9 @@ class VocabIndex {
 
   size_t size() const { return entries_.size(); }
 
-  // 0 for null, 1 for a value that is no entry, 2 and up for the entries.
-  int64_t operator()(const Maybe<T>& x) const {
-    if (!x.has) return 0;
-    return int64_t{1} + slots_[find(hashed(x.value, kSeed), x.value)].number;
-  }
-
-  // The position of an entry, from 1 on; 0 for any other value, of which `hash` comes out.
-  int64_t operator()(const T& x, uint64_t& hash) const {
-    hash = hashed(x, kSeed);
-    return slots_[find(hash, x)].number;
-  }
+  // The position of an entry, from 1 on; 0 for any other value. `hash` is the value's, with kSeed.
+  int64_t number(const T& value, uint64_t hash) const { return slots_[find(hash, value)].number; }
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
 
  private:
   struct Slot {
@@ -242,10 +204,13 @@ class Lookup {
     if (buckets_ < 1) throw EngineError("a lookup has too few buckets");
   }
 
-  Maybe<int64_t> operator()(const Maybe<T>& x) const {
-    if (!x.has) return null_;
-    uint64_t hash;
-    const int64_t number = index_(x.value, hash);
+  Maybe<int64_t> operator()(const Maybe<T>& x) const { return x.has ? id(x.value, hashed(x.value, kSeed)) : null_; }
+
+  Maybe<int64_t> null_id() const { return null_; }
+  void prefetch(uint64_t hash) const { index_.prefetch(hash); }
+  // The id of a value and its hash.
+  Maybe<int64_t> id(const T& value, uint64_t hash) const {
+    const int64_t number = index_.number(value, hash);
     if (number != 0) return ids_.empty() ? plus(first_, number - 1) : ids_[static_cast<size_t>(number - 1)];
     if (buckets_ == 0) return other_;
     return plus(plus(first_, static_cast<int64_t>(index_.size())), floormod(static_cast<int64_t>(hash), buckets_));

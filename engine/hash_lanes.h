@@ -1,0 +1,119 @@
+// XXH64 and the fold into buckets, `kLanes` values at once. Included once for each instruction set, in a namespace of
+// its own, behind the operations on lanes of that set.
+
+inline Lanes add_word(Lanes state, Lanes word) {
+  const Lanes mixed = times(rotate<31>(times(word, all(kPrime2))), all(kPrime1));
+  return plus(times(rotate<27>(exclusive_or(state, mixed)), all(kPrime1)), all(kPrime4));
+}
+
+inline Lanes avalanche(Lanes state) {
+  state = times(exclusive_or(state, shift_right<33>(state)), all(kPrime2));
+  state = times(exclusive_or(state, shift_right<29>(state)), all(kPrime3));
+  return exclusive_or(state, shift_right<32>(state));
+}
+
+inline Lanes hash_word(Lanes word, Lanes seed) { return avalanche(add_word(plus(seed, all(kPrime5 + 8)), word)); }
+
+// The texts i to i + kLanes * abreast, of which those of 32 bytes and more come out wrong.
+template <int abreast>
+inline void hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
+  Lanes at[abreast], size[abreast], state[abreast];
+  for (int k = 0; k < abreast; ++k) {
+    at[k] = widen(offsets + k * kLanes);
+    size[k] = minus(widen(offsets + k * kLanes + 1), at[k]);
+    state[k] = plus(size[k], all(seed + kPrime5));
+  }
+  for (uint64_t done = 8; done < 32; done += 8) {
+    Mask has[abreast];
+    bool more = false;
+    for (int k = 0; k < abreast; ++k) more |= any(has[k] = less(all(done - 1), size[k]));
+    if (!more) break;
+    for (int k = 0; k < abreast; ++k) {
+      const Lanes word = gather(bytes, plus(at[k], all(done - 8)), has[k]);
+      state[k] = choose(has[k], add_word(state[k], word), state[k]);
+    }
+  }
+  Lanes rest[abreast];
+  for (int k = 0; k < abreast; ++k) {
+    const Lanes left = both(size[k], all(7));
+    rest[k] = gather(bytes, plus(at[k], minus(size[k], left)), less(all(0), left));
+    const Lanes half = both(rest[k], all(0xffffffff));
+    const Lanes mixed = rotate<23>(exclusive_or(state[k], times(half, all(kPrime1))));
+    state[k] = choose(any_bit(size[k], all(4)), plus(times(mixed, all(kPrime2)), all(kPrime3)), state[k]);
+    rest[k] = shift_right(rest[k], shift_left<3>(both(size[k], all(4))));
+  }
+  for (uint64_t done = 0; done < 3; ++done) {
+    for (int k = 0; k < abreast; ++k) {
+      const Lanes byte = both(rest[k], all(0xff));
+      const Lanes mixed = times(rotate<11>(exclusive_or(state[k], times(byte, all(kPrime5)))), all(kPrime1));
+      state[k] = choose(less(all(done), both(size[k], all(3))), mixed, state[k]);
+      rest[k] = shift_right<8>(rest[k]);
+    }
+  }
+  for (int k = 0; k < abreast; ++k) store(out + k * kLanes, avalanche(state[k]));
+}
+
+inline int64_t hash_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out) {
+  int64_t i = 0;
+  for (; i + kAbreast * kLanes <= count; i += kAbreast * kLanes) {
+    hash_short_texts<kAbreast>(bytes, offsets + i, seed, out + i);
+  }
+  for (; i + kLanes <= count; i += kLanes) hash_short_texts<1>(bytes, offsets + i, seed, out + i);
+  if (i == count || count < kLanes) return i;
+  hash_short_texts<1>(bytes, offsets + count - kLanes, seed, out + count - kLanes);  // some of them again
+  return count;
+}
+
+inline int64_t hash_words(const uint64_t* words, const uint64_t* seeds, uint64_t seed, int64_t count, uint64_t* out) {
+  const Lanes one = all(seed);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    store(out + i, hash_word(load(words + i), seeds == nullptr ? one : load(seeds + i)));
+  }
+  return i;
+}
+
+inline int64_t hash_word_with(uint64_t word, const uint64_t* seeds, int64_t count, uint64_t* out) {
+  const Lanes one = all(word);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, hash_word(one, load(seeds + i)));
+  return i;
+}
+
+inline int64_t hash_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows,
+                             uint64_t* out) {
+  for (int64_t i = 0; i < rows; ++i) {
+    if (sizes[i] == 0) continue;
+    const uint64_t* row = words.values + words.starts[i];
+    const int32_t size = words.sizes[i];
+    for (int32_t s = 0; s < seeds.sizes[i]; ++s) {
+      const Lanes seed = all(seeds.values[seeds.starts[i] + s]);
+      // What is too much at the end is written over by the next.
+      for (int32_t w = 0; w < size; w += kLanes) store(out + w, hash_word(load(row + w), seed));
+      out += size;
+    }
+  }
+  return rows;
+}
+
+// The upper half of the 128-bit product.
+inline Lanes times_high(Lanes a, Lanes b) {
+  const Lanes low = all(0xffffffff);
+  const Lanes a_high = shift_right<32>(a), b_high = shift_right<32>(b);
+  const Lanes upper = plus(times_low(a_high, b), shift_right<32>(times_low(a, b)));
+  const Lanes lower = plus(times_low(a, b_high), both(upper, low));
+  return plus(plus(times_low(a_high, b_high), shift_right<32>(upper)), shift_right<32>(lower));
+}
+
+inline int64_t fold_codes(const uint64_t* codes, int64_t count, const FoldNumbers& by, uint64_t* out) {
+  const Lanes divisor = all(by.divisor), multiplier = all(by.multiplier), first = all(by.first);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Lanes code = load(codes + i), sign = signs(code);
+    const Lanes magnitude = exclusive_or(code, sign);
+    const Lanes quotient = shift_right(times_high(magnitude, multiplier), by.shift);
+    const Lanes rest = exclusive_or(minus(magnitude, times(quotient, divisor)), sign);
+    store(out + i, plus(plus(rest, both(sign, divisor)), first));
+  }
+  return i;
+}

@@ -1,0 +1,60 @@
+// XXH64 of many values at once, and their fold into buckets: with the lanes that `simd()` says, to the same bits.
+#pragma once
+
+#include <cstdint>
+
+namespace feat {
+
+// Of texts: text i lies from offsets[i] to offsets[i + 1] (as in a Column). Up to 8 bytes behind a text are read too:
+// an Arena has them.
+void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out);
+
+// Of the 8 bytes of each word; `out` may be `words`.
+void xxh64_words(const uint64_t* words, int64_t count, uint64_t seed, uint64_t* out);
+// With a seed for each; `out` may be `words` or `seeds`.
+void xxh64_words(const uint64_t* words, const uint64_t* seeds, int64_t count, uint64_t* out);
+// Of one word with each of the seeds; `out` may be `seeds`.
+void xxh64_word(uint64_t word, const uint64_t* seeds, int64_t count, uint64_t* out);
+
+// Where the elements of each row's list lie.
+struct ListRows {
+  const uint64_t* values;
+  const int32_t* starts;
+  const int32_t* sizes;
+};
+// Each of a row's words with each of its seeds, the seeds slower, row after row, of the rows whose `sizes` is not 0. Up
+// to 64 bytes behind a row's words are read, and behind the last result written: an Arena has them.
+void xxh64_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows, uint64_t* out);
+
+// Division of the magnitude of an int64 by multiplication: m = ceil(2^(63 + l) / d) for 2^(l - 1) < d <= 2^l makes
+// floor(x / d) = floor(x * m / 2^(63 + l)) exact for 0 <= x < 2^63, as m * d - 2^(63 + l) < d <= 2^l.
+struct FoldNumbers {
+  uint64_t divisor;
+  uint64_t multiplier;
+  int shift;  // l - 1
+  uint64_t first;
+};
+
+// first + floormod(code, divisor), in wrapping arithmetic.
+class Fold {
+ public:
+  // 1 <= divisor.
+  Fold(int64_t divisor, int64_t first);
+  int64_t operator()(int64_t code) const {
+    if (numbers_.divisor == 1) return static_cast<int64_t>(numbers_.first);
+    const auto sign = static_cast<uint64_t>(code >> 63);
+    const uint64_t magnitude = static_cast<uint64_t>(code) ^ sign;
+    const auto product = static_cast<unsigned __int128>(magnitude) * numbers_.multiplier;
+    const uint64_t quotient = static_cast<uint64_t>(product >> 64) >> numbers_.shift;
+    // Of a negative code: floormod(-x - 1, d) is d - 1 - floormod(x, d).
+    const uint64_t rest = (magnitude - quotient * numbers_.divisor) ^ sign;
+    return static_cast<int64_t>(rest + (numbers_.divisor & sign) + numbers_.first);
+  }
+  // `out` may be `codes`.
+  void operator()(const int64_t* codes, int64_t count, int64_t* out) const;
+
+ private:
+  FoldNumbers numbers_;
+};
+
+}  // namespace feat
