@@ -158,6 +158,11 @@ class VocabIndex {
 
   size_t size() const { return entries_.size(); }
 
+  // 0 for null, 1 for a value that is no entry, 2 and up for the entries.
+  int64_t operator()(const Maybe<T>& x) const {
+    return x.has ? int64_t{1} + number(x.value, hashed(x.value, kSeed)) : 0;
+  }
+
   // The position of an entry, from 1 on; 0 for any other value. `hash` is the value's, with kSeed.
   int64_t number(const T& value, uint64_t hash) const { return slots_[find(hash, value)].number; }
   void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }

@@ -16,6 +16,7 @@ ninja -C "$build" engine_tests _engine
 
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 "$build/engine/engine_tests"
+FEATDSL_SIMD=scalar "$build/engine/engine_tests"
 
 # Python itself leaks by design, so leaks are looked for in the native tests only.
 asan="$(g++ -print-file-name=libasan.so)"
