@@ -9,6 +9,7 @@ from featdsl.check.calls import Calls
 from featdsl.check.causes import Causes
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.defs import Defs
+from featdsl.check.doubts import Doubts
 from featdsl.check.fitting import Fitting, is_fitted_vocab
 from featdsl.check.names import KINDS, Named, Names
 from featdsl.check.nodes import Nodes
@@ -65,6 +66,7 @@ class Expressions:
         self.defs = Defs(self.check, self.nodes, self._calls, types, complaints)
         self.fitting = Fitting(self.nodes, self._calls, complaints)
         self.causes = Causes(roots)
+        self._doubts = Doubts(self.nodes, complaints, roots)
         self._unknown = Unknown(names, roots, complaints.suggestions)
         self._depth = 0
         self._dispatch: dict[type, Callable[[Any], Value | None]] = {
@@ -286,6 +288,8 @@ class Expressions:
                 node.span,
                 help=f"write `{is_not}is_null(x)`",
             )
+        elif found is not None:
+            self._doubts.look(found, node.operator_span, node.operator)
         return found
 
     def _needless(self, found: Typed, value: Typed, span: Span, message: str) -> None:
@@ -312,7 +316,10 @@ class Expressions:
                 notes=(Note(f"the other branch is `{then.type}`", node.then.span),),
             )
             return None
-        return self._calls.call(SYMBOLS["if"], given, node.span, symbol="if")
+        found = self._calls.call(SYMBOLS["if"], given, node.span, symbol="if")
+        if found is not None:
+            self._doubts.look(found, node.condition.span)
+        return found
 
     def _list(self, node: tree.ListLiteral) -> Typed | None:
         if not node.items:
@@ -399,6 +406,8 @@ class Expressions:
             value = given[0].value
             assert isinstance(value, Typed)
             self._needless(found, value, given[0].span, f"`{name}` has nothing to find: this is never null")
+        elif found is not None:
+            self._doubts.look(found, node.function.span)
         return found
 
     def _given(self, arguments: tuple[tree.Argument, ...]) -> list[Given] | None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from featdsl.check.allowed import silence
 from featdsl.check.complaints import Complaints, zero_of
 from featdsl.check.expressions import Expressions
 from featdsl.check.hash_spaces import hash_uses, warn_of_collisions
@@ -19,6 +20,7 @@ from featdsl.check.schema import SchemaChecker
 from featdsl.check.state_file import StateFile
 from featdsl.check.suggest import Suggestions
 from featdsl.check.types import DeclaredTypes
+from featdsl.check.unused import warn_of_unused
 from featdsl.check.vocabs import DeclaredVocab
 from featdsl.diagnostics import Diagnostic, Diagnostics, Note
 from featdsl.program import CheckedProgram, Column, Feature, Model
@@ -66,6 +68,7 @@ def check(
     state = StateFile(path, loader, fitting)
     checker = _Checker(path, files, loader, diagnostics, nullable_features)
     program = checker.check(state) if files.main else None
+    silence(files.trees, files.main, diagnostics)
     return CheckResult(
         None if diagnostics.has_errors else program,
         tuple(sorted(diagnostics.found, key=sort_key)),
@@ -103,6 +106,8 @@ class _Checker:
         for unused in self.names.of(tree.Def):
             if isinstance(unused, tree.Def) and unused.name.name not in expressions.used_defs:
                 expressions.defs.unused(unused)
+        if self.files.main is not None and not self.diagnostics.has_errors:
+            warn_of_unused(self.names, self.files.main, self.diagnostics)
         features = tuple(
             Feature(d.name.name, self.checked[d.name.name], d.doc)
             for d in self.names.of(tree.Feature)

@@ -20,13 +20,15 @@ from featdsl.types import INTEGER_KINDS, Kind, Type, list_of
 
 @dataclass(slots=True)
 class Input:
-    """A value that is read: its name in the program, type and level. `span` is its declaration."""
+    """A value that is read: its name in the program, type and level. `span` is its declaration, `cap` the
+    largest length of a list."""
 
     name: str
     type: Type
     level: Level
     span: Span
     alignment: Alignment | None = None
+    cap: int | None = None
 
 
 @dataclass(slots=True)
@@ -110,7 +112,9 @@ class SchemaChecker:
         found = tuple(f for f in fields if isinstance(f, Field))
         for one in found:
             path = f"{name}.{one.name}"
-            members.inputs[one.name] = Input(path, one.type, level, spans[one.name], _own(path, one.type))
+            members.inputs[one.name] = Input(
+                path, one.type, level, spans[one.name], _own(path, one.type), one.cap
+            )
         self.roots[name] = members
         return found
 
@@ -172,7 +176,7 @@ class SchemaChecker:
         if per_element:
             assert key.alignment is not None
             alignment = replace(key.alignment, keeps_null=True)
-        self._members(members, self._sources[name], self._spans(rows_of), alignment)
+        self._members(members, self._sources[name], self._spans(rows_of), alignment, key.cap)
         self.roots[name] = members
 
     def _origin(self, declared: tree.SourceAlias) -> Source | None:
@@ -216,15 +220,23 @@ class SchemaChecker:
 
     @staticmethod
     def _members(
-        members: Members, source: Source, spans: dict[tuple[str, ...], Span], per_element: Alignment | None
+        members: Members,
+        source: Source,
+        spans: dict[tuple[str, ...], Span],
+        per_element: Alignment | None,
+        cap: int | None,
     ) -> None:
-        """The inputs of a source; keyed by a list, each is a list aligned with the key."""
+        """The inputs of a source; keyed by a list, each is a list aligned with the key, whose largest length is
+        `cap`."""
         for one in source.fields:
             path = f"{source.name}.{one.name}"
             if isinstance(one, Field):
                 found = one.type if per_element is None else list_of(one.type)
                 alignment = per_element or _own(path, found)
-                members.inputs[one.name] = Input(path, found, source.level, spans[(one.name,)], alignment)
+                most = one.cap if per_element is None else cap
+                members.inputs[one.name] = Input(
+                    path, found, source.level, spans[(one.name,)], alignment, most
+                )
                 continue
             inner = Members(path, broken=members.broken)
             shared = Alignment(path, keeps_null=True)
@@ -233,8 +245,9 @@ class SchemaChecker:
             for each in one.fields:
                 found = list_of(each.type)
                 found = found if per_element is None else list_of(found)
+                most = one.cap if per_element is None else cap
                 inner.inputs[each.name] = Input(
-                    f"{path}.{each.name}", found, source.level, spans[(one.name, each.name)], shared
+                    f"{path}.{each.name}", found, source.level, spans[(one.name, each.name)], shared, most
                 )
             members.inputs[one.name] = inner
 

@@ -10,12 +10,13 @@ SUMMARY = "Finds the mistakes of .feat files and of what they import."
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .feat file")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 for warnings, too")
     parser.add_argument("--json", action="store_true", help="print the diagnostics as JSON")
     parser.epilog = "example:\n  feat check examples/movies/movies.feat"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 1 when any diagnostic is an error."""
+    """Exit code 1 when any diagnostic is an error; with --strict, when there is any."""
     from featdsl.check import check
     from featdsl.diagnostics import Diagnostic
 
@@ -37,4 +38,4 @@ def run(args: argparse.Namespace) -> int:
         print(further(diagnostics), file=sys.stderr)
     else:
         print("no mistakes found")
-    return 1 if any(d.severity == "error" for d in diagnostics) else 0
+    return 1 if any(args.strict or d.severity == "error" for d in diagnostics) else 0

@@ -9,7 +9,7 @@ from featdsl.source_file import SourceFile, Span
 from featdsl.spelling import closest
 from featdsl.syntax.foreign import advice
 from featdsl.syntax.lexer import KEYWORDS, Token, tokens
-from featdsl.syntax.tree import Identifier
+from featdsl.syntax.tree import Allow, Identifier
 
 DECLARATIONS = frozenset(
     "namespace import entity source request candidate vocab def let feature model".split()
@@ -38,7 +38,8 @@ class Cursor:
     def __init__(self, file: SourceFile, diagnostics: Diagnostics) -> None:
         self.file = file
         self.diagnostics = diagnostics
-        self.tokens = tokens(file, diagnostics)
+        self.allows: list[Allow] = []
+        self.tokens = tokens(file, diagnostics, self.allows)
         self.index = 0
         self.broken_names: set[str] = set()
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from featdsl.diagnostics import Diagnostics
 from featdsl.source_file import SourceFile, Span
+from featdsl.syntax.tree import Allow, Identifier
 
 KEYWORDS = frozenset(
     "namespace import entity per source of sequence request candidate vocab from def let feature model "
@@ -47,6 +48,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_ALLOW = re.compile(
+    r"#[ \t]*allow[ \t]+(?P<codes>[EWew]\d\w*(?:[ \t]*,[ \t]*[EWew]\d\w*)*)(?:[ \t]*[:-]+|\b)[ \t]*(?P<reason>.*?)\s*"
+)
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(_\d+)*(\.\d+(_\d+)*)?([eE][+-]?\d+)?")
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]*)\}|(u)|(.))", re.DOTALL)
@@ -74,15 +78,17 @@ _SEPARATORS = (";", "\uff1b")
 _QUOTES = "'`\u2018\u2019\u201c\u201d"
 
 
-def tokens(file: SourceFile, diagnostics: Diagnostics) -> list[Token]:
-    """All tokens of the text, the last one of kind `end`."""
-    return _Lexer(file, diagnostics).run()
+def tokens(file: SourceFile, diagnostics: Diagnostics, allows: list[Allow]) -> list[Token]:
+    """All tokens of the text, the last one of kind `end`. Comments that silence a warning go to `allows`."""
+    return _Lexer(file, diagnostics, allows).run()
 
 
 class _Lexer:
-    def __init__(self, file: SourceFile, diagnostics: Diagnostics) -> None:
+    def __init__(self, file: SourceFile, diagnostics: Diagnostics, allows: list[Allow]) -> None:
         self.file = file
         self.diagnostics = diagnostics
+        self.allows = allows
+        self._above: list[tuple[re.Match[str], int]] = []
         self.tokens: list[Token] = []
         self._separator_said = False
 
@@ -100,11 +106,18 @@ class _Lexer:
                 continue
             if kind == "comment":
                 comment = found.group()
-                if first and comment.startswith("##"):
+                allow = _ALLOW.fullmatch(comment)
+                if allow is not None and first:
+                    self._above.append((allow, start))
+                elif allow is not None:
+                    self._allow(allow, start, start)
+                elif first and comment.startswith("##"):
                     doc.append(comment.lstrip("#").strip())
                 elif first:
                     doc.clear()
                 continue
+            while self._above:
+                self._allow(*self._above.pop(), start)
             token = self._token(kind or "bad", found.group(), start, position, first, "\n".join(doc))
             first = False
             doc.clear()
@@ -112,8 +125,19 @@ class _Lexer:
                 self.tokens.append(token)
                 position = token.end
         end = len(text)
+        for above in self._above:
+            self._allow(*above, end)
         self.tokens.append(Token("end", "", end, end, first=True))
         return self.tokens
+
+    def _allow(self, found: re.Match[str], start: int, at: int) -> None:
+        """Notes a comment that begins at `start` and silences on the line of `at`."""
+        line, _ = self.file.position(at)
+        span = Span(self.file, start, start + found.end())
+        for code in re.finditer(r"\w+", found["codes"]):
+            first = start + found.start("codes") + code.start()
+            name = Identifier(code.group().upper(), Span(self.file, first, first + len(code.group())))
+            self.allows.append(Allow(name, found["reason"], line, span))
 
     def _token(self, kind: str, text: str, start: int, end: int, first: bool, doc: str) -> Token | None:
         if kind == "word":

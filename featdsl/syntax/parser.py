@@ -70,7 +70,7 @@ class _Parser:
             except SyntaxFault:
                 self.expressions.reset()
                 cursor.skip_to_declaration(start)
-        return File(tuple(declarations), doc, frozenset(cursor.broken_names))
+        return File(tuple(declarations), doc, frozenset(cursor.broken_names), tuple(cursor.allows))
 
     def _declaration(self) -> Declaration:
         cursor, token = self.cursor, self.cursor.token

@@ -323,6 +323,16 @@ Declaration = (
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """A comment `# allow W0102 reason`, one for each code that it names; it silences warnings on `line`."""
+
+    code: Identifier
+    reason: str
+    line: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """One parsed file. What could not be parsed is missing here and stands in the diagnostics.
 
@@ -332,3 +342,4 @@ class File:
     declarations: tuple[Declaration, ...]
     doc: str = ""
     broken_names: frozenset[str] = frozenset()
+    allows: tuple[Allow, ...] = ()
