@@ -153,7 +153,7 @@ class Doubts:
         kind = element(given.type).kind
         if is_idempotent(node) and given.op == node.op and _same_options(node, given):
             return f"this is a `{node.op}` already"
-        if node.op in ("round", "floor", "ceil", "trunc") and kind in INTEGER_KINDS:
+        if node.op in ("round", "floor", "ceil", "trunc") and kind in INTEGER_KINDS and not node.attributes:
             return f"this is `{given.type}`"
         if node.op in _CASTS and kind.value == node.op:
             return f"this is `{given.type}` already"

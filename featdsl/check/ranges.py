@@ -91,7 +91,7 @@ def _bucketize(node: Typed, attributes: Mapping[str, object], deepest: int) -> R
 
 def _lookup(node: Typed, attributes: Mapping[str, object], deepest: int) -> Range | None:
     vocab = attributes.get("vocab")
-    return (0, len(vocab.entries) + 1) if isinstance(vocab, Vocab) else None
+    return (0, len(vocab.entries) + 1) if isinstance(vocab, Vocab) and len(attributes) == 1 else None
 
 
 def _clip(node: Typed, attributes: Mapping[str, object], deepest: int) -> Range | None:
