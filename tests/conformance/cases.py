@@ -80,7 +80,7 @@ def standard_examples() -> Iterator[Case]:
         for number, line in enumerate(declared.doc.split("\n"), start=1):
             if line.startswith(EXAMPLE):
                 path = FOLDER / "std" / f"{name}.case"
-                yield _case(line.removeprefix(EXAMPLE), path, number, {})
+                yield read_case(line.removeprefix(EXAMPLE), path, number, {})
 
 
 def read_cases(path: Path) -> Iterator[Case]:
@@ -95,12 +95,13 @@ def read_cases(path: Path) -> Iterator[Case]:
                 name, _, entries = text.removeprefix("@vocab ").partition("=")
                 vocabs[name.strip()] = tuple(Values(entries).only())
             else:
-                yield _case(text, path, number, dict(vocabs))
+                yield read_case(text, path, number, dict(vocabs))
         except ValueError as error:
             raise ValueError(f"{path.name}:{number}: {error}") from error
 
 
-def _case(text: str, path: Path, number: int, vocabs: dict[str, tuple[Any, ...]]) -> Case:
+def read_case(text: str, path: Path, number: int, vocabs: dict[str, tuple[Any, ...]]) -> Case:
+    """The case of one line. Errors: `ValueError`."""
     parts = _outside_strings(text, "->")
     if len(parts) < 2:
         raise ValueError("a case needs ` -> ` and a result")
