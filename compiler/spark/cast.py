@@ -50,6 +50,8 @@ def float32(call: Call) -> str:
 
 @lowering("float64")
 def float64(call: Call) -> str:
+    if call.types[0].kind is Kind.MAP:
+        return f"transform_values({call.args[0]}, (k_, x_) -> cast(x_ as double))"
     return f"cast({call.args[0]} as double)"
 
 

@@ -129,6 +129,25 @@ class Calls:
         level = Level.CONSTANT
         for arg in args:
             level |= arg.level
+        drops_null = False
+        mapped: tuple[bool, ...] = ()
+        if mapped_types:
+            assert alignment is not None
+            mapped = found.peeled
+            drops_null = result.nullable and not alignment.keeps_null
+            if drops_null:
+                result, alignment = result.optional(False), None
+            if all(t.kind is Kind.VECTOR for t in mapped_types):
+                size = mapped_types[0].size
+                assert size is not None
+                result = vector_of(result, size).optional(list_nullable)
+            else:
+                result = list_of(result).optional(list_nullable)
+        elif result.is_listlike and found.binding.signature.result.name == "T":
+            alignment = _shared(args)
+        elif operator.aligned:
+            alignment = Alignment(f"entries {self.nodes.number_of(args[0])}")
+        attributes = tuple(sorted(constants.items()))
         return self.nodes.make(
             operator.name, result, level, span, tuple(args), tuple(sorted(constants.items())),
             found.binding.overload, found.mapped, drops_null, alignment,
@@ -233,6 +252,8 @@ class Calls:
         if given.kind is Kind.NOTHING:
             return node
         if given.innermost.kind in INTEGER_KINDS:
+            return self.call("float64", [Given(node, span)], span)
+        if given.kind is Kind.MAP and wanted.kind is Kind.MAP and not peel and given.item.is_scalar:
             return self.call("float64", [Given(node, span)], span)
         self.complaints.error(
             "E0503",

@@ -13,6 +13,9 @@ from featdsl.syntax import tree
 from featdsl.types import FLOAT_KINDS, SCALARS, Kind, Type, list_of, map_of, vector_of
 
 LARGEST_VECTOR = 1_000_000
+DEEPEST = 8
+"""Levels of lists and maps in a declared type."""
+
 INT32 = range(-(1 << 31), 1 << 31)
 INT64 = range(-(1 << 63), 1 << 63)
 
@@ -47,6 +50,11 @@ class DeclaredTypes:
                 "elements are never null",
                 written.span,
                 help="leave the `?` out: null elements are dropped when a row is read",
+            )
+            return None
+        if not inside and _depth(found) > DEEPEST:
+            self._diagnostics.error(
+                "E0211", f"the type nests deeper than {DEEPEST} levels: `{found}`", written.span
             )
             return None
         return found.optional(written.nullable)
@@ -94,11 +102,6 @@ class DeclaredTypes:
                 "E0412", f"the key of a map is `string` or `int64`, not `{key}`", written.arguments[0].span
             )
             return None
-        if not value.is_scalar:
-            self._diagnostics.error(
-                "E0412", f"the value of a map is a scalar, not `{value}`", written.arguments[1].span
-            )
-            return None
         return map_of(key, value)
 
     def _vector(self, written: tree.TypeName, element: Type) -> Type | None:
@@ -114,6 +117,10 @@ class DeclaredTypes:
             )
             return None
         return vector_of(element, size)
+
+
+def _depth(type: Type) -> int:
+    return 0 if type.element is None else 1 + _depth(type.element)
 
 
 def literal_value(expression: tree.Expr) -> Any:

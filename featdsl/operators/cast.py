@@ -93,11 +93,13 @@ def float32(x: Any) -> float | None:
     "float64(x: bool) -> float64",
     "float64(x: int64) -> float64",
     "float64(x: float64) -> float64",
+    "float64(x: map<string, int64>) -> map<string, float64>",
+    "float64(x: map<int64, int64>) -> map<int64, float64>",
     examples={"float64(3)": 3.0, "float64(true)": 1.0},
 )
-def float64(x: Any) -> float:
-    """The nearest float64, ties to even."""
-    return float(x)
+def float64(x: Any) -> float | dict[Any, float]:
+    """The nearest float64, ties to even. Of a map of integers: that of each value."""
+    return {key: float(value) for key, value in x.items()} if isinstance(x, dict) else float(x)
 
 
 @operator(

@@ -42,6 +42,9 @@ aligned with each other where these arguments are, all others being the same: `t
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
 
+`aligned` says that the list which the operator makes is aligned with those that other such operators make of the
+same argument.
+
 The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and
 `unary -`.
 `in` gets the value first, then the list; `if` the condition, then the two branches.
@@ -144,6 +147,8 @@ class Operator:
     """The list parameter with which the result is aligned."""
     places: tuple[str, ...] = ()
     """The list parameters whose elements the result has, picked or moved without a look at them."""
+    aligned: bool = False
+    """The lists that all operators so marked make of one argument are aligned: `keys` and `values` of one map."""
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -164,6 +169,7 @@ def operator(
     aligned: tuple[str, ...] = (),
     along: str | None = None,
     places: tuple[str, ...] = (),
+    aligned: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 

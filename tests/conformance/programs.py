@@ -145,9 +145,16 @@ def _struct(fields: dict[str, tuple[Type, list[Any]]]) -> pa.StructArray:
 
 
 def _array(values: list[Any], type: Type) -> pa.Array:
-    if type.kind is Kind.MAP:
-        values = [None if v is None else list(v.items()) for v in values]
-    return pa.array(values, arrow_type(type))
+    return pa.array([_paired(value, type) for value in values], arrow_type(type))
+
+
+def _paired(value: Any, type: Type) -> Any:
+    """The value with lists of pairs for its maps, as Arrow takes them."""
+    if value is None or type.element is None:
+        return value
+    if isinstance(value, dict):
+        return [(key, _paired(item, type.item)) for key, item in value.items()]
+    return [_paired(item, type.item) for item in value]
 
 
 _ARROW = {
