@@ -49,7 +49,7 @@ CODES: dict[str, str] = {
     "E0408": "sources are keyed by each other in a circle",
     "E0409": "`now` stands where it means nothing",
     "E0411": "a field has both `?` and a default",
-    "E0412": "the key or value of a map has a type that it cannot have",
+    "E0412": "the key of a map has a type that it cannot have",
     "E0413": "the element or size of a vector is wrong",
     "E0414": "a field has a type that is not read from rows",
     "E0415": "the key of an entity has a type that it cannot have",
