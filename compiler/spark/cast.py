@@ -51,7 +51,10 @@ def float32(call: Call) -> str:
 @lowering("float64")
 def float64(call: Call) -> str:
     if call.types[0].kind is Kind.MAP:
-        return f"transform_values({call.args[0]}, (k_, x_) -> cast(x_ as double))"
+        one = "cast(x_ as double)"
+        if call.types[0].item.kind is Kind.MAP:
+            one = f"transform_values(x_, (l_, y_) -> {one.replace('x_', 'y_')})"
+        return f"transform_values({call.args[0]}, (k_, x_) -> {one})"
     return f"cast({call.args[0]} as double)"
 
 

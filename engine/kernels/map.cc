@@ -278,19 +278,26 @@ Column merge_numbers(const Call& call) {
   return entries.finish(picked(call, entries, 0, false), column, valid);
 }
 
-Column float_values(const Call& call) {
-  Column maps = *call.arguments[0].column;
-  const Column& integers = maps.child[1];
-  auto* values = call.arena.take<double>(integers.length);
-  for (int64_t i = 0; i < integers.length; ++i) values[i] = static_cast<double>(integers.as<int64_t>()[i]);
-  auto* children = call.arena.take<Column>(2);
+// Maps, or maps of maps, with floats in place of their integers.
+Column with_floats(const Column& maps, Arena& arena) {
+  const Column& values = maps.child[1];
+  auto* children = arena.take<Column>(2);
   children[0] = maps.child[0];
-  children[1] = integers;
-  children[1].layout = Layout::F64;
-  children[1].data = values;
-  maps.child = children;
-  return maps;
+  if (values.layout == Layout::Map) {
+    children[1] = with_floats(values, arena);
+  } else {
+    auto* floats = arena.take<double>(values.length);
+    for (int64_t i = 0; i < values.length; ++i) floats[i] = static_cast<double>(values.as<int64_t>()[i]);
+    children[1] = values;
+    children[1].layout = Layout::F64;
+    children[1].data = floats;
+  }
+  Column out = maps;
+  out.child = children;
+  return out;
 }
+
+Column float_values(const Call& call) { return with_floats(*call.arguments[0].column, call.arena); }
 
 // --- of numbers ---------------------------------------------------------------------------------------------------
 
@@ -315,6 +322,8 @@ void register_match(Registry& r, const std::string& key, const std::string& inne
   r.add_column(
       "match(map<" + key + ",map<" + inner_key + ",f64>>," + key + "," + inner_key + ")->f64?",
       [](const Attributes& a) { return map::Wild(a); }, match_numbers<K, L>);
+  const std::string nested = "(map<" + key + ",map<" + inner_key;
+  r.add_column("float64" + nested + ",i64>>)->" + nested.substr(1) + ",f64>>", float_values, true);
 }
 
 template <class K>

@@ -129,25 +129,6 @@ class Calls:
         level = Level.CONSTANT
         for arg in args:
             level |= arg.level
-        drops_null = False
-        mapped: tuple[bool, ...] = ()
-        if mapped_types:
-            assert alignment is not None
-            mapped = found.peeled
-            drops_null = result.nullable and not alignment.keeps_null
-            if drops_null:
-                result, alignment = result.optional(False), None
-            if all(t.kind is Kind.VECTOR for t in mapped_types):
-                size = mapped_types[0].size
-                assert size is not None
-                result = vector_of(result, size).optional(list_nullable)
-            else:
-                result = list_of(result).optional(list_nullable)
-        elif result.is_listlike and found.binding.signature.result.name == "T":
-            alignment = _shared(args)
-        elif operator.aligned:
-            alignment = Alignment(f"entries {self.nodes.number_of(args[0])}")
-        attributes = tuple(sorted(constants.items()))
         return self.nodes.make(
             operator.name, result, level, span, tuple(args), tuple(sorted(constants.items())),
             found.binding.overload, found.mapped, drops_null, alignment,
@@ -175,6 +156,9 @@ class Calls:
         if operator.along is not None:
             alignment = next(a for p, _, a in alignments if p.name == operator.along)
             return alignment if alignment is None or operator.name == EACH else replace(alignment, inner=None)
+        if operator.entries is not None:
+            place = next(i for i, (p, _, _) in enumerate(alignments) if p.name == operator.entries)
+            return Alignment(f"entries of #{self.nodes.number_of(args[place])}")
         if operator.places:
             return self._moved(operator, signature, alignments, args, constants)
         if signature.result.name == "T":
@@ -251,9 +235,7 @@ class Calls:
             return self.nodes.constant(value, _retyped(node.type, wanted, depth), node.span)
         if given.kind is Kind.NOTHING:
             return node
-        if given.innermost.kind in INTEGER_KINDS:
-            return self.call("float64", [Given(node, span)], span)
-        if given.kind is Kind.MAP and wanted.kind is Kind.MAP and not peel and given.item.is_scalar:
+        if given.innermost.kind in INTEGER_KINDS or _has_integers(given):
             return self.call("float64", [Given(node, span)], span)
         self.complaints.error(
             "E0503",
@@ -281,6 +263,14 @@ def _alignments(found: Match, args: list[Typed]) -> list[tuple[Parameter, Given,
         alignment = alignment_of(arg)
         seen.append((parameter, given, None if alignment is None else alignment.inside(depth)))
     return seen
+
+
+def _has_integers(given: Type) -> bool:
+    """Whether it is a map whose values, or theirs, are integers."""
+    value = given
+    for _ in range(2):
+        value = value.item if value.kind is Kind.MAP else value
+    return given.kind is Kind.MAP and value.kind in INTEGER_KINDS
 
 
 def _same_values(given: Type, wanted: Type) -> bool:

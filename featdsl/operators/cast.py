@@ -9,6 +9,9 @@ from typing import Any
 from featdsl.operators.declare import operator
 
 
+_KEYS = ("string", "int64")
+
+
 @operator(
     "bool(x: bool) -> bool",
     "bool(x: int64) -> bool",
@@ -93,13 +96,17 @@ def float32(x: Any) -> float | None:
     "float64(x: bool) -> float64",
     "float64(x: int64) -> float64",
     "float64(x: float64) -> float64",
-    "float64(x: map<string, int64>) -> map<string, float64>",
-    "float64(x: map<int64, int64>) -> map<int64, float64>",
+    *(f"float64(x: map<{key}, int64>) -> map<{key}, float64>" for key in _KEYS),
+    *(
+        f"float64(x: map<{key}, map<{inner}, int64>>) -> map<{key}, map<{inner}, float64>>"
+        for key in _KEYS
+        for inner in _KEYS
+    ),
     examples={"float64(3)": 3.0, "float64(true)": 1.0},
 )
-def float64(x: Any) -> float | dict[Any, float]:
-    """The nearest float64, ties to even. Of a map of integers: that of each value."""
-    return {key: float(value) for key, value in x.items()} if isinstance(x, dict) else float(x)
+def float64(x: Any) -> Any:
+    """The nearest float64, ties to even. Of a map of integers, or a map of such maps: that of each value."""
+    return {key: float64(value) for key, value in x.items()} if isinstance(x, dict) else float(x)
 
 
 @operator(

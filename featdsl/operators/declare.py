@@ -37,13 +37,11 @@ classes spelled out).
 `along` names the list parameter that the result goes along with element by element: it is aligned with it.
 `places` names list parameters of which the operator moves the elements by their places alone. Results are then
 aligned with each other where these arguments are, all others being the same: `take(s.a, 3)` with `take(s.b, 3)`.
+`entries` names the map parameter of which the result has something of each entry: `keys(m)` goes with `values(m)`.
 
 `never_null_when` looks at the arguments that are constants (NOT_CONSTANT stands for the others) and says whether a
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
-
-`aligned` says that the list which the operator makes is aligned with those that other such operators make of the
-same argument.
 
 The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and
 `unary -`.
@@ -147,8 +145,8 @@ class Operator:
     """The list parameter with which the result is aligned."""
     places: tuple[str, ...] = ()
     """The list parameters whose elements the result has, picked or moved without a look at them."""
-    aligned: bool = False
-    """The lists that all operators so marked make of one argument are aligned: `keys` and `values` of one map."""
+    entries: str | None = None
+    """The map parameter that the result lists a part of: lists of the entries of one map are aligned."""
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -169,7 +167,7 @@ def operator(
     aligned: tuple[str, ...] = (),
     along: str | None = None,
     places: tuple[str, ...] = (),
-    aligned: bool = False,
+    entries: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 
@@ -194,6 +192,7 @@ def operator(
             aligned,
             along,
             places,
+            entries,
         )
         if symbol:
             SYMBOLS[symbol] = name

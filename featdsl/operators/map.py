@@ -84,7 +84,7 @@ def get_many(
 
 @operator(
     *(f"keys(map: map<{key}, T>) -> list<{key}>" for key in KEYS),
-    aligned=True,
+    entries="map",
 )
 def keys(map: dict[Any, Any]) -> list[Any]:
     """The keys of a map, in the order its entries came. They are aligned with `values` of the same map, so
@@ -95,7 +95,7 @@ def keys(map: dict[Any, Any]) -> list[Any]:
 
 @operator(
     *(f"values(map: map<{key}, T>) -> list<T>" for key in KEYS),
-    aligned=True,
+    entries="map",
 )
 def values(map: dict[Any, Any]) -> list[Any]:
     """The values of a map, in the order its entries came, aligned with `keys` of the same map. `sum(values(m))`,
