@@ -8,7 +8,6 @@ from typing import Any
 
 from featdsl.operators.declare import operator
 
-
 _KEYS = ("string", "int64")
 
 
