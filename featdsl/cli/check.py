@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 SUMMARY = "Finds the mistakes of .feat files and of what they import."
 
@@ -18,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 when any diagnostic is an error; with --strict, when there is any."""
     from featdsl.check import check
+    from featdsl.cli.program import report
     from featdsl.diagnostics import Diagnostic
 
     found: dict[tuple[str, str, int, int], Diagnostic] = {}
@@ -32,10 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
         print(json.dumps(as_data(diagnostics), ensure_ascii=False))
     elif diagnostics:
-        from featdsl.rendering import as_text, further, wants_color
-
-        print(as_text(diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
-        print(further(diagnostics), file=sys.stderr)
+        report(diagnostics)
     else:
         print("no mistakes found")
     return 1 if any(args.strict or d.severity == "error" for d in diagnostics) else 0

@@ -85,12 +85,12 @@ def run(args: argparse.Namespace) -> int:
 def _has_program(path: str) -> bool:
     """Whether the file has no mistakes but what is not fitted; they are printed."""
     from featdsl.check import check
-    from featdsl.rendering import as_text, wants_color
+    from featdsl.cli.program import report
     from featdsl.state import State
 
     checked = check(path, fitting=State())
     if checked.program is None:
-        print(as_text(checked.diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
+        report(checked.diagnostics)
     return checked.program is not None
 
 
@@ -126,11 +126,9 @@ def _write(path: str, text: str, write: Any) -> None:
 def _warn(path: str) -> None:
     """The program with its new state: hash spaces in which values collide."""
     from featdsl.check import check
-    from featdsl.rendering import as_text, wants_color
+    from featdsl.cli.program import report
 
-    diagnostics = check(path).diagnostics
-    if diagnostics:
-        print(as_text(diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
+    report(check(path).diagnostics)
 
 
 def _as_data(fitted: Fitted, found: list[Drift], path: str) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from compiler.bundle import Bundle
+    from featdsl.diagnostics import Diagnostic
     from featdsl.program import CheckedProgram
 
 
@@ -39,9 +41,15 @@ def checked_program(path: str, *, as_json: bool = False) -> CheckedProgram | Non
         from featdsl.rendering import as_data
 
         print(json.dumps(as_data(checked.diagnostics), ensure_ascii=False))
-    elif checked.diagnostics:
-        from featdsl.rendering import as_text, further, wants_color
-
-        print(as_text(checked.diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
-        print(further(checked.diagnostics), file=sys.stderr)
+    else:
+        report(checked.diagnostics)
     return checked.program
+
+
+def report(diagnostics: Sequence[Diagnostic]) -> None:
+    """Prints mistakes and warnings to stderr, and where to read on; nothing if there are none."""
+    from featdsl.rendering import as_text, further, wants_color
+
+    if diagnostics:
+        print(as_text(diagnostics, color=wants_color(sys.stderr)), file=sys.stderr)
+        print(further(diagnostics), file=sys.stderr)
