@@ -16,7 +16,7 @@ Range = tuple[int, int]
 
 INT32: Range = (-(1 << 31), (1 << 31) - 1)
 _LARGEST = (1 << 63) - 1
-_DEEPEST = 12
+_DEEPEST = 6
 """Levels of an expression that are looked at."""
 
 IDEMPOTENT = frozenset(

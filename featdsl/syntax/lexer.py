@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ALLOW = re.compile(
-    r"#[ \t]*allow[ \t]+(?P<codes>[EWew]\d\w*(?:[ \t]*,[ \t]*[EWew]\d\w*)*)(?:[ \t]*[:-]+|\b)[ \t]*(?P<reason>.*?)\s*"
+    r"#[ \t]*allow[ \t]+(?P<codes>[EWew]\d\w*(?:[ \t]*,[ \t]*[EWew]\d\w*)*)(?:[ \t]*[:-]+|\b)[ \t]*(?P<reason>.*)"
 )
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(_\d+)*(\.\d+(_\d+)*)?([eE][+-]?\d+)?")
@@ -137,7 +137,7 @@ class _Lexer:
         for code in re.finditer(r"\w+", found["codes"]):
             first = start + found.start("codes") + code.start()
             name = Identifier(code.group().upper(), Span(self.file, first, first + len(code.group())))
-            self.allows.append(Allow(name, found["reason"], line, span))
+            self.allows.append(Allow(name, found["reason"].strip(), line, span))
 
     def _token(self, kind: str, text: str, start: int, end: int, first: bool, doc: str) -> Token | None:
         if kind == "word":

@@ -3,6 +3,7 @@ comments silence them. What they say is in `errors/*.md`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,22 @@ def test_a_comment_counts_for_its_line_or_the_next(tmp_path: Path) -> None:
         ("W0101", 5),
     ]
     assert codes("feature a = profile.n  # allow W0201 of feat fit") == []
+
+
+@pytest.mark.parametrize(
+    "spaces", ["# allow W0101" + " " * 1_000_000 + "x", "#" + " " * 1_000_000 + "allow x"]
+)
+def test_a_long_comment_takes_no_long_time(spaces: str) -> None:
+    started = time.monotonic()
+    codes("feature a = profile.n\n" + spaces)
+    assert time.monotonic() - started < 10
+
+
+def test_a_long_chain_of_choices_takes_no_long_time() -> None:
+    lines = [f"let x{i + 1} = if profile.n > {i} then x{i} else x{i}" for i in range(300)]
+    started = time.monotonic()
+    assert codes("\n".join(["let x0 = profile.n", *lines, "feature a = x300 > 3_000_000_000"])) == []
+    assert time.monotonic() - started < 10
 
 
 def test_comments_of_imported_files_count_there() -> None:
