@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any
 
 from featdsl.codes import CODES
+from featdsl.diagnostics import Diagnostic
 
 MAIN = "program.feat"
 
@@ -58,24 +59,29 @@ class Program:
 
     def said(self, *, color: bool = False) -> str:
         """What the checker says, as in a terminal; empty where it says nothing."""
-        from featdsl.check import check
         from featdsl.rendering import as_text
 
-        return as_text(check(MAIN, read=self._read).diagnostics, color=color)
+        return as_text(_found(self), color=color)
 
     def codes(self) -> set[str]:
         """The codes of what the checker finds."""
-        from featdsl.check import check
+        return {d.code for d in _found(self)}
 
-        return {d.code for d in check(MAIN, read=self._read).diagnostics}
-
-    def _read(self, path: str) -> bytes:
+    def read(self, path: str) -> bytes:
+        """The bytes of one of the files. Errors: `OSError`, as for a file of a disk."""
         for file in self.files:
             if file.path == path:
                 return file.data
             if file.path.startswith(path + "/"):
                 raise IsADirectoryError(path)
         raise FileNotFoundError(path)
+
+
+@cache
+def _found(program: Program) -> tuple[Diagnostic, ...]:
+    from featdsl.check import check
+
+    return check(MAIN, read=program.read).diagnostics
 
 
 @dataclass(frozen=True, slots=True)
