@@ -213,24 +213,30 @@ def _nulls(operator: Operator) -> str:
     """The rule for null, in words."""
     signatures = operator.signatures
     arguments = list(itertools.chain.from_iterable(s.arguments for s in signatures))
-    spread = {p.name: True for p in arguments if not p.takes_null}
-    taken = {p.name: True for p in arguments if p.takes_null}
+    spread = [p.name for p in arguments if not p.takes_null]
+    taken = [p.name for p in arguments if p.pattern.nullable]
+    follows = [p.name for p in arguments if p.pattern.follows]
     if not arguments:
         return "never null"
-    if not taken:
-        rule = "spreads"
-    elif not spread:
-        rule = "takes null, as the text says"
-    else:
-        names = ", ".join(f"`{name}`" for name in taken)
-        rule = f"takes a null {names}" + (
-            " where it stands so in the signature" if spread.keys() & taken.keys() else "; else spreads"
-        )
+    rules = []
+    if taken:
+        where = " where it stands so in the signature" if set(taken) & set(spread) else ""
+        rules.append(f"takes a null {_names(taken)}{where}")
+    if spread:
+        rules.append("else spreads" if taken else "spreads")
+    if follows:
+        rules.append(f"may be null where {_names(follows)} may")
+    rule = "; ".join(rules)
     if all(s.result.nullable for s in signatures):
         rule += "; may also be null on arguments that are not"
     elif any(s.result.nullable for s in signatures):
         rule += "; where the result is `?`, may also be null on arguments that are not"
     return rule
+
+
+def _names(names: list[str]) -> str:
+    shown = [f"`{name}`" for name in dict.fromkeys(names)]
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def _spark(name: str) -> tuple[str, str]:
