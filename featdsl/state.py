@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,12 @@ def _site_lines(site: FittedSite) -> Iterator[str]:
     yield ",\n".join(f"  {_json(name)}: {_json(value)}" for name, value in simple)
     if entries is not None:
         yield ',\n  "entries": {\n'
-        yield ",\n".join([f"   {_json(str(entry))}: {_json(value)}" for entry, value in entries.items()])
+        yield ",\n".join(
+            [
+                f"   {encode_basestring(str(entry))}: {value if type(value) is int else _json(value)}"
+                for entry, value in entries.items()
+            ]
+        )
         yield "\n  }"
     yield "\n }\n"
 

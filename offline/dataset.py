@@ -21,6 +21,7 @@ from compiler.spark.transform import plan_set, transform
 from featdsl.program import Field, Sequence
 from offline.choose import REPORT, may_write
 from offline.failures import run_job
+from offline.folds import has_folds, out_of_fold, sample_number, with_sample_numbers
 from offline.layout import Layout
 from offline.parts import FLAGS, PartWriter, write_parts
 from offline.shipped import packed
@@ -82,10 +83,14 @@ def write_dataset(
     *,
     engine: str = "native",
     overwrite: bool = False,
+    as_served: bool = False,
     say: Say = lambda line: None,
 ) -> Report:
     """Runs a program set on joined rows and writes the data set to the folder `out` (see
     `offline/layout.py`) with a report beside the files. It is written aside and then renamed.
+
+    A target mean is that of all but the row's own fold (see `offline/folds.py`), unless the data is to be
+    `as_served`.
 
     Errors: `InputError` where `out` is already there and not to be overwritten, or rows cannot be read.
     """
@@ -94,14 +99,20 @@ def write_dataset(
     schema = joined.layout.schema(bundle, set_name)
     flags = _flags(bundle, set_name, joined)
     df = joined.df.withColumn(FLAGS, functions.expr(_flag_array(list(flags.values()))))
+    running = bundle
     plan: tuple[str, ...] = ()
+    if not as_served and has_folds(bundle, set_name):
+        entities = tuple(entity.name for entity in bundle.schema.entities)
+        df = with_sample_numbers(df, sample_number(joined.layout, entities))
+        running = out_of_fold(bundle)
+        plan = ("target means leave out the fold of the row",)
     kept = list(dict.fromkeys([*joined.layout.kept, FLAGS, *joined.order]))
     if engine == "spark":
-        plan = tuple(plan_set(bundle, set_name).describe())
-        df = transform(bundle, set_name, df, kept)
+        plan += tuple(plan_set(running, set_name).describe())
+        df = transform(running, set_name, df, kept)
     if joined.order:
         df = df.orderBy(*(column(name) for name in joined.order))
-    program = packed(bundle) if engine == "native" else None
+    program = packed(running) if engine == "native" else None
     writer = PartWriter(str(aside), schema.serialize().to_pybytes(), len(flags), program, set_name)
     aside.mkdir(parents=True)
     try:

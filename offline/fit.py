@@ -30,7 +30,6 @@ from offline.failures import run_job
 from offline.fit_pass import TALLY_SQL, Counted, FitPass
 from offline.fit_statistics import (
     Values,
-    collisions_of,
     corpora_of,
     count_rows,
     counts_between,
@@ -42,13 +41,14 @@ from offline.fit_statistics import (
 from offline.folds import SAMPLE, sample_number
 from offline.samples import join_samples
 from offline.shipped import packed
+from offline.tally import Tally, tally_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Say = Callable[[str], None]
 
-STATISTICS: dict[str, Callable[[DataFrame, Mapping[int, FitSite]], dict[int, Values]]] = {
+STATISTICS: dict[str, Callable[[Tally, Mapping[int, FitSite]], dict[int, Values]]] = {
     "moments": moments_of,
     "quantiles": quantiles_of,
     "vocab": vocabs_of,
@@ -148,17 +148,18 @@ class Round:
     def run(self, config: Config, until_us: int | None, before: State, say: Say) -> Found:
         by_number = dict(enumerate(self.sites))
         of_hashes = dict(enumerate(self.hashes, start=len(by_number)))
-        tally = self._tally(config, until_us, by_number, of_hashes, say)
+        counted = self._counted(config, until_us, by_number, of_hashes, say)
         try:
+            tally = run_job(lambda: tally_of(counted, counted.count()))
             return run_job(lambda: self._learned(tally, by_number, of_hashes, before, say))
         except OverflowError:
             raise InputError("the sum of a label's values is too large for a number") from None
         finally:
-            tally.unpersist()
+            counted.unpersist()
 
     def _learned(
         self,
-        tally: DataFrame,
+        tally: Tally,
         by_number: Mapping[int, FitSite],
         of_hashes: Mapping[int, HashUse],
         before: State,
@@ -177,7 +178,7 @@ class Round:
             if site.statistic == "quantiles" and site.id in before.sites
         }
         shifts = counts_between(tally, edges)
-        counted = collisions_of(tally, of_hashes)
+        counted = tally.collisions(of_hashes) if of_hashes else {}
         spaces = [HashSpace(use.id, use.of, use.buckets, *counted[n]) for n, use in of_hashes.items()]
         return Found(
             samples,
@@ -186,7 +187,7 @@ class Round:
             {by_number[number].id: counts for number, counts in shifts.items()},
         )
 
-    def _tally(
+    def _counted(
         self,
         config: Config,
         until_us: int | None,
@@ -212,8 +213,8 @@ class Round:
         rows = joined.df.withColumn(SAMPLE, functions.expr(number))
         passed = rows.mapInArrow(FitPass(packed(bundle), tuple(counted), SAMPLE), TALLY_SQL)
         keys = ["site", "text", "number", "part", "label"]
-        tally = passed.groupBy(*keys).agg(functions.sum("n").alias("n"))
-        return tally.persist(pyspark.StorageLevel.MEMORY_AND_DISK)
+        counts = passed.groupBy(*keys).agg(functions.sum("n").alias("n"))
+        return counts.persist(pyspark.StorageLevel.MEMORY_AND_DISK)
 
     def _bundle(self, by_number: Mapping[int, FitSite], of_hashes: Mapping[int, HashUse]) -> Bundle:
         """A program whose features are what is learned from, as it is: not rounded, and not made finite."""

@@ -1,37 +1,36 @@
-"""From the counts of a pass (`offline/fit_pass.py`) to what is learned. All statistics are exact: they depend on the
+"""From the counts of a pass (`offline/tally.py`) to what is learned. All statistics are exact: they depend on the
 values alone, not on the order of rows nor on partitions."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Window, functions
+import pyarrow.compute as pc
 
 from featdsl.errors import InputError
 from featdsl.program import FitSite
 from offline.exact_moments import Moments
 from offline.fit_pass import LABELS, ROWS, sortable, unsorted
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+from offline.tally import Limits, Tally
 
 Values = dict[str, Any]
+Sites = Mapping[int, FitSite]
 
 
-def count_rows(tally: DataFrame) -> int:
+def count_rows(tally: Tally) -> int:
     """How many joined rows there were."""
-    return sum(int(row.n) for row in tally.where(f"site = {ROWS}").select("n").collect())
+    return tally.totals([ROWS]).get(ROWS, 0)
 
 
-def moments_of(tally: DataFrame, sites: Mapping[int, FitSite]) -> dict[int, Values]:
+def moments_of(tally: Tally, sites: Sites) -> dict[int, Values]:
     found = {number: Moments() for number in sites}
-    for row in _of(tally, sites).select("site", "text", "n").collect():
-        found[row.site].merge(Moments.of_text(row.text), row.n)
+    for row in tally.rows(sites).select(["site", "text", "n"]).to_pylist():
+        found[row["site"]].merge(Moments.of_text(row["text"]), row["n"])
     return {number: _moment_values(sites[number], moments) for number, moments in found.items()}
 
 
@@ -50,30 +49,21 @@ def _moment_values(site: FitSite, moments: Moments) -> Values:
 # --- quantiles ---------------------------------------------------------------------------------
 
 
-def quantiles_of(tally: DataFrame, sites: Mapping[int, FitSite]) -> dict[int, Values]:
+def quantiles_of(tally: Tally, sites: Sites) -> dict[int, Values]:
     """With n values in order x[0]…x[n - 1], the quantile at q lies at place (n - 1) * q; between two values it is on
     the line through them, rounded once."""
-    counted = _of(tally, sites)
-    totals = {
-        row.site: int(row.total) for row in counted.groupBy("site").agg(_sum("n").alias("total")).collect()
-    }
+    totals = tally.totals(sites)
     for number, site in sites.items():
         if number not in totals:
             raise _nothing(site, "no number that is finite came to it")
     places = {number: _places(sites[number], total) for number, total in totals.items()}
-    wanted = {
-        number: sorted({w for place in found for w in (place.numerator // place.denominator, -(-place // 1))})
-        for number, found in places.items()
+    ranks = {
+        number: sorted({rank for place in of_site for rank in (_floor(place), _ceiling(place))})
+        for number, of_site in places.items()
     }
-    up_to = Window.partitionBy("site").orderBy("number")
-    ranked = counted.withColumn("upto", _sum("n").over(up_to.rowsBetween(Window.unboundedPreceding, 0)))
-    hit = functions.exists(
-        _by_site(wanted), lambda rank: (rank >= functions.expr("upto - n")) & (rank < functions.col("upto"))
-    )
-    table = ranked.where(hit).select("site", "number", "n", "upto").toArrow()
+    table = tally.at_ranks(ranks)
     return {
-        number: _quantile_values(site, totals[number], places[number], _rows_of(table, number))
-        for number, site in sites.items()
+        number: _quantile_values(totals[number], places[number], _rows_of(table, number)) for number in sites
     }
 
 
@@ -84,107 +74,87 @@ def _places(site: FitSite, total: int) -> list[Fraction]:
     return [Fraction(k * (total - 1), parts) for k in range(1, parts)]
 
 
-def _quantile_values(site: FitSite, total: int, places: list[Fraction], table: pa.Table) -> Values:
+def _floor(place: Fraction) -> int:
+    return place.numerator // place.denominator
+
+
+def _ceiling(place: Fraction) -> int:
+    return -(-place.numerator // place.denominator)
+
+
+def _quantile_values(total: int, places: list[Fraction], table: pa.Table) -> Values:
     table = table.sort_by("number")
     values = unsorted(table["number"].to_numpy())
     up_to = table["upto"].to_numpy()
+
+    def at_rank(rank: int) -> Fraction:
+        return Fraction(float(values[np.searchsorted(up_to, rank, side="right")]))
+
     points = []
     for place in places:
-        below = int(place)
-        low, high = (
-            float(values[np.searchsorted(up_to, rank, side="right")]) for rank in (below, -(-place // 1))
-        )
-        points.append(float(Fraction(low) + (Fraction(high) - Fraction(low)) * (place - below)))
-    # of values between two known ones there are none below the upper
+        low, high = at_rank(_floor(place)), at_rank(_ceiling(place))
+        points.append(float(low + (high - low) * (place - _floor(place))))
+    # between two neighbours in order there is no value: as many are below an edge as below the next known one
     before = up_to - table["n"].to_numpy()
     edges = sorted(set(points))
-    cuts = [
-        0,
-        *(int(before[at]) if (at := int(np.searchsorted(values, e))) < len(values) else total for e in edges),
-        total,
-    ]
+    known = np.searchsorted(values, edges)
+    cuts = [0, *(int(before[at]) for at in known), total]
     counts = [high - low for low, high in itertools.pairwise(cuts)]
     return {"count": total, "points": points, "counts": counts}
 
 
-def counts_between(tally: DataFrame, edges: Mapping[int, Sequence[float]]) -> dict[int, list[int]]:
+def counts_between(tally: Tally, edges: Mapping[int, Sequence[float]]) -> dict[int, list[int]]:
     """How many values lie below the first edge, between two, and from the last on, by site."""
-    if not edges:
-        return {}
-    found = {number: [0] * (len(of) + 1) for number, of in edges.items()}
-    as_numbers = {number: sortable(np.array(of)).tolist() for number, of in edges.items()}
-    place = functions.size(
-        functions.filter(_by_site(as_numbers), lambda edge: edge <= functions.col("number"))
-    )
-    counted = _of(tally, edges).groupBy("site", place.alias("place")).agg(_sum("n").alias("n"))
-    for row in counted.collect():
-        found[row.site][row.place] += int(row.n)
-    return found
+    numbers = {number: sortable(np.array(of, np.float64)).tolist() for number, of in edges.items()}
+    return tally.between(numbers) if numbers else {}
 
 
 # --- entries -----------------------------------------------------------------------------------
 
 
-def vocabs_of(tally: DataFrame, sites: Mapping[int, FitSite]) -> dict[int, Values]:
-    table = _most_frequent(_of(tally, sites), sites).toArrow()
+def vocabs_of(tally: Tally, sites: Sites) -> dict[int, Values]:
+    table = tally.most_frequent(_limits(sites))
     found = {}
     for number, site in sites.items():
         rows = _rows_of(table, number)
         if rows.num_rows == 0:
-            raise _nothing(site, f"no value came {site.parameters['min_count']} times")
+            raise _nothing(site, f"no value came {_times(site)}")
         entries = dict(zip(_keys(rows), rows["n"].to_pylist(), strict=True))
-        found[number] = {**_totals(rows), "entries": entries}
+        totals = {name: rows[of][0].as_py() for name, of in (("count", "total"), ("distinct", "distinct"))}
+        found[number] = {**totals, "entries": entries}
     return found
 
 
-def corpora_of(tally: DataFrame, sites: Mapping[int, FitSite]) -> dict[int, Values]:
+def corpora_of(tally: Tally, sites: Sites) -> dict[int, Values]:
     """Each document once, however many rows bring it."""
-    documents = _of(tally, sites).select("site", functions.from_json("text", "array<string>").alias("tokens"))
-    size = functions.size("tokens").cast("bigint")
-    lengths = documents.groupBy("site").agg(
-        functions.count("*").alias("documents"), _sum(size).alias("length")
-    )
-    totals = {row.site: (int(row.documents), int(row.length)) for row in lengths.collect()}
-    tokens = documents.select("site", functions.explode(functions.array_distinct("tokens")).alias("text"))
-    counted = tokens.groupBy("site", "text").agg(functions.count("*").alias("n"))
-    counted = counted.withColumn("number", functions.lit(None).cast("bigint"))
-    table = _most_frequent(counted, sites).toArrow()
+    totals, table = tally.tokens(_limits(sites))
     found = {}
     for number, site in sites.items():
         rows = _rows_of(table, number)
         if rows.num_rows == 0:
-            raise _nothing(site, f"no token stands in {site.parameters['min_count']} different texts")
+            count = site.parameters["min_count"]
+            raise _nothing(site, f"no token stands in {count} different text{'s' if count > 1 else ''}")
         count, length = totals[number]
         entries = dict(zip(rows["text"].to_pylist(), rows["n"].to_pylist(), strict=True))
         found[number] = {"documents": count, "mean_length": length / count, "entries": entries}
     return found
 
 
-def means_of(tally: DataFrame, sites: Mapping[int, FitSite]) -> dict[int, Values]:
-    counted = _of(tally, sites)
-    keys = counted.groupBy("site", "text", "number").agg(_sum("n").alias("n"))
-    # the values that are kept are few, and are needed twice
-    kept = _most_frequent(keys, sites).toArrow()
-    chosen = tally.sparkSession.createDataFrame(
-        kept.select(["site", "text", "number", "rank"]).rename_columns(["site_", "text_", "number_", "rank"])
-    )
-    same = (
-        (counted["site"] == chosen["site_"])
-        & counted["text"].eqNullSafe(chosen["text_"])
-        & counted["number"].eqNullSafe(chosen["number_"])
-    )
-    rows = counted.join(chosen, same).select("site", "rank", "part", "label", "n").toArrow()
-    labels = _of(tally, [LABELS + number for number in sites]).select("site", "part", "label", "n").toArrow()
-    found = {}
+def means_of(tally: Tally, sites: Sites) -> dict[int, Values]:
+    kept = tally.most_frequent(_limits(sites))
+    labels = tally.rows([LABELS + number for number in sites])
     for number, site in sites.items():
-        of_all = _rows_of(labels, LABELS + number)
-        if of_all.num_rows == 0:
+        if _rows_of(labels, LABELS + number).num_rows == 0:
             raise _nothing(site, f"no sample has a label `{site.parameters['label']}` that is finite")
-        entries = _rows_of(kept, number)
-        if entries.num_rows == 0:
-            raise _nothing(site, f"no value came {site.parameters['min_count']} times with a label")
-        found[number] = _means(site, of_all, _rows_of(rows, number), entries)
-    return found
+        if _rows_of(kept, number).num_rows == 0:
+            raise _nothing(site, f"no value came {_times(site)} with a label")
+    rows = tally.of_frequent(kept)
+    return {
+        number: _means(
+            site, _rows_of(labels, LABELS + number), _rows_of(rows, number), _rows_of(kept, number)
+        )
+        for number, site in sites.items()
+    }
 
 
 def _means(site: FitSite, of_all: pa.Table, rows: pa.Table, entries: pa.Table) -> Values:
@@ -232,76 +202,32 @@ def _without_each_fold(
     return counts, sums
 
 
-def collisions_of(tally: DataFrame, hashes: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """The number of different values, and of those that share their bucket with another, by hash."""
-    numbers = list(hashes)
-    if not numbers:
-        return {}
-    buckets = _of(tally, numbers).groupBy("site", "part").agg(functions.count("*").alias("values"))
-    alone = functions.expr("if(values > 1, values, 0L)")
-    counted = buckets.groupBy("site").agg(_sum("values").alias("values"), _sum(alone).alias("colliding"))
-    found = {row.site: (int(row["values"]), int(row.colliding)) for row in counted.collect()}
-    return {number: found.get(number, (0, 0)) for number in numbers}
-
-
 # --- pieces ------------------------------------------------------------------------------------
 
 
-def _most_frequent(counted: DataFrame, sites: Mapping[int, FitSite]) -> DataFrame:
-    """The values that a site keeps, with their `rank` from 1 and the site's totals: by count, then by value."""
-    least = _by_site({number: site.parameters["min_count"] for number, site in sites.items()})
-    most = _by_site({number: site.parameters["max_size"] for number, site in sites.items()})
-    of_site = Window.partitionBy("site")
-    ordered = of_site.orderBy(functions.desc("n"), "text", "number")
-    ranked = counted.select(
-        *("site", "text", "number", "n"),
-        _sum("n").over(of_site).alias("total"),
-        functions.count("*").over(of_site).alias("distinct"),
-        functions.row_number().over(ordered).alias("rank"),
-    )
-    return ranked.where((functions.col("n") >= least) & (functions.col("rank") <= most))
+def _limits(sites: Sites) -> Limits:
+    return {
+        number: (site.parameters["min_count"], site.parameters["max_size"]) for number, site in sites.items()
+    }
+
+
+def _times(site: FitSite) -> str:
+    count = site.parameters["min_count"]
+    return "once" if count == 1 else f"{count} times"
 
 
 def _rows_of(table: pa.Table, number: int) -> pa.Table:
-    import pyarrow.compute as pc
-
     rows = table.filter(pc.equal(table["site"], number))
-    return rows.sort_by("rank") if "rank" in rows.column_names else rows
+    return rows.sort_by("rank") if "distinct" in rows.column_names else rows
 
 
 def _keys(rows: pa.Table) -> list[str | int]:
-    column = "number" if rows["text"].null_count else "text"
-    keys: list[str | int] = rows[column].to_pylist()
+    keys: list[str | int] = rows["number" if rows["text"].null_count else "text"].to_pylist()
     return keys
-
-
-def _totals(rows: pa.Table) -> Values:
-    return {"count": rows["total"][0].as_py(), "distinct": rows["distinct"][0].as_py()}
-
-
-def _of(tally: DataFrame, sites: Iterable[int]) -> DataFrame:
-    return tally.where(functions.col("site").isin([int(number) for number in sites]))
-
-
-def _by_site(values: Mapping[int, Any]) -> Column:
-    """A constant that depends on the site: a number, or a list of them."""
-    found = functions.lit(None)
-    for number, value in values.items():
-        constant = functions.expr(_literal(value))
-        found = functions.when(functions.col("site") == number, constant).otherwise(found)
-    return found
-
-
-def _literal(value: Any) -> str:
-    return f"array({', '.join(f'{int(v)}L' for v in value)})" if isinstance(value, list) else f"{int(value)}L"
-
-
-def _sum(what: str | Column) -> Column:
-    return functions.sum(what)
 
 
 def _nothing(site: FitSite, why: str) -> InputError:
     return InputError(
         f"nothing can be learned for `{site.name}` from `{site.of}`: {why}",
-        help="look at it with `feat dataset`",
+        help="look at it with `feat dataset --what features`",
     )

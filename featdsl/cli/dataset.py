@@ -47,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="native",
         help="the engine inside Spark, or Spark's own columns",
     )
+    parser.add_argument(
+        "--as-served",
+        action="store_true",
+        help="target means as when scoring, of all samples; else they leave out the fold of the row",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the data set that is there")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     add_spark_options(parser)
@@ -86,7 +91,14 @@ def run(args: argparse.Namespace) -> int:
             assert config is not None
             joined = join_samples(session, bundle, set_name, config, say)
         report = write_dataset(
-            bundle, set_name, joined, args.out, engine=args.engine, overwrite=args.overwrite, say=say
+            bundle,
+            set_name,
+            joined,
+            args.out,
+            engine=args.engine,
+            overwrite=args.overwrite,
+            as_served=args.as_served,
+            say=say,
         )
     if args.json:
         print(json.dumps(report.as_data()))
