@@ -46,6 +46,16 @@ def _to_digits(node: Node) -> bool:
     return _of_float(node) and dict(node.attributes).get("digits") is not None
 
 
+def _changing_zone(node: Node) -> bool:
+    attributes = dict(node.attributes)
+    return len(attributes["zone"].offsets) > 1 and attributes["unit"] not in ("second", "minute", "hour")
+
+
+def _other_zone(node: Node) -> bool:
+    zone = dict(node.attributes)["zone"]
+    return bool(zone.offsets != (0,))
+
+
 FALLBACKS: dict[str, Fallback] = {
     "regex_match": _REGEX,
     "regex_extract": _REGEX,
@@ -59,9 +69,14 @@ FALLBACKS: dict[str, Fallback] = {
     ),
     "round": Fallback("Spark rounds the shortest decimal that reads back, not the number", _to_digits),
     **dict.fromkeys(
-        ("sin", "cos", "tan", "cbrt"),
+        ("sin", "cos", "tan", "cbrt", "cyclic", "haversine"),
         Fallback("Spark takes it from Java's Math, which leaves the last bit to the processor"),
     ),
+    "geohash": Fallback("it is sixty steps, each with the one before"),
+    "truncate": Fallback(
+        "in a zone whose offset changes, midnight may be skipped or come twice", _changing_zone
+    ),
+    "date": Fallback("midnight of another zone than UTC may be skipped or come twice", _other_zone),
     "hash": Fallback(
         "Spark has no farm64, and its xxhash64 and hash take no other seed than 42", _foreign_hash
     ),

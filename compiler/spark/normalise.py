@@ -20,3 +20,16 @@ def minmax(call: Call) -> str:
     if not call.attributes["clip"]:
         return place
     return f"if({place} < 0D, 0D, if({less('1D', place, True)}, 1D, {place}))"
+
+
+@lowering("log_scale")
+def log_scale(call: Call) -> str:
+    x, threshold = call.args[0], number(max(call.attributes["threshold"], 0.0))
+    default = number(call.attributes["default"])
+    return f"coalesce(if(isnan({x}) or {x} <= {threshold}, null, log10({x})), {default})"
+
+
+@lowering("signed_log1p")
+def signed_log1p(call: Call) -> str:
+    x = call.args[0]
+    return f"if({x} = 0D, {x}, log1p(abs({x})) * if({x} < 0D, -1D, 1D))"

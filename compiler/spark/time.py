@@ -18,6 +18,10 @@ rows(
         "seconds": f"{{0}} * {SECOND_US}L",
         "timestamp_seconds": f"{{0}} * {SECOND_US}L",
         "timestamp_millis": "{0} * 1000L",
+        "timestamp_micros": "{0}",
+        "milliseconds": "{0} * 1000L",
+        "weeks": f"{{0}} * {7 * DAY_US}L",
+        "millisecond": f"pmod({{0}}, {SECOND_US}L) div 1000L",
     }
 )
 
@@ -38,9 +42,13 @@ def _local_day(call: Call) -> str:
     return f"({floor_div(call.args[0], DAY_US)} + {floor_div(_since_midnight_utc(call), DAY_US)})"
 
 
+def _local_date(call: Call) -> str:
+    return f"date_from_unix_date(cast({_local_day(call)} as int))"
+
+
 def _date(function: str) -> Callable[[Call], str]:
     def lower(call: Call) -> str:
-        return f"cast({function}(date_from_unix_date(cast({_local_day(call)} as int))) as bigint)"
+        return f"cast({function}({_local_date(call)}) as bigint)"
 
     return lower
 
@@ -48,6 +56,14 @@ def _date(function: str) -> Callable[[Call], str]:
 lowering("year")(_date("year"))
 lowering("month")(_date("month"))
 lowering("day")(_date("day"))
+lowering("quarter")(_date("quarter"))
+lowering("day_of_year")(_date("dayofyear"))
+lowering("week_of_year")(_date("weekofyear"))
+
+
+@lowering("days_in_month")
+def days_in_month(call: Call) -> str:
+    return f"cast(day(last_day({_local_date(call)})) as bigint)"
 
 
 @lowering("weekday")
@@ -63,3 +79,34 @@ def hour(call: Call) -> str:
 @lowering("minute")
 def minute(call: Call) -> str:
     return f"pmod({_since_midnight_utc(call)}, {HOUR_US}L) div {MINUTE_US}L"
+
+
+@lowering("second")
+def second(call: Call) -> str:
+    return f"pmod({_since_midnight_utc(call)}, {MINUTE_US}L) div {SECOND_US}L"
+
+
+_LENGTHS = {"second": SECOND_US, "minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
+
+
+@lowering("truncate")
+def truncate(call: Call) -> str:
+    """From days on, the zone has one offset; the others are fall-backs."""
+    at, unit, zone = call.args[0], call.attributes["unit"], call.attributes["zone"]
+    if unit in _LENGTHS:
+        return f"{at} - pmod({_since_midnight_utc(call)}, {_LENGTHS[unit]}L)"
+    first = f"cast(unix_date(trunc({_local_date(call)}, '{unit}')) as bigint)"
+    return f"{first} * {DAY_US}L - {integer(zone.offsets[0])}"
+
+
+_LAST_DAY = (2**63 - 1) // DAY_US
+
+
+@lowering("date")
+def date(call: Call) -> str:
+    """In UTC; other zones are fall-backs. The ranges keep the parts within Spark's 32 bits."""
+    year, month, day = call.args
+    made = f"make_date({', '.join(f'cast({part} as int)' for part in call.args)})"
+    days = f"cast(unix_date({made}) as bigint)"
+    sizes = f"{year} between -299999L and 299999L and {month} between 1L and 12L and {day} between 1L and 31L"
+    return f"if({sizes} and {days} between -{_LAST_DAY}L and {_LAST_DAY}L, {days} * {DAY_US}L, null)"

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/kernel.h"
+#include "engine/strictmath.h"
 
 namespace feat::numeric {
 
@@ -29,6 +31,22 @@ struct Buckets {
 
  private:
   bool passes(T edge, T x) const { return right ? edge < x : edge <= x; }
+};
+
+// Edges that grow by a factor.
+class LogBuckets {
+ public:
+  // Errors: EngineError when there are not 2 to 1,000 buckets.
+  LogBuckets(double base, int64_t buckets, double start) {
+    if (buckets < 2 || buckets > 1000) throw EngineError("log_bucketize has 2 to 1000 buckets");
+    for (int64_t k = 0; k + 1 < buckets; ++k) {
+      edges_.push_back(start * strictmath::pow(base, static_cast<double>(k)));
+    }
+  }
+  int64_t find(double x) const { return Buckets<double>{edges_}.find(x); }
+
+ private:
+  std::vector<double> edges_;
 };
 
 }  // namespace feat::numeric

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "engine/kernel.h"
 
@@ -25,6 +26,12 @@ struct Date {
   int64_t day;
 };
 
+// A moment that may lie outside the range of a timestamp.
+using WideMoment = __int128;
+
+constexpr bool fits(WideMoment at) { return at >= INT64_MIN && at <= INT64_MAX; }
+constexpr int64_t wrapped(WideMoment at) { return static_cast<int64_t>(static_cast<uint64_t>(at)); }
+
 class Clock {
  public:
   // Errors: EngineError when the zone has no offset, or one of a day or more.
@@ -44,6 +51,10 @@ class Clock {
     }
     return local;
   }
+
+  // The moment when the clocks show `local` microseconds since 1970-01-01 00:00, the earlier of two. What they skip is
+  // read as if they had not been put forward; with `first` it is the moment when they were.
+  WideMoment instant(WideMoment local, bool first) const;
 
  private:
   int64_t offset(int64_t at) const;
@@ -67,10 +78,48 @@ inline Date civil(int64_t days) {
   return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
 }
 
+// The reverse; the day may be past its month's end. `year` is within 10^9.
+inline int64_t days_of(int64_t year, int64_t month, int64_t day) {
+  const int64_t years = year - (month <= 2 ? 1 : 0);
+  const int64_t era = (years >= 0 ? years : years - 399) / 400;
+  const int64_t year_of_era = years - era * 400;
+  const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
+}
+
+inline int64_t month_length(int64_t year, int64_t month) {
+  return month == 12 ? 31 : days_of(year, month + 1, 1) - days_of(year, month, 1);
+}
+
+// Whether the calendar has the day, among years that a timestamp may reach.
+inline bool is_date(int64_t year, int64_t month, int64_t day) {
+  return year > -300'000 && year < 300'000 && month >= 1 && month <= 12 && day >= 1 && day <= month_length(year, month);
+}
+
+inline int64_t day_of_year(int64_t days) { return days - days_of(civil(days).year, 1, 1) + 1; }
+
 // 0 for Monday.
 inline int64_t weekday(int64_t days) {
   const int64_t rest = (days + 3) % 7;
   return rest < 0 ? rest + 7 : rest;
 }
+
+// The week of ISO 8601.
+inline int64_t week_of_year(int64_t days) { return (day_of_year(days - weekday(days) + 3) - 1) / 7 + 1; }
+
+// The first moment of the unit that a timestamp lies in.
+class Truncation {
+ public:
+  // Errors: EngineError for an unknown unit.
+  Truncation(std::string_view unit, const Clock& clock);
+
+  int64_t operator()(int64_t at) const;
+
+ private:
+  enum class Unit { kFixed, kDay, kWeek, kMonth, kQuarter, kYear };
+  Unit unit_ = Unit::kFixed;
+  int64_t length_ = 0;  // of a fixed one
+  Clock clock_;
+};
 
 }  // namespace feat::time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from featdsl.operators import (
     cast,
     fitted,
+    geo,
     id,
     list,
     logic,
@@ -25,6 +26,7 @@ __all__ = [
     "SYMBOLS",
     "cast",
     "fitted",
+    "geo",
     "id",
     "list",
     "logic",

@@ -23,7 +23,7 @@ Signature text, one overload a string:
   `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
                         widened to their common type.
   `-> type?`            null is possible on non-null input.
-  `-> vector<S, n>`     `n` is the value of the const parameter n.
+  `-> vector<S, n>`     `n` is the value of the const parameter n; a number is itself.
   `-> T!`               nullable only if an argument at a `T!`-marked parameter is: `coalesce(value: T?,
                         other: T!) -> T!`.
 
@@ -68,7 +68,7 @@ _LISTLIKE = ("list", "vector")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A type with holes: `name` is a type's name, `S`, `T`, or a const parameter's (a vector size)."""
+    """A type with holes: `name` is a type's name, `S`, `T`, or a vector size: a const parameter's name, or a number."""
 
     name: str
     arguments: tuple[Pattern, ...] = ()
@@ -245,7 +245,7 @@ def _literal(text: str) -> Any:
         return words[text]
     if text.startswith('"'):
         return text[1:-1]
-    return float(text) if "." in text else int(text)
+    return float(text) if "." in text or "e" in text else int(text)
 
 
 def _pattern(text: str) -> Pattern:
@@ -303,8 +303,10 @@ def resolve(pattern: Pattern, bindings: Mapping[str, Type], constants: Mapping[s
     elif pattern.name == "list":
         found = list_of(resolve(pattern.arguments[0], bindings, constants))
     elif pattern.name == "vector":
+        size = pattern.arguments[1].name
         found = vector_of(
-            resolve(pattern.arguments[0], bindings, constants), constants[pattern.arguments[1].name]
+            resolve(pattern.arguments[0], bindings, constants),
+            int(size) if size.isdecimal() else constants[size],
         )
     elif pattern.name == "map":
         key, value = pattern.arguments

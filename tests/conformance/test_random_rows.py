@@ -44,10 +44,22 @@ EXPRESSIONS = {
         string(x); string(f); string(p); int64(t); string(x / y); float32(y); int64(y)""",
     "numeric": """bucketize(a, [-100, -1, 0, 1, 2, 3, 1000]); bucketize(x, [-1.5, 0.0, 0.5, 1e300]);
         bucketize(x, [-1, 0, 1], right: true); bucketize(ns, [0, 5]); bucketize(y / 0.5, [0.25], right: true)""",
+    "scales": """log_scale(x); log_scale(f, threshold: -1.0, default: 0.5); signed_log1p(x); cyclic(y / 20.0, 7);
+        log_bucketize(x, 2, 40, start: 0.1); log_bucketize(a, 10, 12); one_hot(a, 5); one_hot(n, 2);
+        haversine(x, y, x / 2.0, y * 3.0); haversine(y, x * 9.0, 45.5, -0.125); geohash(x, y, 12); geohash(y, x * 9.0, 5);
+        cyclic_sin(x, 7.5); degrees(x); radians(y); log_scale(xs); signed_log1p(xs); log_bucketize(xs, 3, 5)""",
     "time": """t + a; t - a; t - t; days(a); timestamp_seconds(a); timestamp_millis(b);
         year(t); month(t); day(t); hour(t); minute(t); weekday(t);
         year(t, zone: "America/New_York"); month(t, zone: "America/New_York"); day(t, zone: "Asia/Kolkata");
         hour(t, zone: "America/New_York"); weekday(t, zone: "Pacific/Kiritimati")""",
+    "more time": """second(t); millisecond(t); day_of_year(t); week_of_year(t); quarter(t); days_in_month(t); weeks(a);
+        milliseconds(a); timestamp_micros(a); date(year(t), month(t), day(t)); date(a, b, n);
+        date(1900 + a % 300, 1, b);
+        date(1900 + a % 300, b % 12 + 1, n % 31 + 1, zone: "America/Sao_Paulo"); week_of_year(t, zone: "Asia/Kolkata");
+        day_of_year(t, zone: "America/New_York"); truncate(t, "second"); truncate(t, "hour"); truncate(t, "day");
+        truncate(t, "week"); truncate(t, "month"); truncate(t, "quarter"); truncate(t, "year");
+        truncate(t, "hour", zone: "America/Sao_Paulo"); truncate(t, "day", zone: "America/Sao_Paulo");
+        truncate(t, "week", zone: "Etc/GMT+5"); truncate(t, "month", zone: "America/Toronto")""",
     "lists": """xs + y; xs / x; ns // b; min(xs); max(ns); log(xs); xs > y; string(xs); ns in [0, 1]""",
 }
 
