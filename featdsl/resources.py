@@ -6,6 +6,7 @@ Both are compared by content, so that equal expressions stay equal.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -45,3 +46,7 @@ class Zone:
     name: str
     starts: tuple[int, ...]
     offsets: tuple[int, ...]
+
+    def offset_at(self, at: int) -> int:
+        """What is added to UTC at a moment, in microseconds."""
+        return self.offsets[max(bisect_right(self.starts, at) - 1, 0)]

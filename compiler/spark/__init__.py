@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from compiler.spark import (
     cast,
+    format,
     id,
     list,
     logic,
@@ -14,6 +15,7 @@ from compiler.spark import (
     math,
     normalise,
     numeric,
+    parse,
     set,
     string,
     time,
@@ -26,6 +28,7 @@ __all__ = [
     "FALLBACKS",
     "LOWERINGS",
     "cast",
+    "format",
     "id",
     "list",
     "logic",
@@ -33,6 +36,7 @@ __all__ = [
     "math",
     "normalise",
     "numeric",
+    "parse",
     "set",
     "string",
     "time",

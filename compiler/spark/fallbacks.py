@@ -72,6 +72,13 @@ FALLBACKS: dict[str, Fallback] = {
         ("sin", "cos", "tan", "cbrt", "cyclic", "haversine"),
         Fallback("Spark takes it from Java's Math, which leaves the last bit to the processor"),
     ),
+    "fixed": Fallback("Spark rounds the shortest decimal that reads back, not the number"),
+    "parse_timestamp": Fallback("Spark's patterns take other texts, and its zones are those of its Java"),
+    "format_timestamp": Fallback("Spark's patterns write other texts, and its zones are those of its Java"),
+    **dict.fromkeys(
+        ("parse_json", "parse_json_int", "parse_json_float", "parse_json_bool", "parse_json_list"),
+        Fallback("Spark takes more than JSON, and writes numbers and lists anew"),
+    ),
     "geohash": Fallback("it is sixty steps, each with the one before"),
     "truncate": Fallback(
         "in a zone whose offset changes, midnight may be skipped or come twice", _changing_zone

@@ -56,9 +56,10 @@ class Clock {
   // read as if they had not been put forward; with `first` it is the moment when they were.
   WideMoment instant(WideMoment local, bool first) const;
 
- private:
+  // What is added to UTC.
   int64_t offset(int64_t at) const;
 
+ private:
   std::span<const int64_t> starts_;
   std::span<const int64_t> offsets_;
 };

@@ -81,6 +81,11 @@ class Calls:
                 places = [g.span for _, g in found.binding.constants]
                 self.complaints.error("E0207", wrong, places[0] if len(places) == 1 else at)
                 return None
+        if operator.arity is not None and (wanted := operator.arity(constants)) != len(found.binding.values):
+            given = len(found.binding.values)
+            wrong = f"`{operator.name}` has places for {wanted} values here, found {given}"
+            self.complaints.error("E0207", wrong, at)
+            return None
         if operator.canonical is not None:
             constants = operator.canonical(constants)
         for name, value in constants.items():
@@ -104,7 +109,7 @@ class Calls:
                 # a single value beside lists becomes a list, and null the empty one
                 nullable |= not (parameter.hashed and parameter.pattern.name == "list" and here.is_scalar)
             wanted = resolve(parameter.pattern, found.bindings, constants)
-            arg = self._hashed(value, span) if parameter.hashed else value
+            arg = self._prepared(parameter, value, span)
             if arg is None:
                 return None
             if parameter.hashed and parameter.pattern.name == "list" and here.is_scalar:
@@ -219,6 +224,14 @@ class Calls:
     def _not_aligned(self, found: Match, given: Given) -> None:
         first = next(g for (_, g), depth in zip(found.binding.values, found.mapped, strict=True) if depth)
         self.complaints.not_aligned(first, given)
+
+    def _prepared(self, parameter: Parameter, value: Typed, span: Span) -> Typed | None:
+        """The argument as the parameter wants to see it."""
+        if parameter.hashed:
+            return self._hashed(value, span)
+        if parameter.shown and value.type.innermost.kind not in (Kind.STRING, Kind.NOTHING):
+            return self.call("string", [Given(value, value.span)], span)
+        return value
 
     def _hashed(self, value: Typed, span: Span) -> Typed | None:
         if value.type.innermost.kind is Kind.ID:

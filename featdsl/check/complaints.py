@@ -269,6 +269,8 @@ def _expected(parameter: Parameter) -> str:
     pattern = parameter.pattern
     if parameter.hashed:
         return "a list of scalars" if pattern.name == "list" else "a scalar"
+    if parameter.shown:
+        return "a string, bool, number or id"
     if pattern.name in _EXPECTED:
         return _EXPECTED[pattern.name]
     return f"`{str(pattern).removesuffix('?').replace('<S>', '<T>')}`"

@@ -4,7 +4,7 @@ first as they are and then mapped over lists."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from featdsl.check.nodes import Nodes
@@ -13,7 +13,7 @@ from featdsl.check.zones import zone
 from featdsl.operators.declare import NOT_CONSTANT, REQUIRED, Parameter, Pattern, Signature, match
 from featdsl.resources import Zone
 from featdsl.typed import Typed
-from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, NULL, Kind, Type, list_of
+from featdsl.types import FLOAT_KINDS, ID, INT64, INTEGER_KINDS, NULL, STRING, Kind, Type, list_of
 
 CANNOT: Any = object()
 
@@ -183,7 +183,9 @@ def _something(bound: Type) -> Type:
 
 
 def seen_type(parameter: Parameter, given: Type) -> Type:
-    """The type that an argument has at a parameter: ids where the parameter hashes."""
+    """The type that an argument has at a parameter: ids where the parameter hashes, texts where it shows."""
+    if parameter.shown:
+        return _shown_type(given)
     if not parameter.hashed:
         return given
     if given.is_scalar:
@@ -192,6 +194,15 @@ def seen_type(parameter: Parameter, given: Type) -> Type:
     if given.is_listlike and given.item.is_scalar:
         return list_of(ID.optional(given.item.nullable)).optional(given.nullable)
     return given
+
+
+_SHOWN = (Kind.BOOL, *INTEGER_KINDS, *FLOAT_KINDS, Kind.ID)
+
+
+def _shown_type(given: Type) -> Type:
+    if given.is_listlike:
+        return replace(given, element=_shown_type(given.item))
+    return STRING.optional(given.nullable) if given.kind in _SHOWN else given
 
 
 def has_null_elements(given: Type) -> bool:

@@ -20,6 +20,7 @@ Signature text, one overload a string:
   `name: hashed id`     an argument that is not an id is first passed through `hash` (null stays null).
                         `hashed list<id>`: so are a list's elements; a single value then passes through
                         `as_list` (null gives an empty list).
+  `name: shown string`  a bool, a number or an id is first passed through `string`.
   `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
                         widened to their common type.
   `-> type?`            null is possible on non-null input.
@@ -38,6 +39,8 @@ classes spelled out).
 `places` names list parameters of which the operator moves the elements by their places alone. Results are then
 aligned with each other where these arguments are, all others being the same: `take(s.a, 3)` with `take(s.b, 3)`.
 `entries` names the map parameter of which the result has something of each entry: `keys(m)` goes with `values(m)`.
+
+`arity` looks at the const parameters too, and says how many arguments there must be besides them.
 
 `never_null_when` looks at the arguments that are constants (NOT_CONSTANT stands for the others) and says whether a
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
@@ -93,6 +96,7 @@ class Parameter:
     constant: bool = False
     variadic: bool = False
     hashed: bool = False
+    shown: bool = False
     default: Any = REQUIRED
 
     @property
@@ -137,6 +141,8 @@ class Operator:
     """Given the values of the const parameters by name (a const list is a tuple), what is wrong with them."""
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     """Given valid const parameters by name, those that the node carries."""
+    arity: Callable[[Mapping[str, Any]], int] | None = None
+    """Given valid const parameters by name, how many arguments the operator takes besides them."""
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None
     """Given the value of each argument that is a constant, else NOT_CONSTANT, whether the result is never null."""
     aligned: tuple[str, ...] = ()
@@ -163,6 +169,7 @@ def operator(
     version: int = 1,
     validate: Callable[[Mapping[str, Any]], str | None] | None = None,
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    arity: Callable[[Mapping[str, Any]], int] | None = None,
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None,
     aligned: tuple[str, ...] = (),
     along: str | None = None,
@@ -188,6 +195,7 @@ def operator(
             version,
             validate,
             canonical,
+            arity,
             never_null_when,
             aligned,
             along,
@@ -233,10 +241,13 @@ def _parameter(text: str) -> Parameter:
     rest = rest.strip()
     constant = rest.startswith("const ")
     hashed = rest.startswith("hashed ")
-    rest = rest.removeprefix("const ").removeprefix("hashed ").strip()
+    shown = rest.startswith("shown ")
+    rest = rest.removeprefix("const ").removeprefix("hashed ").removeprefix("shown ").strip()
     variadic = rest.endswith("...")
     value = _literal(default.strip()) if default.strip() else REQUIRED
-    return Parameter(name.strip(), _pattern(rest.removesuffix("...")), constant, variadic, hashed, value)
+    return Parameter(
+        name.strip(), _pattern(rest.removesuffix("...")), constant, variadic, hashed, shown, value
+    )
 
 
 def _literal(text: str) -> Any:

@@ -224,7 +224,7 @@ def sign(x: Number) -> int:
 MOST_DIGITS = 100
 
 
-def _digits_error(constants: Mapping[str, Any]) -> str | None:
+def digits_error(constants: Mapping[str, Any]) -> str | None:
     digits = constants.get("digits", 0)
     if not 0 <= digits <= MOST_DIGITS:
         return f"the number of digits is 0 to {MOST_DIGITS}, found {digits}"
@@ -236,7 +236,7 @@ def _digits_error(constants: Mapping[str, Any]) -> str | None:
     "round(x: float64) -> float64",
     "round(x: int64, digits: const int64) -> int64",
     "round(x: float64, digits: const int64) -> float64",
-    validate=_digits_error,
+    validate=digits_error,
     examples={
         "round(2.5)": 3.0,
         "round(-2.5)": -3.0,
@@ -255,10 +255,10 @@ def round(x: Number, digits: int = 0) -> Number:
     """
     if not isinstance(x, float) or not math.isfinite(x):
         return x
-    return float(decimal_of(x, digits))
+    return float(rounded_decimal(x, digits))
 
 
-def decimal_of(x: float, digits: int) -> Decimal:
+def rounded_decimal(x: float, digits: int) -> Decimal:
     """A finite number rounded to so many places after the point, halves away from zero; it keeps its sign."""
     return Decimal(x).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
 

@@ -6,7 +6,6 @@ the whole range (years -290308 to 294247), which Python's datetime does not reac
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +25,7 @@ _DAYS_TO_MARCH_OF_YEAR_0 = 719_468
 
 def _local(at: int, zone: Zone) -> int:
     """Microseconds since 1970-01-01 00:00 on the zone's clocks."""
-    index = bisect_right(zone.starts, at) - 1
-    return at + zone.offsets[index if index > 0 else 0]
+    return at + zone.offset_at(at)
 
 
 def civil(days: int) -> tuple[int, int, int]:

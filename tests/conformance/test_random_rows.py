@@ -46,7 +46,8 @@ EXPRESSIONS = {
         bucketize(x, [-1, 0, 1], right: true); bucketize(ns, [0, 5]); bucketize(y / 0.5, [0.25], right: true)""",
     "scales": """log_scale(x); log_scale(f, threshold: -1.0, default: 0.5); signed_log1p(x); cyclic(y / 20.0, 7);
         log_bucketize(x, 2, 40, start: 0.1); log_bucketize(a, 10, 12); one_hot(a, 5); one_hot(n, 2);
-        haversine(x, y, x / 2.0, y * 3.0); haversine(y, x * 9.0, 45.5, -0.125); geohash(x, y, 12); geohash(y, x * 9.0, 5);
+        haversine(x, y, x / 2.0, y * 3.0); haversine(y, x * 9.0, 45.5, -0.125); geohash(x, y, 12);
+        geohash(y, x * 9.0, 5);
         cyclic_sin(x, 7.5); degrees(x); radians(y); log_scale(xs); signed_log1p(xs); log_bucketize(xs, 3, 5)""",
     "time": """t + a; t - a; t - t; days(a); timestamp_seconds(a); timestamp_millis(b);
         year(t); month(t); day(t); hour(t); minute(t); weekday(t);
