@@ -19,9 +19,7 @@ _LARGEST = (1 << 63) - 1
 _DEEPEST = 6
 """Levels of an expression that are looked at."""
 
-IDEMPOTENT = frozenset(
-    "abs ceil distinct floor lower round sort squeeze strip sign trim trunc truncate upper".split()
-)
+IDEMPOTENT = frozenset("abs ceil distinct floor lower round sort squeeze strip sign trim trunc upper".split())
 """Operators that change nothing when they are applied again with the same arguments."""
 
 _FIXED: dict[str, Range] = {
