@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compiler.ir import Node
+from featdsl.resources import Zone
 from featdsl.types import FLOAT_KINDS
 
 
@@ -46,14 +47,18 @@ def _to_digits(node: Node) -> bool:
     return _of_float(node) and dict(node.attributes).get("digits") is not None
 
 
+def _offsets(node: Node) -> tuple[int, ...]:
+    zone = node.attribute("zone")
+    assert isinstance(zone, Zone)
+    return zone.offsets
+
+
 def _changing_zone(node: Node) -> bool:
-    attributes = dict(node.attributes)
-    return len(attributes["zone"].offsets) > 1 and attributes["unit"] not in ("second", "minute", "hour")
+    return len(_offsets(node)) > 1 and node.attribute("unit") not in ("second", "minute", "hour")
 
 
 def _other_zone(node: Node) -> bool:
-    zone = dict(node.attributes)["zone"]
-    return bool(zone.offsets != (0,))
+    return _offsets(node) != (0,)
 
 
 FALLBACKS: dict[str, Fallback] = {

@@ -76,14 +76,15 @@ class Calls:
         if not self._vocabs(found, constants):
             return None
         if operator.validate is not None:
-            wrong = operator.validate(constants)
-            if wrong is not None:
-                places = [g.span for _, g in found.binding.constants]
-                self.complaints.error("E0207", wrong, places[0] if len(places) == 1 else at)
+            message = operator.validate(constants)
+            if message is not None:
+                spans = [g.span for _, g in found.binding.constants]
+                self.complaints.error("E0207", message, spans[0] if len(spans) == 1 else at)
                 return None
-        if operator.arity is not None and (wanted := operator.arity(constants)) != len(found.binding.values):
-            given = len(found.binding.values)
-            wrong = f"`{operator.name}` has places for {wanted} values here, found {given}"
+        count = len(found.binding.values)
+        places = count if operator.arity is None else operator.arity(constants)
+        if places != count:
+            wrong = f"`{operator.name}` has places for {places} values here, found {count}"
             self.complaints.error("E0207", wrong, at)
             return None
         if operator.canonical is not None:

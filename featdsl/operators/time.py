@@ -161,7 +161,7 @@ def week_of_year(at: int, zone: Zone) -> int:
 )
 def quarter(at: int, zone: Zone) -> int:
     """The quarter of the year, 1 to 4."""
-    return (month(at, zone) + 2) // 3
+    return (civil(_local(at, zone) // DAY_US)[1] + 2) // 3
 
 
 @operator(
