@@ -24,7 +24,8 @@ IDEMPOTENT = frozenset("abs ceil distinct floor lower round sort squeeze strip s
 
 _FIXED: dict[str, Range] = {
     "hour": (0, 23), "minute": (0, 59), "second": (0, 59), "weekday": (0, 6), "month": (1, 12), "day": (1, 31),
-    "day_of_year": (1, 366), "sign": (-1, 1),
+    "day_of_year": (1, 366), "week_of_year": (1, 53), "quarter": (1, 4), "days_in_month": (28, 31),
+    "millisecond": (0, 999), "sign": (-1, 1),
     "size": (0, _LARGEST), "length": (0, _LARGEST), "count": (0, _LARGEST), "overlap_count": (0, _LARGEST),
 }  # fmt: skip
 _ONE_OF_ITS_ARGUMENTS: dict[str, slice] = {
@@ -87,6 +88,11 @@ def _bucketize(node: Typed, attributes: Mapping[str, object], deepest: int) -> R
     return (0, len(edges)) if isinstance(edges, tuple) else None
 
 
+def _log_bucketize(node: Typed, attributes: Mapping[str, object], deepest: int) -> Range | None:
+    buckets = attributes.get("buckets")
+    return (0, buckets - 1) if isinstance(buckets, int) else None
+
+
 def _lookup(node: Typed, attributes: Mapping[str, object], deepest: int) -> Range | None:
     vocab = attributes.get("vocab")
     return (0, len(vocab.entries) + 1) if isinstance(vocab, Vocab) and len(attributes) == 1 else None
@@ -112,8 +118,8 @@ def _modulo(node: Typed, attributes: Mapping[str, object], deepest: int) -> Rang
 
 
 _MADE: dict[str, Callable[[Typed, Mapping[str, object], int], Range | None]] = {
-    "hash": _hash, "bucketize": _bucketize, "lookup": _lookup, "clip": _clip, "int64": _integer, "int32": _integer,
-    "modulo": _modulo,
+    "hash": _hash, "bucketize": _bucketize, "log_bucketize": _log_bucketize, "lookup": _lookup, "clip": _clip,
+    "int64": _integer, "int32": _integer, "modulo": _modulo,
 }  # fmt: skip
 
 
