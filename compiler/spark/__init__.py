@@ -18,6 +18,7 @@ from compiler.spark import (
     parse,
     set,
     string,
+    text,
     time,
     trigonometry,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "parse",
     "set",
     "string",
+    "text",
     "time",
     "trigonometry",
 ]

@@ -62,6 +62,7 @@ def _other_zone(node: Node) -> bool:
 
 
 FALLBACKS: dict[str, Fallback] = {
+    "normalize": Fallback("Spark has no Unicode normal forms"),
     "regex_match": _REGEX,
     "regex_extract": _REGEX,
     "regex_extract_all": _REGEX,

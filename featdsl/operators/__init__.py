@@ -18,6 +18,7 @@ from featdsl.operators import (
     regex,
     set,
     string,
+    text,
     time,
     trigonometry,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "regex",
     "set",
     "string",
+    "text",
     "time",
     "trigonometry",
 ]
