@@ -45,6 +45,8 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
     ("hash", "offset"): st.sampled_from([0, 1, 1000]),
     ("lookup", "ids"): lambda entries: st.permutations(range(entries)),
     ("lookup", "offset"): st.sampled_from([0, 1, 1000]),
+    ("normalize", "form"): st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]),
+    ("edit_distance", "limit"): st.sampled_from([1, 3, 100, 1000]),
     ("target_mean", "means"): _one_each(0.0, 1.0),
     ("target_mean", "otherwise"): st.lists(st.floats(0.0, 1.0), min_size=1, max_size=3),
     ("frequency", "shares"): _one_each(0.0, 1.0),
