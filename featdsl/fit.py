@@ -70,6 +70,8 @@ class Learned:
     values: int = 1
     argument: int = 0
     parameters: tuple[FitParameter, ...] = ()
+    doc: str = ""
+    """Of one whose name is no operator's; the others are documented there."""
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -94,6 +96,10 @@ LEARNED: dict[str, Learned] = {
             "quantiles",
             {"edges": (0.0,)},
             parameters=(FitParameter("parts", int, REQUIRED, 2, 10_000),),
+            doc="""The number of the part that a value falls in when all are divided into `parts` parts of equal size.
+
+It is `bucketize` with edges that `feat fit` learns: the different ones of the quantiles at 1/parts, 2/parts and so on,
+so there are fewer where values repeat. A value on an edge goes up, unless `right: true`.""",
         ),
         Learned(
             "target_mean",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from featdsl.check.standard import standard_defs
+from featdsl.fit import LEARNED, Learned
 from featdsl.operators import OPERATORS
 from featdsl.operators.declare import REQUIRED, Operator, Parameter, Signature
 from featdsl.syntax import tree
@@ -60,6 +61,7 @@ def entries() -> dict[str, Entry]:
     """Every operator and def, by name; families in alphabetical order, each in the order of its module."""
     found = [entry_of(operator) for operator in OPERATORS.values()]
     found += [entry_of_def(declared) for declared in standard_defs().values()]
+    found += [entry_of_learned(learned) for learned in LEARNED.values() if learned.doc]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.family)}
 
 
@@ -78,6 +80,18 @@ def entry_of_def(declared: tree.Def) -> Entry:
         "as what it is made of",
         "",
     )
+
+
+def entry_of_learned(learned: Learned) -> Entry:
+    """What is said about an operator that is another one with constants that are learned."""
+    spark, reason = _spark(learned.operator)
+    parameters = ", ".join(["x: float64", *(f"{p.name}: const {_KINDS[p.kind]}" for p in learned.parameters)])
+    result = OPERATORS[learned.operator].signatures[0].result
+    signature = f"{learned.name}({parameters}) -> {result}"
+    return Entry(learned.name, "fitted", "", (signature,), learned.doc, "null gives null", (), spark, reason)
+
+
+_KINDS = {int: "int64", float: "float64", str: "string"}
 
 
 def _split_example(text: str) -> tuple[str, str]:

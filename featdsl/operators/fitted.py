@@ -1,7 +1,13 @@
-"""Operators whose constants `feat fit` learns from data: target means, frequencies, bm25, tf-idf.
+"""Operators with constants that `feat fit` learns from the samples: target means, frequencies, bm25, tf-idf.
 
-In a program the constants are left out (`target_mean(x, label: "liked")`, see `featdsl/fit.py`); whoever has them
-from elsewhere gives them by name.
+In a program the constants are left out (`target_mean(item, label: "liked")`); whoever has them from elsewhere gives
+them by name. `zscore` and `minmax` are learned in the same way.
+
+A `fit` expression is a constant that is learned: `fit mean(x)`, `fit std(x)`, `fit min(x)`, `fit max(x)`,
+`fit median(x)`, `fit quantile(x, at)`, and `fit quantiles(x, parts)`, a list. `fit vocab(min_count: 1, max_size:
+100_000)` stands where a vocab does and is learned from the operator's first argument. So `x ?? fit median(x)` fills
+what is missing, and `clip(x, fit quantile(x, 0.01), fit quantile(x, 0.99))` cuts off what is extreme. The rules are
+in SEMANTICS.md, "Fitted state".
 """
 
 from __future__ import annotations

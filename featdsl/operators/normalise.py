@@ -25,8 +25,10 @@ def _zscore_error(constants: Mapping[str, Any]) -> str | None:
     examples={"zscore(7, mean: 5, std: 4)": 0.5, "zscore(5.0, 5.0, 0.1)": 0.0},
 )
 def zscore(x: float, *, mean: float, std: float) -> float:
-    """How many standard deviations the value lies above the mean: `(x - mean) / std`. The standard deviation
-    is greater than 0; of a column that is always the same, leave the feature out."""
+    """How many standard deviations the value lies above the mean: `(x - mean) / std`.
+
+    Write `zscore(x)` and `feat fit` learns both. A standard deviation that is given is greater than 0; of a column
+    that is always the same, 1.0 is learned."""
     return (x - mean) / std
 
 
@@ -54,6 +56,7 @@ def _minmax_error(constants: Mapping[str, Any]) -> str | None:
 def minmax(x: float, *, low: float, high: float, clip: bool) -> float:
     """Where the value lies between two ends, 0.0 at `low` and 1.0 at `high`: `(x - low) / (high - low)`.
 
+    Write `minmax(x)` and `feat fit` learns both ends: the least and the greatest value.
     Outside it goes below 0 and above 1, unless `clip: true` moves it to the nearer end. A NaN stays one.
     """
     place = (x - low) / (high - low)
