@@ -16,11 +16,14 @@ from compiler.spark import (
     normalise,
     numeric,
     parse,
+    select,
     set,
+    statistics,
     string,
     text,
     time,
     trigonometry,
+    vector,
 )
 from compiler.spark.fallbacks import FALLBACKS
 from compiler.spark.lowering import LOWERINGS
@@ -38,6 +41,9 @@ __all__ = [
     "normalise",
     "numeric",
     "parse",
+    "select",
+    "statistics",
+    "vector",
     "set",
     "string",
     "text",

@@ -38,23 +38,26 @@ def engine_column(node: Node) -> Column:
     result = held_as(node.type)
 
     def run(*arrays: pa.Array) -> pa.Array:
-        return run_node(program, types, list(arrays), str(node.type))
+        return run_node(program, types, list(arrays[: len(types)]), str(node.type), len(arrays[0]))
 
-    made: Column = arrow_udf(run, result)(*(functions.col(column(name)) for name in inputs))
+    # a function needs a column to know how many rows there are
+    columns = [functions.col(column(name)) for name in inputs] or [functions.lit(0)]
+    made: Column = arrow_udf(run, result)(*columns)
     return made.alias(f"${node.id}")
 
 
 def run_node(
-    program: bytes, types: tuple[tuple[str, str], ...], arrays: list[pa.Array], result: str
+    program: bytes, types: tuple[tuple[str, str], ...], arrays: list[pa.Array], result: str, rows: int
 ) -> pa.Array:
-    """Runs a program of one result on arrays as Spark holds them."""
+    """Runs a program of one result on arrays of `rows` as Spark holds them."""
     from engine._engine import Batch
 
     declared = [
         array.cast(arrow_type(parse_type(type))) for array, (_, type) in zip(arrays, types, strict=True)
     ]
     batch = pa.record_batch(declared, names=[name for name, _ in types])
-    out = _program(program).run([Batch.from_arrow(batch, list(types))], batch.num_rows)
+    batches = [Batch.from_arrow(batch, list(types))] if types else []
+    out = _program(program).run(batches, rows)
     return pa.record_batch(out).column(0).cast(_held(parse_type(result)))
 
 

@@ -35,6 +35,10 @@ def _of_float(node: Node) -> bool:
     return node.args[0].type.inside(node.mapped[0] if node.mapped else 0).kind in FLOAT_KINDS
 
 
+def _of_float_elements(node: Node) -> bool:
+    return node.args[0].type.innermost.kind in FLOAT_KINDS
+
+
 def _foreign_hash(node: Node) -> bool:
     attributes = dict(node.attributes)
     return attributes.get("seed", 42) != 42 or attributes.get("algorithm") == "farm64"
@@ -72,6 +76,15 @@ FALLBACKS: dict[str, Fallback] = {
     "upper": Fallback("Spark maps case by the Unicode version of its Java and ICU, not by 14.0.0"),
     "string": Fallback(
         "Java writes floats in another notation, and before 19 not always shortest", _of_float
+    ),
+    "cumulative_sum": Fallback("SQL has no running sum of a list that does not copy it at each element"),
+    **dict.fromkeys(
+        ("among", "max_count", "mode", "entropy", "value_counts", "sum_by"),
+        Fallback("SQL has no table of the values of a list that is looked up without a scan"),
+    ),
+    **dict.fromkeys(
+        ("intersection", "difference"),
+        Fallback("Spark makes 0.0 of a -0.0 that it picks", _of_float_elements),
     ),
     "round": Fallback("Spark rounds the shortest decimal that reads back, not the number", _to_digits),
     **dict.fromkeys(

@@ -119,7 +119,7 @@ def _match(binding: Binding, constants: dict[str, Any], choose: Choose, limit: i
         mapped.append(depth)
     if any(mapped) and _keeps_a_list(binding, mapped):
         return None
-    known = {name: _something(bindings.get(name, NULL)) for name in ("S", "T")}
+    known = bindings | {name: _something(bindings.get(name, NULL)) for name in ("S", "T")}
     return Match(binding, tuple(mapped) if any(mapped) else (), known, constants)
 
 

@@ -16,11 +16,14 @@ from featdsl.operators import (
     numeric,
     parse,
     regex,
+    select,
     set,
+    statistics,
     string,
     text,
     time,
     trigonometry,
+    vector,
 )
 from featdsl.operators.declare import OPERATORS, SYMBOLS
 
@@ -40,6 +43,9 @@ __all__ = [
     "numeric",
     "parse",
     "regex",
+    "select",
+    "statistics",
+    "vector",
     "set",
     "string",
     "text",

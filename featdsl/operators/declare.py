@@ -24,7 +24,8 @@ Signature text, one overload a string:
   `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
                         widened to their common type.
   `-> type?`            null is possible on non-null input.
-  `-> vector<S, n>`     `n` is the value of the const parameter n; a number is itself.
+  `vector<S, n>`        `n` is the same size wherever it stands, or the value of the const parameter n; a
+                        number is itself.
   `-> T!`               nullable only if an argument at a `T!`-marked parameter is: `coalesce(value: T?,
                         other: T!) -> T!`.
 
@@ -83,6 +84,11 @@ class Pattern:
     def depth(self) -> int:
         """How many lists stand around the innermost type."""
         return 1 + self.arguments[0].depth if self.name in _LISTLIKE else 0
+
+    @property
+    def has_size(self) -> bool:
+        """Whether a vector is in it, of whose size a null says nothing."""
+        return self.name == "vector" or any(inner.has_size for inner in self.arguments)
 
     def __str__(self) -> str:
         inside = f"<{', '.join(map(str, self.arguments))}>" if self.arguments else ""
@@ -274,7 +280,8 @@ def _pattern(text: str) -> Pattern:
 def match(pattern: Pattern, given: Type, bindings: dict[str, Type]) -> bool:
     """Whether a value of type `given` can stand at `pattern`, nullness apart; binds S, T and sizes.
 
-    `bindings` maps S and T to the common type of what was seen so far (never nullable).
+    `bindings` maps S and T to the common type of what was seen so far (never nullable), and the name of a vector's
+    size to a vector of that size.
     """
     bare = given.optional(False)
     if pattern.name in ("S", "T"):
@@ -287,13 +294,17 @@ def match(pattern: Pattern, given: Type, bindings: dict[str, Type]) -> bool:
         bindings[pattern.name] = merged
         return True
     if given.kind is Kind.NOTHING:
-        return True
+        return not pattern.has_size
     if pattern.name in SCALARS:
         return widens_to(bare, SCALARS[pattern.name])
     if pattern.name == "list":
         return bare.is_listlike and match(pattern.arguments[0], bare.item, bindings)
     if pattern.name == "vector":
-        return bare.kind is Kind.VECTOR and match(pattern.arguments[0], bare.item, bindings)
+        size = pattern.arguments[1].name
+        if bare.kind is not Kind.VECTOR or bindings.get(size, bare).size != bare.size:
+            return False
+        bindings[size] = bare
+        return match(pattern.arguments[0], bare.item, bindings)
     if pattern.name == "map":
         return (
             bare.kind is Kind.MAP
@@ -315,10 +326,8 @@ def resolve(pattern: Pattern, bindings: Mapping[str, Type], constants: Mapping[s
         found = list_of(resolve(pattern.arguments[0], bindings, constants))
     elif pattern.name == "vector":
         size = pattern.arguments[1].name
-        found = vector_of(
-            resolve(pattern.arguments[0], bindings, constants),
-            int(size) if size.isdecimal() else constants[size],
-        )
+        known = bindings[size].size if size in bindings else constants.get(size)
+        found = vector_of(resolve(pattern.arguments[0], bindings, constants), known or int(size))
     elif pattern.name == "map":
         key, value = pattern.arguments
         found = map_of(resolve(key, bindings, constants), resolve(value, bindings, constants))

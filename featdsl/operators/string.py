@@ -217,12 +217,17 @@ def substr(s: str, start: int, length: int | None = None) -> str:
     return s[start:end]
 
 
-@operator("reverse(s: string) -> string", examples={'reverse("abc")': "cba"})
-def reverse(s: str) -> str:
-    """The text from its last code point to its first (a combining mark then stands before its letter). Null
-    gives null.
+@operator(
+    "reverse(s: string) -> string",
+    "reverse(list: list<T>) -> list<T>",
+    examples={'reverse("abc")': "cba", "reverse([1, 2, 3])": [3, 2, 1]},
+    places=("list",),
+)
+def reverse(whole: Any) -> Any:
+    """The text from its last code point to its first (a combining mark then stands before its letter), or
+    the list from its last element to its first. Null gives null.
     """
-    return s[::-1]
+    return whole[::-1]
 
 
 @operator(
