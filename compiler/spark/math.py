@@ -120,6 +120,11 @@ def trunc(call: Call) -> str:
     return f"if({x} < 0D, - {_floor(f'(- {x})')}, {_floor(x)})" if call.is_float() else x
 
 
+@lowering("rint")
+def rint(call: Call) -> str:
+    return f"rint({call.args[0]})" if call.is_float() else call.args[0]
+
+
 @lowering("sign")
 def sign(call: Call) -> str:
     x, floating = call.args[0], call.is_float()

@@ -51,6 +51,8 @@ void register_math(Registry& r) {
         return math::Rounding{decimal::checked_digits(a.integer("digits"))};
       },
       [](const math::Rounding& rounding, double x) -> double { return rounding(x); });
+  r.add("rint", [](int64_t x) -> int64_t { return x; });
+  r.add("rint", [](double x) -> double { return math::rint(x); });
   r.add("trunc", [](int64_t x) -> int64_t { return x; });
   r.add("trunc", [](double x) -> double { return std::trunc(x); });
   r.add("floor", [](int64_t x) -> int64_t { return x; });

@@ -95,6 +95,15 @@ inline double round(double x) {
   return std::copysign(std::fabs(x - whole) >= 0.5 ? size + 1.0 : size, x);
 }
 
+// Halves to the even one, whatever rounding the process has set: a floor, and one more where that is nearer.
+inline double rint(double x) {
+  const double down = std::floor(x);
+  const double rest = x - down;
+  const double half = 0.5 * down;
+  const bool up = rest > 0.5 || (rest == 0.5 && half != std::floor(half));
+  return std::copysign(up ? down + 1.0 : down, x);
+}
+
 // To `digits` places after the point; without digits to a whole number.
 struct Rounding {
   int digits = -1;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from featdsl.operators import strictmath, strictmath_hyperbolic
@@ -288,6 +288,19 @@ def ceil(x: Number) -> Number:
     if not isinstance(x, float) or not math.isfinite(x):
         return x
     return math.copysign(float(math.ceil(x)), x)
+
+
+@operator(
+    "rint(x: int64) -> int64",
+    "rint(x: float64) -> float64",
+    examples={"rint(2.5)": 2.0, "rint(3.5)": 4.0, "rint(-0.5)": -0.0},
+)
+def rint(x: Number) -> Number:
+    """The nearest whole number, halves to the even one, in the argument's type; with the sign, so -0.5 gives -0.0.
+    (`round` takes halves away from zero.)"""
+    if not isinstance(x, float) or not math.isfinite(x):
+        return x
+    return math.copysign(float(Decimal(x).to_integral_value(ROUND_HALF_EVEN)), x)
 
 
 @operator(

@@ -35,7 +35,8 @@ EXPRESSIONS = {
         log(abs(x)); log1p(exp(y)); abs(y) ** x; sigmoid(y); y ** a""",
     "trigonometry": """sin(x); cos(x); tan(x); sin(y * 1e6); asin(x); acos(x / 20.0); atan(x); atan2(x, y); hypot(x, y);
         sinh(x); cosh(x); tanh(x); atan2(y, 0.0); hypot(x, a); tan(xs); asin(xs); tanh(x / 20.0)""",
-    "more functions": """expm1(x); log2(x); log10(x); cbrt(x); sign(x); sign(a); trunc(x); round(x, digits: 0);
+    "more functions": """expm1(x); log2(x); log10(x); cbrt(x); sign(x); sign(a); trunc(x); rint(x);
+        round(x, digits: 0);
         round(x, digits: 2); round(y, digits: 7); expm1(x / 20.0); log2(abs(a)); sign(x / y); trunc(y / 3.0);
         zscore(x, mean: 0.1, std: 7.3); minmax(y, low: -3, high: 20.5); minmax(x, low: -3, high: 20.5, clip: true)""",
     "logic": """p and q; p or q; not p; if p then a else b; if p then x else n; p ?? q; is_null(n); x in xs;
