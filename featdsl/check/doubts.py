@@ -159,7 +159,7 @@ class Doubts:
             return f"this is `{given.type}` already"
         if node.op == "hash" and kind is Kind.ID and "buckets" not in dict(node.attributes):
             return "this is an id already"
-        if node.op in ("take", "pad") and not any(node.mapped):
+        if node.op in ("take", "take_last", "pad") and not any(node.mapped):
             n, most = dict(node.attributes).get("n"), longest(given, self._roots)
             whole = given.type.size == n if node.op == "pad" else most is not None
             if isinstance(n, int) and most is not None and whole and most <= n and given.op != "const":

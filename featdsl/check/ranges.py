@@ -19,7 +19,9 @@ _LARGEST = (1 << 63) - 1
 _DEEPEST = 6
 """Levels of an expression that are looked at."""
 
-IDEMPOTENT = frozenset("abs ceil distinct floor lower round sort squeeze strip sign trim trunc upper".split())
+IDEMPOTENT = frozenset(
+    "abs ceil distinct floor fold_width lower normalize round sign sort strip trim trunc upper".split()
+)
 """Operators that change nothing when they are applied again with the same arguments."""
 
 _FIXED: dict[str, Range] = {
@@ -28,16 +30,20 @@ _FIXED: dict[str, Range] = {
     "millisecond": (0, 999), "sign": (-1, 1),
     "size": (0, _LARGEST), "length": (0, _LARGEST), "count": (0, _LARGEST), "overlap_count": (0, _LARGEST),
 }  # fmt: skip
+_SUBLISTS = "take take_last slice filter distinct sort sort_by reverse intersection difference".split()
+"""Operators that give elements of their first argument, no more than it has."""
+
 _ONE_OF_ITS_ARGUMENTS: dict[str, slice] = {
     "coalesce": slice(0, 2), "if": slice(1, 3), "first": slice(0, 1), "last": slice(0, 1), "at": slice(0, 1),
-    "take": slice(0, 1), "distinct": slice(0, 1), "sort": slice(0, 1), "reverse": slice(0, 1), "list": slice(0, None),
+    "list": slice(0, None),
+    **dict.fromkeys(_SUBLISTS, slice(0, 1)), "flatten": slice(0, 1), "mode": slice(0, 1),
 }  # fmt: skip
 """Operators that give one of these arguments, or one of their elements."""
 _EXACT = frozenset("float64 round floor ceil trunc".split())
 """Operators whose floats are whole numbers, or integers as they were."""
 _UNCHANGED = frozenset(
-    "abs negate clip min max coalesce if first last at take pad distinct sort reverse get list".split()
-)
+    "abs negate clip min max coalesce if first last at pad get list flatten mode".split()
+) | frozenset(_SUBLISTS)
 """Operators that give their arguments' floats or those with another sign."""
 
 
@@ -167,9 +173,9 @@ def longest(node: Typed, roots: Mapping[str, Input | Members], deepest: int = _D
     if any(node.mapped):
         known = [longest(a, roots, deepest - 1) for a, m in zip(node.args, node.mapped, strict=True) if m]
         return min((k for k in known if k is not None), default=None)
-    if node.op in ("distinct", "sort", "reverse", "take"):
+    if node.op in _SUBLISTS:
         found = longest(node.args[0], roots, deepest - 1)
-        n = dict(node.attributes).get("n") if node.op == "take" else None
+        n = dict(node.attributes).get("n") if node.op in ("take", "take_last") else None
         bounds = [b for b in (found, n) if isinstance(b, int)]
         return min(bounds, default=None)
     if node.op in ("coalesce", "if"):
