@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from featdsl.operators.declare import REQUIRED, Operator, Parameter, Signature
+from featdsl.operators.time import UNITS
 from featdsl.resources import Vocab, Zone
 from tests.random_programs.inputs import VOCABS
 from tests.random_programs.values import FLOATS, INTEGERS, STRINGS
@@ -27,6 +28,8 @@ ZONES = (
 
 _SIZES = st.sampled_from([1, 2, 3, 5, 17])
 _FEW = st.sampled_from([0, 1, 2, 3, 5, 20])
+_DIGITS = st.sampled_from([0, 1, 2, 7, 17, 100])
+_PATHS = st.sampled_from(["$", "$.a", "$[0]", '$["a b"][1].é'])
 
 
 def _one_each(low: float, high: float) -> Callable[[int], st.SearchStrategy[Any]]:
@@ -47,6 +50,22 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
     ("lookup", "offset"): st.sampled_from([0, 1, 1000]),
     ("normalize", "form"): st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]),
     ("edit_distance", "limit"): st.sampled_from([1, 3, 100, 1000]),
+    ("truncate", "unit"): st.sampled_from(UNITS),
+    ("round", "digits"): _DIGITS,
+    ("fixed", "digits"): _DIGITS,
+    ("geohash", "precision"): st.integers(1, 12),
+    ("one_hot", "size"): _SIZES,
+    ("log_bucketize", "base"): st.sampled_from([1.1, 2.0, 10.0]),
+    ("log_bucketize", "buckets"): st.sampled_from([2, 3, 20]),
+    ("log_bucketize", "start"): st.sampled_from([0.1, 1.0, 100.0]),
+    ("format", "pattern"): st.sampled_from(
+        ["{}", "a{}b", "{}{}", "{{{}, {}}}é", "{} {} {}", "%{}$'{}\\{}\n"]
+    ),
+    ("format_timestamp", "pattern"): st.sampled_from(
+        ["%Y-%m-%dT%H:%M:%S.%fZ", "%j%%", "%z", "日%d", "", "x"]
+    ),
+    ("parse_timestamp", "format"): st.sampled_from(["iso", "%Y", "%d.%m.%Y %H:%M:%S.%f", "%Y%m%d%z"]),
+    **{(f"parse_json{kind}", "path"): _PATHS for kind in ("", "_int", "_float", "_bool", "_list")},
     ("target_mean", "means"): _one_each(0.0, 1.0),
     ("target_mean", "otherwise"): st.lists(st.floats(0.0, 1.0), min_size=1, max_size=3),
     ("frequency", "shares"): _one_each(0.0, 1.0),
@@ -90,8 +109,9 @@ _BY_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
 }
 
 
-def constants(operator: Operator, signature: Signature) -> st.SearchStrategy[dict[str, Any]]:
-    """Values by parameter, valid together; those with a default may be absent. A vocab is its name."""
+def constants(operator: Operator, signature: Signature, count: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Values by parameter, valid together and for `count` arguments; those with a default may be absent. A vocab is its
+    name."""
     integers = any(p.pattern.name == "int64" for p in signature.arguments)
     vocab = "numbers" if integers else "words"
     drawn: dict[str, st.SearchStrategy[Any]] = {}
@@ -103,7 +123,7 @@ def constants(operator: Operator, signature: Signature) -> st.SearchStrategy[dic
     if not drawn and not optional:
         return st.just({})
     made = st.fixed_dictionaries(drawn, optional=optional)
-    return made.filter(lambda given: _valid(operator, signature, given, VOCABS[vocab]))
+    return made.filter(lambda given: _valid(operator, signature, count, given, VOCABS[vocab]))
 
 
 def _values(operator: Operator, parameter: Parameter, vocab: str) -> st.SearchStrategy[Any]:
@@ -123,7 +143,7 @@ def _values(operator: Operator, parameter: Parameter, vocab: str) -> st.SearchSt
 
 
 def _valid(
-    operator: Operator, signature: Signature, given: Mapping[str, Any], entries: tuple[str, ...]
+    operator: Operator, signature: Signature, count: int, given: Mapping[str, Any], entries: tuple[str, ...]
 ) -> bool:
     if operator.validate is None:
         return True
@@ -136,4 +156,6 @@ def _valid(
             elif parameter.pattern.name == "zone":
                 value = Zone(str(value), (0,), (0,))
             seen[parameter.name] = tuple(value) if isinstance(value, list) else value
-    return operator.validate(seen) is None
+    if operator.validate(seen) is not None:
+        return False
+    return operator.arity is None or operator.arity(seen) == count

@@ -200,7 +200,7 @@ class Maker:
             for i, p in enumerate(parameters)
         ]
         operator = overload.operator
-        known = self._draw(constants(operator, operator.signatures[overload.index]))
+        known = self._draw(constants(operator, operator.signatures[overload.index], len(parameters)))
         form = self._draw(st.integers(0, 5))
         text, defs = spelled(operator, parameters, known, form, self._new("d"))
         made = self._spell(text, arguments, defs)

@@ -23,15 +23,22 @@ def spelled(
     if operator.symbol is not None and (form < PIPE or operator.name in _RESERVED):
         return _symbol(operator.symbol, places), ()
     declared = {p.name: p for signature in operator.signatures for p in signature.parameters}
-    known = [f"{name}: {_constant(value, declared[name])}" for name, value in constants.items()]
-    call = f"{operator.name}({', '.join([*places, *known])})"
-    if form == PIPE:
+    # a constant that comes before all values is written there
+    first = operator.signatures[0].parameters[0].name
+    before = [_constant(value, declared[name]) for name, value in constants.items() if name == first]
+    known = [
+        f"{name}: {_constant(value, declared[name])}" for name, value in constants.items() if name != first
+    ]
+    call = f"{operator.name}({', '.join([*before, *places, *known])})"
+    if form == PIPE and not before:
         return f"({{}} |> {operator.name}({', '.join([*places[1:], *known])}))", ()
-    if form == NAMED and not any(p.variadic for p in parameters):
+    if form == NAMED and not before and not any(p.variadic for p in parameters):
         return f"{operator.name}({', '.join([*(f'{p.name}: {{}}' for p in parameters), *known])})", ()
     if form == DEF:
         names = [f"x{i}" for i in range(count)]
-        body = f"{operator.name}({', '.join([*names, *known])})"
+        body = f"{operator.name}({', '.join([*before, *names, *known])})".replace("{{", "{").replace(
+            "}}", "}"
+        )
         return f"{name}({', '.join(places)})", (f"def {name}({', '.join(names)}) = {body}",)
     return call, ()
 
