@@ -55,8 +55,11 @@ def _join_lists(samples: DataFrame, key: str, rows: SourceRows, name: str) -> Da
     exploded = numbered.select(_NUMBER, *times, elements)
     joined = _as_of(exploded, rows) if rows.timed else _always(exploded, rows)
     struct = joined.schema[ROW].dataType.simpleString()
-    pairs = functions.array_sort(functions.collect_list(functions.struct(_PLACE, functions.struct(ROW))))
-    lists = joined.groupBy(_NUMBER).agg(functions.transform(pairs, lambda p: p["col2"][ROW]).alias(name))
+    # By the place alone: a row may hold maps, which have no order.
+    pairs = functions.array_sort(
+        functions.collect_list(functions.struct(_PLACE, ROW)), lambda a, b: a[_PLACE] - b[_PLACE]
+    )
+    lists = joined.groupBy(_NUMBER).agg(functions.transform(pairs, lambda p: p[ROW]).alias(name))
     empty = functions.expr(f"cast(array() as array<{struct}>)")
     back = numbered.join(lists, _NUMBER, "left").withColumn(name, functions.coalesce(name, empty))
     return back.drop(_NUMBER)

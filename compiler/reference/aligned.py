@@ -1,7 +1,8 @@
 """Rows of a source that is keyed by a list: one an element of the key, as the key reads.
 
 In joined rows such a column holds a list of structs, either one an element of the key as it was given, or one
-an element that the input rules left of it. Both are taken; a missing list is missing rows.
+an element that the input rules left of it. Both are taken; a missing list is missing rows. Where the key is itself
+a field of a source that is keyed by a list, the rows are one an element of that source as it reads.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ def aligned_rows(
         return [None] * len(key)
     if len(elements) == len(key):
         return list(range(len(key)))
-    path = source.key.split(".")[1:]
-    field = next(f for f in owner.fields if f.name == path[0])
-    length, kept = _kept(field, path[-1], None if given is None else given.get(field.name))
+    length, kept = -1, []
+    if not owner.per_element:
+        path = source.key.split(".")[1:]
+        field = next(f for f in owner.fields if f.name == path[0])
+        length, kept = _kept(field, path[-1], None if given is None else given.get(field.name))
     if length != len(elements):
         raise InputError(
             f"`{source.name}` has another number of rows than its key `{source.key}`: "

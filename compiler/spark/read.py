@@ -114,8 +114,11 @@ class _Reader:
         """The rows of a source keyed by a list: as many as the key has as read, or as it was given with."""
         given = column(source.name)
         missing = f"array_repeat(cast(null as {element.simpleString()}), size({key}))"
-        kept, length = self._kept(source.key)
         wrong = f"raise_error({text(f'`{source.name}` has another number of rows than `{source.key}`')})"
+        if self._sources[source.key.split(".")[0]].per_element:
+            fitting = f"when size({given}) = size({key}) then {given} else {wrong}"
+            return f"case when {given} is null then {missing} {fitting} end"
+        kept, length = self._kept(source.key)
         return (
             f"case when {given} is null then {missing} when size({given}) = size({key}) then {given} "
             f"when size({given}) = {length} then transform({kept}, p_ -> get({given}, p_)) else {wrong} end"
