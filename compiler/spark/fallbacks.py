@@ -79,7 +79,10 @@ FALLBACKS: dict[str, Fallback] = {
     ),
     "cumulative_sum": Fallback("SQL has no running sum of a list that does not copy it at each element"),
     **dict.fromkeys(
-        ("among", "max_count", "mode", "entropy", "value_counts", "sum_by"),
+        (
+            *("among", "max_count", "mode", "entropy", "value_counts", "sum_by", "proximity_min_cover"),
+            *("proximity_min_distance", "proximity_max_distance", "proximity_mean_distance"),
+        ),
         Fallback("SQL has no table of the values of a list that is looked up without a scan"),
     ),
     **dict.fromkeys(

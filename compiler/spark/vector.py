@@ -20,6 +20,11 @@ def dot(call: Call) -> str:
     return _of_one_size(call, _products(*call.args))
 
 
+@lowering("l2_norm")
+def l2_norm(call: Call) -> str:
+    return f"sqrt({_products(call.args[0], call.args[0])})"
+
+
 @lowering("euclidean")
 def euclidean(call: Call) -> str:
     a, b = call.args

@@ -7,6 +7,7 @@ namespace feat {
 void register_vector(Registry& r) {
   using vector::Numbers;
   r.add("dot", [](Numbers a, Numbers b) -> Maybe<double> { return vector::dot(a, b); });
+  r.add("l2_norm", [](Numbers v) -> double { return std::sqrt(vector::products(v, v)); });
   r.add("euclidean", [](Numbers a, Numbers b) -> Maybe<double> { return vector::euclidean(a, b); });
   r.add("corr", [](Numbers a, Numbers b) -> Maybe<double> { return vector::corr(a, b); });
   r.add("cosine", [](Numbers a, Numbers b) -> Maybe<double> { return vector::cosine(a, b); });

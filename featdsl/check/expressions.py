@@ -423,9 +423,9 @@ class Expressions:
         """What the program, else the standard library, declares under the name that is called."""
         name = node.function.name
         declared = None if is_standard(node.span) else self._names.declared.get(name)
-        if declared is None and name not in OPERATORS and not self._names.excuses(name):
-            return standard_defs().get(name)
-        return declared
+        if isinstance(declared, tree.Def) or name in OPERATORS or self._names.excuses(name):
+            return declared
+        return standard_defs().get(name, declared)
 
     def _unknown_function(self, node: tree.Call) -> None:
         name = node.function.name

@@ -36,6 +36,14 @@ def dot(a: list[float], b: list[float]) -> float | None:
     return _sum([x * y for x, y in zip(a, b, strict=True)]) if len(a) == len(b) else None
 
 
+@operator("l2_norm(v: list<float64>) -> float64", examples={"l2_norm([3, 4])": 5.0})
+def l2_norm(v: list[float]) -> float:
+    """The length of a vector or of a list of numbers as one: the root of the sum of the squares, from left to right;
+    0.0 for an empty list. Null gives null.
+    """
+    return math.sqrt(_sum([x * x for x in v]))
+
+
 @operator(
     f"euclidean({_VECTORS}) -> float64",
     f"euclidean({_LISTS}) -> float64?",

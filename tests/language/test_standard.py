@@ -68,3 +68,10 @@ def test_a_parameter_may_have_a_default() -> None:
     assert (mistake.code, mistake.message) == ("E0403", "a default is a constant: `by`")
     (mistake,) = _mistakes("def f(x, by: int64 = true) = x * by\nfeature a = f(request.n)")
     assert mistake.span.file.text[mistake.span.start : mistake.span.end] == "true"
+
+
+def test_a_feature_may_have_the_name_of_the_def_that_it_calls() -> None:
+    assert (
+        _mistakes("feature median = median([request.n, 2])\nfeature std = std([1, median ?? 0.0]) ?? 0.0")
+        == []
+    )
