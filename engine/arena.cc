@@ -1,6 +1,7 @@
 #include "engine/arena.h"
 
 #include <algorithm>
+#include <functional>
 #include <new>
 
 namespace feat {
@@ -55,6 +56,13 @@ void Arena::reset(size_t kept_bytes) {
   reserved_ = kept;
   current_ = 0;
   next_ = end_ = nullptr;
+}
+
+bool Arena::holds(const void* address) const {
+  const auto* at = static_cast<const std::byte*>(address);
+  return std::any_of(blocks_.begin(), blocks_.end(), [at](const Block& block) {
+    return std::greater_equal<>()(at, block.start) && std::less<>()(at, block.start + block.bytes);
+  });
 }
 
 }  // namespace feat

@@ -16,7 +16,7 @@ namespace feat {
 // piece is taken, written. Not thread safe.
 class Arena {
  public:
-  static constexpr size_t kSlack = 64;
+  static constexpr size_t kSlack = 256;
 
   explicit Arena(size_t limit_bytes = kDefaultLimit) : limit_(limit_bytes) {}
   Arena(const Arena&) = delete;
@@ -51,6 +51,8 @@ class Arena {
   // Forgets every piece; keeps up to `kept_bytes` of memory for the next use.
   void reset(size_t kept_bytes);
   size_t reserved_bytes() const { return reserved_; }
+  // Whether an address lies in a piece of this arena.
+  bool holds(const void* address) const;
 
  private:
   static constexpr size_t kAlign = 64;

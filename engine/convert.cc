@@ -18,17 +18,18 @@ const To* widen(const Column& column, Arena& arena) {
 }
 
 const uint8_t* store_valid(const Column& column, Arena& arena) {
-  if (column.valid == nullptr) return nullptr;
+  if (column.valid == nullptr || arena.holds(column.valid)) return column.valid;
   auto* valid = arena.take<uint8_t>(column.length);
   std::memcpy(valid, column.valid, static_cast<size_t>(column.length));
   return valid;
 }
 
-template <class T>
-T* copy_values(const Column& column, int64_t count, Arena& arena) {
-  T* values = arena.take<T>(count);
-  if (count > 0) std::memcpy(values, column.data, static_cast<size_t>(count) * sizeof(T));
-  return values;
+const char* store_text(const Column& column, Arena& arena) {
+  if (arena.holds(column.data)) return column.bytes();
+  const int64_t count = column.offsets[column.length];
+  char* text = arena.take<char>(count);
+  if (count > 0) std::memcpy(text, column.data, static_cast<size_t>(count));
+  return text;
 }
 
 // A null row holds 0 when it leaves the program.
@@ -41,26 +42,44 @@ void clear_nulls(const Column& column, T* values) {
   for (int64_t i = 0; i < count; ++i) out[i] = valid[i] ? out[i] : T{};
 }
 
+template <class T>
+const T* store_fixed(const Column& column, Arena& arena) {
+  if (column.valid == nullptr && arena.holds(column.data)) return column.as<T>();
+  T* values = arena.take<T>(column.length);
+  if (column.length > 0) std::memcpy(values, column.data, static_cast<size_t>(column.length) * sizeof(T));
+  clear_nulls(column, values);
+  return values;
+}
+
 int32_t narrowed(int64_t value) {
   if (value < INT32_MIN || value > INT32_MAX) throw EngineError("a value does not fit int32: " + std::to_string(value));
   return static_cast<int32_t>(value);
 }
 
 template <class T>
-T* store_floats(const Column& column, Arena& arena, const StoreOptions& options) {
-  T* values = arena.take<T>(column.length);
-  const double* held = column.as<double>();
-  for (int64_t i = 0; i < column.length; ++i) values[i] = static_cast<T>(held[i]);
-  clear_nulls(column, values);
-  if (!options.finite) return values;
-  // Not finite: all bits of the exponent are set.
+bool any_nonfinite(const T* values, int64_t count) {
+  // All bits of the exponent are set.
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
   Bits nonfinite = 0;
-  for (int64_t i = 0; i < column.length; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     nonfinite |= (std::bit_cast<Bits>(values[i]) & exponent) == exponent ? ~Bits{0} : Bits{0};
   }
-  for (int64_t i = 0; i < column.length && nonfinite != 0; ++i) {
+  return nonfinite != 0;
+}
+
+template <class T>
+const T* store_floats(const Column& column, Arena& arena, const StoreOptions& options) {
+  const double* held = column.as<double>();
+  if constexpr (std::is_same_v<T, double>) {
+    const bool in_place = column.valid == nullptr && arena.holds(held);
+    if (in_place && !(options.finite && any_nonfinite(held, column.length))) return held;
+  }
+  T* values = arena.take<T>(column.length);
+  for (int64_t i = 0; i < column.length; ++i) values[i] = static_cast<T>(held[i]);
+  clear_nulls(column, values);
+  if (!options.finite || !any_nonfinite(values, column.length)) return values;
+  for (int64_t i = 0; i < column.length; ++i) {
     if (std::isfinite(values[i])) continue;
     values[i] = 0;
     ++*options.nonfinite;
@@ -100,18 +119,15 @@ Column to_stored(const Column& column, const Type& type, Arena& arena, const Sto
   Column stored = column;
   stored.layout = stored_layout(type);
   stored.valid = store_valid(column, arena);
-  if (column.offsets != nullptr) {
+  if (column.offsets != nullptr && !arena.holds(column.offsets)) {
     auto* offsets = arena.take<int32_t>(column.length + 1);
     std::memcpy(offsets, column.offsets, static_cast<size_t>(column.length + 1) * sizeof(int32_t));
     stored.offsets = offsets;
   }
   switch (stored.layout) {
-    case Layout::Bool: {
-      auto* values = copy_values<uint8_t>(column, column.length, arena);
-      clear_nulls(column, values);
-      stored.data = values;
+    case Layout::Bool:
+      stored.data = store_fixed<uint8_t>(column, arena);
       break;
-    }
     case Layout::I32: {
       auto* values = arena.take<int32_t>(column.length);
       const int64_t* held = column.as<int64_t>();
@@ -119,12 +135,9 @@ Column to_stored(const Column& column, const Type& type, Arena& arena, const Sto
       stored.data = values;
       break;
     }
-    case Layout::I64: {
-      auto* values = copy_values<int64_t>(column, column.length, arena);
-      clear_nulls(column, values);
-      stored.data = values;
+    case Layout::I64:
+      stored.data = store_fixed<int64_t>(column, arena);
       break;
-    }
     case Layout::F32:
       stored.data = store_floats<float>(column, arena, options);
       break;
@@ -132,7 +145,7 @@ Column to_stored(const Column& column, const Type& type, Arena& arena, const Sto
       stored.data = store_floats<double>(column, arena, options);
       break;
     case Layout::Str:
-      stored.data = copy_values<char>(column, column.offsets[column.length], arena);
+      stored.data = store_text(column, arena);
       break;
     case Layout::List:
     case Layout::Vector:

@@ -12,8 +12,8 @@ struct StoreOptions {
   bool finite = false;           // a float that is not finite becomes 0
   int64_t* nonfinite = nullptr;  // and is counted here
 };
-// A copy of a held column in the stored layout, with 0 in null rows. Errors: EngineError on a null where `type`
-// has none, on an int32 that does not fit.
+// A held column in the stored layout, with 0 in null rows: a copy of what does not lie in `arena` as it must be.
+// Errors: EngineError on a null where `type` has none, on an int32 that does not fit.
 Column to_stored(const Column& column, const Type& type, Arena& arena, const StoreOptions& options);
 
 // The column with Lists and Vectors as `type` declares them, at every level. Errors: EngineError when a row has not

@@ -67,7 +67,6 @@ class Driver {
   }
 
   Batch outputs(int64_t& nonfinite) {
-    auto memory = std::make_shared<Arena>();
     std::vector<Batch::Field> fields;
     fields.reserve(program_.outputs_.size());
     for (const Program::Output& output : program_.outputs_) {
@@ -75,7 +74,7 @@ class Driver {
         Slot& slot = at(output.from);
         const Column held = conform(slot.single ? widened(slot) : slot.column, output.type, arena_);
         const StoreOptions options{output.finite, &nonfinite};
-        fields.push_back({output.name, output.type, to_stored(held, output.type, *memory, options), memory});
+        fields.push_back({output.name, output.type, to_stored(held, output.type, *memory_, options), memory_});
       } catch (const EngineError& error) {
         throw EngineError("output `" + output.name + "`: " + error.what());
       }
@@ -150,8 +149,9 @@ class Driver {
   }
 
   Column run_kernel(const Instruction& instruction, const Type& result, int64_t rows) {
-    const Call call{arguments_, rows, instruction.state.get(), result, arena_};
-    Column column = conform(instruction.kernel->run(call), result, arena_);
+    Arena& arena = instruction.is_output && rows != 1 ? *memory_ : arena_;
+    const Call call{arguments_, rows, instruction.state.get(), result, arena};
+    Column column = conform(instruction.kernel->run(call), result, arena);
     if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(rows)) == nullptr) {
       column.valid = nullptr;
     }
@@ -344,6 +344,7 @@ class Driver {
   const Program& program_;
   const int64_t num_rows_;
   Arena& arena_;
+  const std::shared_ptr<Arena> memory_ = std::make_shared<Arena>();  // of the outputs
   std::vector<Slot> registers_, constants_;
   // Of the instruction at work.
   std::vector<Argument> arguments_;

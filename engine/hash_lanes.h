@@ -14,9 +14,9 @@ inline Lanes avalanche(Lanes state) {
 
 inline Lanes hash_word(Lanes word, Lanes seed) { return avalanche(add_word(plus(seed, all(kPrime5 + 8)), word)); }
 
-// The texts i to i + kLanes * abreast, of which those of 32 bytes and more come out wrong.
+// `kLanes * abreast` texts; those of 32 bytes and more come out wrong. Returns whether there are such.
 template <int abreast>
-inline void hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
+inline bool hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
   Lanes at[abreast], size[abreast], state[abreast];
   for (int k = 0; k < abreast; ++k) {
     at[k] = widen(offsets + k * kLanes);
@@ -50,17 +50,24 @@ inline void hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t
       rest[k] = shift_right<8>(rest[k]);
     }
   }
-  for (int k = 0; k < abreast; ++k) store(out + k * kLanes, avalanche(state[k]));
+  bool any_long = false;
+  for (int k = 0; k < abreast; ++k) {
+    store(out + k * kLanes, avalanche(state[k]));
+    any_long |= any(less(all(31), size[k]));
+  }
+  return any_long;
 }
 
-inline int64_t hash_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out) {
+inline int64_t hash_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out,
+                          bool& any_long) {
+  if (count < kLanes) return 0;
   int64_t i = 0;
   for (; i + kAbreast * kLanes <= count; i += kAbreast * kLanes) {
-    hash_short_texts<kAbreast>(bytes, offsets + i, seed, out + i);
+    any_long |= hash_short_texts<kAbreast>(bytes, offsets + i, seed, out + i);
   }
-  for (; i + kLanes <= count; i += kLanes) hash_short_texts<1>(bytes, offsets + i, seed, out + i);
-  if (i == count || count < kLanes) return i;
-  hash_short_texts<1>(bytes, offsets + count - kLanes, seed, out + count - kLanes);  // some of them again
+  for (; i + kLanes <= count; i += kLanes) any_long |= hash_short_texts<1>(bytes, offsets + i, seed, out + i);
+  // The last ones, some of them again.
+  if (i < count) any_long |= hash_short_texts<1>(bytes, offsets + count - kLanes, seed, out + count - kLanes);
   return count;
 }
 
@@ -80,18 +87,47 @@ inline int64_t hash_word_with(uint64_t word, const uint64_t* seeds, int64_t coun
   return i;
 }
 
+// How `words` words beside each of `seeds` seeds lie in the lanes: few words leave room for several seeds.
+struct Spread {
+  uint64_t seed[kLanes];
+  uint64_t word[kLanes];
+  int32_t seeds;
+};
+inline constexpr auto kSpreads = [] {
+  std::array<Spread, kLanes> spreads{};
+  for (int words = 1; words < kLanes; ++words) {
+    Spread& spread = spreads[static_cast<size_t>(words)];
+    spread.seeds = kLanes / words;
+    for (int k = 0; k < spread.seeds * words; ++k) {
+      spread.seed[k] = static_cast<uint64_t>(k / words);
+      spread.word[k] = static_cast<uint64_t>(k % words);
+    }
+  }
+  return spreads;
+}();
+
 inline int64_t hash_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows,
                              uint64_t* out) {
   for (int64_t i = 0; i < rows; ++i) {
     if (sizes[i] == 0) continue;
-    const uint64_t* row = words.values + words.starts[i];
+    const uint64_t* row_words = words.values + words.starts[i];
+    const uint64_t* row_seeds = seeds.values + seeds.starts[i];
     const int32_t size = words.sizes[i];
-    for (int32_t s = 0; s < seeds.sizes[i]; ++s) {
-      const Lanes seed = all(seeds.values[seeds.starts[i] + s]);
-      // What is too much at the end is written over by the next.
-      for (int32_t w = 0; w < size; w += kLanes) store(out + w, hash_word(load(row + w), seed));
-      out += size;
+    uint64_t* end = out + sizes[i];
+    // What is too much at an end is written over by the next.
+    if (size < kLanes) {
+      const Spread& spread = kSpreads[static_cast<size_t>(size)];
+      const Lanes seed_places = load(spread.seed), some = permute(load(row_words), load(spread.word));
+      for (; out < end; out += spread.seeds * size, row_seeds += spread.seeds) {
+        store(out, hash_word(some, permute(load(row_seeds), seed_places)));
+      }
+    } else {
+      for (; out < end; out += size, ++row_seeds) {
+        const Lanes seed = all(*row_seeds);
+        for (int32_t w = 0; w < size; w += kLanes) store(out + w, hash_word(load(row_words + w), seed));
+      }
     }
+    out = end;
   }
   return rows;
 }

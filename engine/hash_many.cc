@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #endif
 
+#include <array>
 #include <bit>
 #include <string_view>
 
@@ -48,14 +49,13 @@ using namespace xxh64_detail;
 // --- the rest of each, and all of it without lanes ------------------------------------------------------------------
 
 void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out) {
-  const int64_t done = FEATDSL_LANES(hash_texts(bytes, offsets, count, seed, out));
+  bool any_long = false;
+  const int64_t done = FEATDSL_LANES(hash_texts(bytes, offsets, count, seed, out, any_long));
   const auto text = [&](int64_t i) {
     return std::string_view(bytes + offsets[i], static_cast<size_t>(offsets[i + 1] - offsets[i]));
   };
-  if (done > 0 && offsets[done] - offsets[0] >= 32) {
-    for (int64_t i = 0; i < done; ++i) {
-      if (offsets[i + 1] - offsets[i] >= 32) out[i] = xxh64(text(i), seed);
-    }
+  for (int64_t i = 0; any_long && i < done; ++i) {
+    if (offsets[i + 1] - offsets[i] >= 32) out[i] = xxh64(text(i), seed);
   }
   for (int64_t i = done; i < count; ++i) out[i] = xxh64(text(i), seed);
 }

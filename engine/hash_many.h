@@ -22,8 +22,9 @@ struct ListRows {
   const int32_t* starts;
   const int32_t* sizes;
 };
-// Each of a row's words with each of its seeds, the seeds slower, row after row, of the rows whose `sizes` is not 0. Up
-// to 64 bytes behind a row's words are read, and behind the last result written: an Arena has them.
+// Each of a row's words with each of its seeds, the seeds slower, row after row. `sizes` are those of the rows'
+// results: 0 of a row that is left out. Up to 64 bytes behind a row's words and seeds are read, and behind the last
+// result written: an Arena has them.
 void xxh64_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows, uint64_t* out);
 
 // Division of the magnitude of an int64 by multiplication: m = ceil(2^(63 + l) / d) for 2^(l - 1) < d <= 2^l makes

@@ -50,3 +50,9 @@ inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm256_blendv_epi8(
 inline Lanes gather(const char* base, Lanes at, Mask mask) {
   return _mm256_mask_i64gather_epi64(_mm256_setzero_si256(), reinterpret_cast<const long long*>(base), at, mask, 1);
 }
+// Lane i is lane index[i] of x.
+inline Lanes permute(Lanes x, Lanes index) {
+  const Lanes twice = _mm256_add_epi64(index, index);
+  const Lanes halves = _mm256_or_si256(twice, _mm256_slli_epi64(_mm256_add_epi64(twice, all(1)), 32));
+  return _mm256_permutevar8x32_epi32(x, halves);
+}

@@ -45,3 +45,5 @@ inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm512_mask_mov_epi
 inline Lanes gather(const char* base, Lanes at, Mask mask) {
   return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), mask, at, base, 1);
 }
+// Lane i is lane index[i] of x.
+inline Lanes permute(Lanes x, Lanes index) { return _mm512_permutexvar_epi64(index, x); }

@@ -301,6 +301,10 @@ class ProgramReader {
       output.from = read_operand();
       output.finite = bytes_.flag("an output");
       check_output(output);
+      const size_t inputs = program_.inputs_.size();
+      if (!output.from.constant && output.from.index >= inputs && !output.type.is_narrow()) {
+        program_.instructions_[output.from.index - inputs].is_output = true;
+      }
       program_.outputs_.push_back(std::move(output));
     }
   }

@@ -121,10 +121,10 @@ inline Column cross_lists(const Call& call) {
   for (int64_t i = 0; i < call.rows; ++i) {
     int64_t combinations = 1;
     for (const ListRows& part : parts) {
-      if (part.sizes[i] > kMostCombinations / std::max<int64_t>(combinations, 1)) {
+      combinations *= part.sizes[i];
+      if (combinations > kMostCombinations) {
         throw EngineError("a cross has more combinations than " + std::to_string(kMostCombinations));
       }
-      combinations *= part.sizes[i];
     }
     offsets[i + 1] = checked_offset(offsets[i] + combinations);
   }

@@ -1,20 +1,26 @@
 #include "engine/kernels/list.h"
 
+#include <string>
+#include <type_traits>
+
 namespace feat {
 
 namespace {
 
 template <class T, class Read>
 void register_pad(Registry& r, Read fill) {
-  r.add(
-      "pad",
-      [fill](const Attributes& a) {
-        const int64_t n = a.integer("n");
-        if (n != a.result().size)
-          throw EngineError("pad to " + std::to_string(n) + " gives no `" + a.result().text() + "`");
-        return list::Pad<T>{n, fill(a)};
-      },
-      [](const list::Pad<T>& pad, ListIn<T> values, ListOut<T>& out) { pad(values, out); });
+  const auto prepare = [fill](const Attributes& a) {
+    const int64_t n = a.integer("n");
+    if (n != a.result().size)
+      throw EngineError("pad to " + std::to_string(n) + " gives no `" + a.result().text() + "`");
+    return list::Pad<T>{n, fill(a)};
+  };
+  if constexpr (std::is_same_v<T, std::string_view>) {
+    r.add("pad", prepare, [](const list::Pad<T>& pad, ListIn<T> values, ListOut<T>& out) { pad(values, out); });
+  } else {
+    const std::string list = Shape{Shape::List, {ShapeOf<T>::get()}}.text();
+    r.add_column("pad(" + list + ")->" + list, prepare, list::pad<T>);
+  }
 }
 
 template <class T>

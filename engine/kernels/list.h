@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
 #include "engine/kernel.h"
 #include "engine/kernels/value_set.h"
@@ -92,6 +94,51 @@ struct Pad {
     for (int64_t i = kept; i < n; ++i) out.push(fill);
   }
 };
+
+// The same for fixed-width values, as a Vector.
+template <class T>
+Column pad(const Call& call) {
+  using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+  using Bits = std::conditional_t<std::is_same_v<T, bool>, uint8_t, uint64_t>;
+  const auto& wanted = *static_cast<const Pad<T>*>(call.state);
+  const Argument& lists = call.arguments[0];
+  const Bits* from = lists.column->child->as<Bits>();
+  const int64_t n = wanted.n;
+  const auto fill = std::bit_cast<Bits>(static_cast<Stored>(wanted.fill));
+  Column elements = *lists.column->child;
+  elements.length = checked_offset(call.rows * n);
+  elements.valid = nullptr;
+  Bits* __restrict__ out = call.arena.take<Bits>(elements.length);
+  elements.data = out;
+  uint8_t* valid = lists.column->valid == nullptr ? nullptr : call.arena.take<uint8_t>(call.rows);
+  // Short rows are read whole, past their end, and masked: that has no branch to guess wrong.
+  const bool is_short = n * static_cast<int64_t>(sizeof(Bits)) <= static_cast<int64_t>(Arena::kSlack);
+  Bits* masks = is_short ? call.arena.take<Bits>(2 * n) : nullptr;
+  if (is_short) std::fill_n(std::fill_n(masks, n, static_cast<Bits>(~Bits{0})), n, Bits{0});
+  for (int64_t i = 0; i < call.rows; ++i, out += n) {
+    const int64_t row = lists.row(i), start = lists.column->start(row);
+    const bool has = lists.is_valid(i);
+    const int64_t kept = has ? std::min(n, lists.column->start(row + 1) - start) : 0;
+    const Bits rest = has ? fill : Bits{0};
+    if (valid != nullptr) valid[i] = has;
+    const Bits* read = from + start;
+    if (is_short) {
+      const Bits* mask = masks + n - kept;
+      for (int64_t k = 0; k < n; ++k) out[k] = static_cast<Bits>((read[k] & mask[k]) | (rest & ~mask[k]));
+    } else {
+      std::fill(std::copy_n(read, kept, out), out + n, rest);
+    }
+  }
+  auto* child = call.arena.take<Column>(1);
+  *child = elements;
+  Column padded;
+  padded.layout = Layout::Vector;
+  padded.width = static_cast<int32_t>(n);
+  padded.length = call.rows;
+  padded.valid = valid;
+  padded.child = child;
+  return padded;
+}
 
 template <class T>
 void distinct(const ListIn<T>& values, ListOut<T>& out) {

@@ -1,6 +1,9 @@
 #include "engine/kernels/set.h"
 
 #include <string_view>
+#include <type_traits>
+
+#include "engine/kernels/set_columns.h"
 
 namespace feat {
 
@@ -8,7 +11,11 @@ namespace {
 
 template <class T>
 void register_values(Registry& r) {
-  r.add("overlap_count", [](ListIn<T> a, ListIn<T> b) -> int64_t { return set::overlap_count(a, b); });
+  if constexpr (std::is_same_v<T, std::string_view>) {
+    r.add_column("overlap_count(list<str>,list<str>)->i64", set::overlap_of_texts);
+  } else {
+    r.add("overlap_count", [](ListIn<T> a, ListIn<T> b) -> int64_t { return set::overlap_count(a, b); });
+  }
   r.add("containment", [](ListIn<T> a, ListIn<T> b) -> double { return set::containment(a, b); });
   r.add("intersection", [](ListIn<T> a, ListIn<T> b, ListOut<T>& out) { set::picked(a, b, true, out); });
   r.add("difference", [](ListIn<T> a, ListIn<T> b, ListOut<T>& out) { set::picked(a, b, false, out); });
