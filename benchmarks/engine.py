@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.engine [--quick] [--json FILE]
 
 Every contestant gets the calls in the form it likes best, makes all 120 features, and is compared with plain Python
-before it is timed: ids and numbers exactly, floats to 1e-13 (log1p of a libm differs in the last bit). 64 different calls
-rotate. Times are of the processor, so that what else runs on the machine does not count.
+before it is timed: ids and numbers exactly, floats to 1e-13 (a libm's log1p differs in the last bit). 64 different
+calls rotate. Times are of the processor, so that what else runs on the machine does not count.
 """
 
 from __future__ import annotations
