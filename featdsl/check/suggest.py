@@ -81,6 +81,7 @@ ELSEWHERE = {
     "nvl": "`a ?? b`",
     "pmod": "`mod`",
     "power": "`pow` or `**`",
+    "proximity": "`proximity_min_distance(list, terms)`",
     "regexp_extract": "`regex_extract`",
     "regexp_like": "`regex_match`",
     "regexp_replace": "`regex_replace`",
@@ -88,7 +89,9 @@ ELSEWHERE = {
     "rlike": "`regex_match`",
     "rpad": "`right_pad`",
     "rtrim": "`trim`",
+    "scale": "`v * 2.0`",
     "sigrid_hash": "`hash(x, n, offset: 0, seed: 7)`",
+    "since": "`hours_since(at, later)`",
     "square": "`x * x`",
     "startswith": "`starts_with`",
     "str": "`string`",
@@ -112,17 +115,6 @@ ELSEWHERE = {
     "zero_if_null": "`a ?? 0`",
 }
 """Names that other languages give to what is here."""
-
-LATER = frozenset(
-    "trunc sign expm1 log2 log10 tanh sin cos tan asin acos atan atan2 haversine parse_int parse_float parse_bool "
-    "parse_timestamp parse_json format log_bucketize one_hot log_scale cyclic index "
-    "combine strip join replace substr find reverse regex_match regex_extract regex_replace normalize edit_distance "
-    "ngrams char_ngrams wordpiece slice truncate sort index_of flatten filter zip top_k argmax argmin std variance "
-    "mode entropy cosine containment is_subset proximity get_many keys values match dot take_last within "
-    "l2_norm euclidean scale mean_pool max_pool second day_of_year is_weekend since geohash text_ids "
-    "target_mean".split()
-)
-"""Operators of the language's plan that are not there yet."""
 
 _MOST_LOOKUPS = 200
 

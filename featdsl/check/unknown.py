@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from featdsl.check.names import Names
 from featdsl.check.schema import Input, Members
 from featdsl.check.standard import standard_defs
-from featdsl.check.suggest import ELSEWHERE, LATER, Suggestions
+from featdsl.check.suggest import ELSEWHERE, Suggestions
 from featdsl.fit import LEARNED
 from featdsl.operators import OPERATORS
 from featdsl.syntax import tree
@@ -52,8 +52,6 @@ class Unknown:
         other = ELSEWHERE.get(name.lower())
         if other:
             return f"write {other}"
-        if name in LATER:
-            return "it comes in a later version"
         defs = [d.name.name for d in self._names.of(tree.Def)]
         return self._suggestions.help(name, [*_CALLED, *LEARNED, *defs, *standard_defs()])
 
