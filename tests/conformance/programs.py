@@ -94,10 +94,13 @@ def program_of(cases: Sequence[Case], *, constants: bool = False, spread: bool =
 
 def substitute(expression: str, names: dict[str, str]) -> str:
     """The expression with variables replaced, but not in strings, nor names of arguments or functions."""
+    if not names:
+        return expression
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', expression)
-    for name, text in names.items():
-        pattern = rf"(?<![\w.]){re.escape(name)}(?![\w(]|\s*:)"
-        pieces[::2] = [re.sub(pattern, lambda _, t=text: t, piece) for piece in pieces[::2]]
+    # at once, for what a name becomes may have the name of another in it
+    words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    pattern = rf"(?<![\w.])(?:{words})(?![\w(]|\s*:)"
+    pieces[::2] = [re.sub(pattern, lambda found: names[found[0]], piece) for piece in pieces[::2]]
     return "".join(pieces)
 
 
