@@ -10,6 +10,10 @@
 
 #include "engine/error.h"
 
+#ifndef FEATDSL_ARENA_LIMIT_BYTES
+#define FEATDSL_ARENA_LIMIT_BYTES (size_t{4} << 30)
+#endif
+
 namespace feat {
 
 // A bump allocator. Every piece is aligned to 64 bytes, and kSlack bytes behind it may be read and, until the next
@@ -56,7 +60,7 @@ class Arena {
 
  private:
   static constexpr size_t kAlign = 64;
-  static constexpr size_t kDefaultLimit = size_t{4} << 30;
+  static constexpr size_t kDefaultLimit = FEATDSL_ARENA_LIMIT_BYTES;
   struct Block {
     std::unique_ptr<std::byte[]> memory;
     std::byte* start;
