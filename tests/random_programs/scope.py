@@ -25,6 +25,7 @@ class Scope:
     """Every input, and expressions under names of their own."""
 
     def __init__(self) -> None:
+        self._kept: list[tree.File] = []  # the checker knows defs by their identity
         self._diagnostics = Diagnostics()
         suggestions = Suggestions()
         overlay = {_PATH: declarations(INPUTS), **vocab_files()}
@@ -47,6 +48,7 @@ class Scope:
         file = parse(SourceFile("x.feat", "\n".join([*defs, f"let x = {text}"])), found)
         if found.has_errors:
             return None
+        self._kept.append(file)
         *declared, last = file.declarations
         for one in declared:
             assert isinstance(one, tree.Def)
