@@ -3,13 +3,18 @@
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make format  mends what a tool can mend
+#   make fuzz    every fuzzer for FUZZ_SECONDS (60)
+#   make soak    20,000 random programs and the fuzzers, for about SOAK_MINUTES (60) in all
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STORE ?= lmdb
 DATA ?=
+FUZZ_SECONDS ?= 60
+SOAK_MINUTES ?= 60
+SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test lint format docs sanitize clean
+.PHONY: setup demo test lint format docs sanitize fuzz soak clean
 
 setup:
 	@bash .ci/setup.sh
@@ -37,6 +42,18 @@ docs: setup
 
 sanitize: setup
 	@PATH="$$PWD/.venv/bin:$$PATH" bash engine/tests/sanitize.sh
+
+fuzz: setup
+	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+# Two thirds of the time is the four fuzzers', one after another.
+soak: setup
+	@echo "seed $(SOAK_SEED)"
+	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 20000 / 60)) \
+	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_engine.py tests/random_programs/test_large.py
+	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
+	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
+	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 10))
 
 clean:
 	rm -rf build .venv demo

@@ -63,7 +63,7 @@ def parts_of(files: Mapping[str, bytes]) -> dict[str, Any]:
     )
     _check_versions(contract["operators"])
     vocabs = {key: _vocab(files, key, name) for key, name in contract["vocabs"].items()}
-    zones = {name: _zone(name, data) for name, data in _json(files, "zones.json").items()}
+    zones = {name: _zone(name, data) for name, data in _table(files, "zones.json").items()}
     module = graph_from_data(_json(files, "ir.json"), vocabs, zones)
     schema = schema_from_data(contract["schema"])
     signatures = [model_from_data(data) for data in contract["models"]]
@@ -89,6 +89,12 @@ def _json(files: Mapping[str, bytes], name: str) -> Any:
     data = load(files[name])
     expect(isinstance(data, dict | list), f"`{name}` is damaged")
     return data
+
+
+def _table(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    data = _json(files, name)
+    expect(isinstance(data, dict), f"`{name}` is damaged")
+    return dict(data)
 
 
 def _check_versions(wanted: Mapping[str, Any]) -> None:

@@ -75,26 +75,28 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
 }
 """A strategy, or for what goes by the entries of the call's vocab, one for their number."""
 
-PATTERNS = st.sampled_from(
-    [
-        "a",
-        "",
-        ".",
-        "^a",
-        "b$",
-        "[a-z]+",
-        r"\d+",
-        r"(\w)(\w)?",
-        "(?i)AB",
-        "é|日",
-        r"\pL",
-        r"\s*",
-        "a{2,3}?",
-        "(a|)+",
-        r"\b.",
-    ]
+_PATTERNS = (
+    "a",
+    "",
+    ".",
+    "^a",
+    "b$",
+    "[a-z]+",
+    r"\d+",
+    r"(\w)(\w)?",
+    "(?i)AB",
+    "é|日",
+    r"\pL",
+    r"\s*",
+    "a{2,3}?",
+    "(a|)+",
 )
-"""What a parameter `pattern` is, of whatever operator."""
+
+ANYWHERE: Mapping[str, st.SearchStrategy[Any]] = {
+    "pattern": st.sampled_from(_PATTERNS),
+    "combiner": st.sampled_from(["sum", "mean", "min", "max", "count", "first", "last"]),
+}
+"""By the name of a parameter, of whatever operator."""
 
 _FINITE = tuple(x for x in FLOATS if abs(x) < 1e300)
 
@@ -128,8 +130,8 @@ def constants(operator: Operator, signature: Signature, count: int) -> st.Search
 
 def _values(operator: Operator, parameter: Parameter, vocab: str) -> st.SearchStrategy[Any]:
     special = SPECIAL.get((operator.name, parameter.name))
-    if special is None and parameter.name == "pattern":
-        special = PATTERNS
+    if special is None:
+        special = ANYWHERE.get(parameter.name)
     if special is not None:
         return special(len(VOCABS[vocab])) if callable(special) else special
     pattern = parameter.pattern

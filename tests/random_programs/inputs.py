@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from featdsl.types import (
     BOOL,
@@ -60,7 +61,8 @@ def _inputs() -> Iterable[Input]:
             yield Input(f"{block}.{kind}_l", list_of(scalar), block, f"{kind}_l: list<{scalar}>[40]")
         for key, value in (
             (STRING, FLOAT64), (STRING, STRING), (INT64, INT64), (INT64, FLOAT32), (STRING, BOOL), (STRING, INT64),
-            (INT64, STRING), (INT64, FLOAT64), (STRING, INT32), (STRING, FLOAT32),
+            (INT64, STRING), (INT64, FLOAT64), (STRING, TIMESTAMP), (INT64, TIMESTAMP), (STRING, INT32),
+            (STRING, FLOAT32),
         ):  # fmt: skip
             name = f"{key.kind.value}_{value.kind.value}_m"
             yield Input(f"{block}.{name}", map_of(key, value), block, f"{name}: map<{key}, {value}>")
@@ -71,6 +73,11 @@ def _inputs() -> Iterable[Input]:
             mark = "?" if element is FLOAT64 else default
             yield Input(f"{block}.{name}", type, block, f"{name}: vector<{element}, 3>{mark}")
     for block in ("u", "m"):
+        for outer, inner in product((STRING, INT64), repeat=2):
+            for value in (INT64, FLOAT64, STRING):
+                name = f"{outer.kind.value}_{inner.kind.value}_{value.kind.value}_m"
+                type = map_of(outer, map_of(inner, value))
+                yield Input(f"{block}.{name}", type, block, f"{name}: {type}")
         for scalar in SCALARS:
             yield Input(
                 f"{block}.clicks.{scalar.kind.value}",
