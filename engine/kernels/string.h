@@ -146,10 +146,14 @@ inline void reverse(std::string_view s, TextOut& out) {
 
 // A length to fill texts up to, and with what.
 struct Padding {
-  explicit Padding(const Attributes& a) : n(a.integer("n")), fill(a.text("fill")) {}
+  explicit Padding(const Attributes& a) : n(a.integer("n")), fill(a.text("fill")) {
+    if (n < 0 || n > kLongest || unicode::length(fill) != 1)
+      throw EngineError("a text is padded to " + std::to_string(n) + " with `" + std::string(fill.substr(0, 20)) + "`");
+  }
   void append_for(std::string_view s, TextOut& out) const {
     for (int64_t missing = n - unicode::length(s); missing > 0; --missing) out.append(fill);
   }
+  static constexpr int64_t kLongest = 10'000;
   int64_t n;
   std::string_view fill;
 };

@@ -500,3 +500,9 @@ def test_not_bytes() -> None:
     with pytest.raises(TypeError):
         Program(SAMPLE).run([1], 1)  # type: ignore[list-item]
     assert isinstance(Program(SAMPLE).run([batch(ROWS)], 3), Batch)
+
+
+@pytest.mark.parametrize(("n", "fill"), [(1 << 60, " "), (5, ""), (-1, " "), (5, "ab")])
+def test_padding_that_has_no_end_is_refused(n: int, fill: str) -> None:
+    with pytest.raises(EngineError, match="a text is padded to"):
+        one_call("right_pad", "string", {"s": "string"}, n=(n, "int64"), fill=(fill, "string"))

@@ -147,8 +147,6 @@ def _values(operator: Operator, parameter: Parameter, vocab: str) -> st.SearchSt
 def _valid(
     operator: Operator, signature: Signature, count: int, given: Mapping[str, Any], entries: tuple[str, ...]
 ) -> bool:
-    if operator.validate is None:
-        return True
     seen: dict[str, Any] = {}
     for parameter in signature.parameters:
         if parameter.constant:

@@ -107,6 +107,13 @@ class Maker:
             made = self._around(made)
         return made
 
+    def plain(self, overload: Overload) -> Expression:
+        """A call of the overload on inputs and constants, not mapped over lists."""
+        made = self._call(overload, {}, 0, {}, exactly=True, mapped=False)
+        assume(made is not None)
+        assert made is not None
+        return made
+
     def _around(self, inner: Expression) -> Expression:
         """A call that has `inner` as an argument; `inner` itself if that is refused."""
         takers = _takers(inner.type.optional(False))
@@ -200,9 +207,10 @@ class Maker:
             for i, p in enumerate(parameters)
         ]
         operator = overload.operator
-        known = self._draw(constants(operator, operator.signatures[overload.index], len(parameters)))
+        signature = operator.signatures[overload.index]
+        known = self._draw(constants(operator, signature, len(parameters)))
         form = self._draw(st.integers(0, 5))
-        text, defs = spelled(operator, parameters, known, form, self._new("d"))
+        text, defs = spelled(operator, signature, parameters, known, form, self._new("d"))
         made = self._spell(text, arguments, defs)
         if made is None or not exactly:
             return made

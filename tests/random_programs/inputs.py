@@ -96,6 +96,8 @@ def _inputs() -> Iterable[Input]:
         )
         yield Input(f"{_ITEM_KEYED}.{kind}_n", list_of(scalar.optional()), "m", f"{kind}_n: {scalar}?")
         yield Input(f"{_ITEM_KEYED}.{kind}_l", list_of(list_of(scalar)), "m", f"{kind}_l: list<{scalar}>[40]")
+    field = "float64_w: vector<float64, 3> = -0.0"
+    yield Input(f"{_ITEM_KEYED}.float64_w", list_of(vector_of(FLOAT64, 3)), "m", field)
     yield Input("user", INT64, "", "")
     yield Input("item", STRING, "", "")
 

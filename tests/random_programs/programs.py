@@ -60,6 +60,12 @@ def features(draw: st.DrawFn, overload: Overload, prefix: str) -> Expression:
 
 
 @st.composite
+def calls_on_inputs(draw: st.DrawFn, overload: Overload) -> Expression:
+    """One call of the overload on inputs and constants."""
+    return _maker(draw).plain(overload)
+
+
+@st.composite
 def programs(draw: st.DrawFn, overload: Overload) -> Program:
     """A program with a feature that calls the overload, perhaps with others and a model, and one or two calls."""
     maker = _maker(draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from featdsl.operators.declare import Operator, Parameter
+from featdsl.operators.declare import REQUIRED, Operator, Parameter, Signature
 from featdsl.types import FLOAT64, INT64, STRING, Type
 from tests.conformance.programs import literal
 
@@ -14,33 +14,51 @@ PIPE, NAMED, DEF = 3, 4, 5
 
 
 def spelled(
-    operator: Operator, parameters: Sequence[Parameter], constants: Mapping[str, Any], form: int, name: str
+    operator: Operator,
+    signature: Signature,
+    parameters: Sequence[Parameter],
+    constants: Mapping[str, Any],
+    form: int,
+    name: str,
 ) -> tuple[str, tuple[str, ...]]:
     """The call with `{}` for each argument, and what must be declared for it. `form` picks the way, `name` is one
     that is free."""
-    count = len(parameters)
-    places = ["{}"] * count
+    places = ["{}"] * len(parameters)
     if operator.symbol is not None and (form < PIPE or operator.name in _RESERVED):
         return _symbol(operator.symbol, places), ()
-    declared = {p.name: p for signature in operator.signatures for p in signature.parameters}
-    # a constant that comes before all values is written there
-    first = operator.signatures[0].parameters[0].name
-    before = [_constant(value, declared[name]) for name, value in constants.items() if name == first]
-    known = [
-        f"{name}: {_constant(value, declared[name])}" for name, value in constants.items() if name != first
-    ]
-    call = f"{operator.name}({', '.join([*before, *places, *known])})"
-    if form == PIPE and not before:
-        return f"({{}} |> {operator.name}({', '.join([*places[1:], *known])}))", ()
-    if form == NAMED and not before and not any(p.variadic for p in parameters):
-        return f"{operator.name}({', '.join([*(f'{p.name}: {{}}' for p in parameters), *known])})", ()
+    if form == NAMED and not any(p.variadic for p in parameters):
+        return f"{operator.name}({_arguments(signature, parameters, constants, places, named=True)})", ()
+    if form == PIPE and not signature.parameters[0].constant:
+        rest = _arguments(signature, parameters, constants, ["", *places[1:]])
+        return f"({{}} |> {operator.name}({rest.removeprefix(', ')}))", ()
     if form == DEF:
-        names = [f"x{i}" for i in range(count)]
-        body = f"{operator.name}({', '.join([*before, *names, *known])})".replace("{{", "{").replace(
-            "}}", "}"
-        )
+        names = [f"x{i}" for i in range(len(parameters))]
+        body = f"{operator.name}({_arguments(signature, parameters, constants, names)})".format()
         return f"{name}({', '.join(places)})", (f"def {name}({', '.join(names)}) = {body}",)
-    return call, ()
+    return f"{operator.name}({_arguments(signature, parameters, constants, places)})", ()
+
+
+def _arguments(
+    signature: Signature,
+    parameters: Sequence[Parameter],
+    constants: Mapping[str, Any],
+    places: Sequence[str],
+    *,
+    named: bool = False,
+) -> str:
+    """Values and constants in the order of the signature; constants with a default by name, at the end."""
+    parts: list[str] = []
+    last: list[str] = []
+    given = iter(places)
+    for parameter in signature.parameters:
+        if not parameter.constant:
+            values = [next(given) for p in parameters if p is parameter]
+            parts += [f"{parameter.name}: {value}" if named else value for value in values]
+        elif parameter.name in constants:
+            text = _constant(constants[parameter.name], parameter)
+            by_name = named or parameter.default is not REQUIRED
+            (last if by_name else parts).append(f"{parameter.name}: {text}" if by_name else text)
+    return ", ".join([*parts, *last])
 
 
 def _symbol(symbol: str, places: Sequence[str]) -> str:

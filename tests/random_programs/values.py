@@ -106,7 +106,7 @@ class Call:
 @st.composite
 def calls(draw: st.DrawFn, names: frozenset[str]) -> Call:
     """A call that has a value for each of these inputs."""
-    fields = {block: _fields(block, names) for block in ("u", "m", "request", "candidate")}
+    fields = {block: fields_of(block, names) for block in ("u", "m", "request", "candidate")}
     items = draw(st.integers(1, 2))
     u = draw(_rows(fields["u"]))
     clicks = [click for click in (u or {}).get("clicks") or [] if all(map(_is_kept, click.values()))]
@@ -130,7 +130,7 @@ def _is_kept(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
-def _fields(block: str, names: Iterable[str]) -> list[Input]:
+def fields_of(block: str, names: Iterable[str]) -> list[Input]:
     """The declared fields of a block that the names need, each once."""
     found: dict[str, Input] = {}
     for name in sorted(names):
@@ -178,11 +178,11 @@ def joined(call: Call, names: frozenset[str]) -> pa.Table:
         "candidate": list(call.candidates),
     }
     for block, given in rows.items():
-        type = struct_type(_fields(block, names))
+        type = struct_type(fields_of(block, names))
         if type.num_fields:
             columns[block] = pa.array(given, type)
     if any(name.startswith("seen.") for name in names):
-        columns["seen"] = pa.array([call.seen] * count, pa.list_(struct_type(_fields("m", names))))
+        columns["seen"] = pa.array([call.seen] * count, pa.list_(struct_type(fields_of("m", names))))
     return pa.table(columns)
 
 
