@@ -33,7 +33,7 @@ WHITE_SPACE = frozenset(
         0x3000,
     ]
 )
-WORD, SPACE, CASED, CASE_IGNORABLE, SPECIAL = 1, 2, 4, 8, 16
+WORD, SPACE, CASED, CASE_IGNORABLE, SPECIAL, PUNCTUATION, NONSPACING, CONTROL = (1 << bit for bit in range(8))
 
 T = TypeVar("T", bound=Hashable)
 Record = tuple[int, int, int]
@@ -68,6 +68,13 @@ def flags(code: int) -> int:
         found |= CASE_IGNORABLE
     if is_special(code):
         found |= SPECIAL
+    category = unicodedata.category(char)
+    if category[0] == "P":
+        found |= PUNCTUATION
+    if category == "Mn":
+        found |= NONSPACING
+    if category in ("Cc", "Cf"):
+        found |= CONTROL
     return found
 
 
@@ -137,6 +144,9 @@ enum Flag : uint8_t {{
   kCased = {CASED},
   kCaseIgnorable = {CASE_IGNORABLE},
   kSpecial = {SPECIAL},
+  kPunctuation = {PUNCTUATION},  // category P
+  kNonspacing = {NONSPACING},  // Mn
+  kControl = {CONTROL},  // Cc and Cf
 }};
 
 // What to add to a code point for its lower and upper case. With kSpecial, see kSpecialCases.

@@ -6,6 +6,7 @@ Importing this registers the lowerings of every family.
 from __future__ import annotations
 
 from compiler.spark import (
+    bert,
     cast,
     format,
     id,
@@ -31,6 +32,7 @@ from compiler.spark.lowering import LOWERINGS
 __all__ = [
     "FALLBACKS",
     "LOWERINGS",
+    "bert",
     "cast",
     "format",
     "id",

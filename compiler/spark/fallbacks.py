@@ -66,7 +66,10 @@ def _other_zone(node: Node) -> bool:
 
 
 FALLBACKS: dict[str, Fallback] = {
+    "bert_words": Fallback("Spark has no Unicode normal forms, and another version of Unicode"),
+    "wordpiece": Fallback("Spark has no search for the longest piece of a word in a vocab"),
     "normalize": Fallback("Spark has no Unicode normal forms"),
+    "like": Fallback("Spark's LIKE goes back and forth in Java: some patterns take for ever on a long text"),
     "regex_match": _REGEX,
     "regex_extract": _REGEX,
     "regex_extract_all": _REGEX,

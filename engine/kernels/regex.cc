@@ -5,6 +5,9 @@ namespace feat {
 void register_regex(Registry& r) {
   const auto regex = [](const Attributes& a) { return regex::Regex(a); };
   r.add("regex_match", regex, [](const regex::Regex& re, std::string_view s) -> bool { return re.matches(s); });
+  r.add(
+      "like", [](const Attributes& a) { return regex::Regex(regex::of_like(a.text("pattern"), a.text("escape"))); },
+      [](const regex::Regex& re, std::string_view s) -> bool { return re.matches(s); });
   r.add("regex_extract", regex,
         [](const regex::Regex& re, std::string_view s) -> Maybe<std::string_view> { return re.extract(s); });
   r.add("regex_extract_all", regex,

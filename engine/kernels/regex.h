@@ -22,7 +22,8 @@ inline std::string_view view(const Piece& piece) { return {piece.data(), piece.s
 class Regex {
  public:
   explicit Regex(const Attributes& attributes)
-      : group_(attributes.has("group") ? attributes.integer("group") : 0), re_(compiled(attributes.text("pattern"))) {
+      : Regex(attributes.text("pattern"), attributes.has("group") ? attributes.integer("group") : 0) {}
+  explicit Regex(std::string_view pattern, int64_t group = 0) : group_(group), re_(compiled(pattern)) {
     if (group_ < 0 || group_ > re_->NumberOfCapturingGroups()) throw EngineError("a pattern has no such group");
   }
 
@@ -106,6 +107,29 @@ class Regex {
   int64_t group_;
   std::unique_ptr<RE2> re_;
 };
+
+// SQL's pattern, which the whole text must fit, as a regular expression.
+inline std::string of_like(std::string_view pattern, std::string_view escape) {
+  std::string out = "(?s)\\A";
+  for (const char* at = pattern.data(); at != pattern.data() + pattern.size();) {
+    const char* start = at;
+    char32_t code = unicode::next(at);
+    if (!escape.empty() && pattern.substr(static_cast<size_t>(start - pattern.data())).starts_with(escape)) {
+      if (at == pattern.data() + pattern.size()) throw EngineError("a pattern ends with its escape");
+      start = at;
+      unicode::next(at);
+      code = 0;  // whatever it is, it stands for itself
+    }
+    if (code == '%') {
+      out += ".*";
+    } else if (code == '_') {
+      out += '.';
+    } else {
+      out += RE2::QuoteMeta(Piece(start, static_cast<size_t>(at - start)));
+    }
+  }
+  return out + "\\z";
+}
 
 // What is put in place of a match: literal pieces, and groups between them.
 class Replacement {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from featdsl.operators import (
+    bert,
     cast,
     fitted,
     format,
@@ -31,6 +32,7 @@ from featdsl.operators.declare import OPERATORS, SYMBOLS
 __all__ = [
     "OPERATORS",
     "SYMBOLS",
+    "bert",
     "cast",
     "fitted",
     "format",

@@ -16,6 +16,8 @@ from featdsl.operators.regex_syntax import LONGEST, PatternError, spelled_out
 MOST_MEMORY_BYTES = 4 << 20
 """What a compiled pattern may take when it is checked; the engine grants more, since its RE2 may be another version."""
 
+LONGEST_LIKE = 1000
+
 _REWRITE = re.compile(r"[^\\]+|\\(?:[0-9]|\\)")
 
 
@@ -186,3 +188,37 @@ def regex_split(s: str, *, pattern: str) -> list[str]:
             parts.append(s[end : match.start()])
             end = match.end()
     return [*parts, s[end:]]
+
+
+def _check_like(constants: Mapping[str, Any]) -> str | None:
+    pattern, escape = constants["pattern"], constants["escape"]
+    if len(pattern) > LONGEST_LIKE:
+        return f"a pattern has at most {LONGEST_LIKE:_} characters, found {len(pattern):_}"
+    if len(escape) != 1 or escape in "%_":
+        return f"the escape is one character and neither `%` nor `_`, found `{escape}`"
+    escaped = re.findall(re.escape(escape) + "(.?)", pattern, re.DOTALL)
+    wrong = [char for char in escaped if char not in ("%", "_", escape)]
+    return f"in a pattern `{escape}` is followed by `%`, `_` or itself: `{pattern}`" if wrong else None
+
+
+@operator(
+    'like(s: string, pattern: const string, escape: const string = "\\") -> bool',
+    examples={
+        'like("The Matrix", "%Mat_ix")': True,
+        'like("The Matrix", "Matrix")': False,
+        'like("100%", "%!%", escape: "!")': True,
+    },
+    validate=_check_like,
+)
+def like(s: str, *, pattern: str, escape: str) -> bool:
+    """Whether the whole text fits SQL's pattern: `%` stands for any text, `_` for one code point, and the
+    `escape` before one of them, or before itself, takes its meaning away. A line break is a character as
+    others are. Case counts (see `ilike`). Null gives null.
+    """
+    ends = {0}  # where what was read of the pattern may end
+    for part in re.findall(re.escape(escape) + ".|.", pattern, re.DOTALL):
+        if part == "%":
+            ends = set(range(min(ends, default=len(s) + 1), len(s) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(s) and (part == "_" or part[-1] == s[end])}
+    return len(s) in ends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from featdsl.operators.declare import operator
 
@@ -36,7 +36,7 @@ def normalize(s: str, *, form: str) -> str:
 
     Source: Unicode Standard Annex 15.
     """
-    apart = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
+    apart: Literal["NFD", "NFKD"] = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
     decomposed = "".join(unicodedata.normalize(apart, char) for char in s)
     return unicodedata.normalize(form, _marks_in_order(decomposed))  # type: ignore[arg-type]
 

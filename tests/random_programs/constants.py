@@ -37,6 +37,8 @@ def _one_each(low: float, high: float) -> Callable[[int], st.SearchStrategy[Any]
     return lambda entries: st.lists(st.floats(low, high), min_size=entries, max_size=entries)
 
 
+_ENTRY = st.sampled_from(VOCABS["words"])
+
 SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.SearchStrategy[Any]]] = {
     ("pad", "n"): _SIZES,
     **{("combine", f"{part}_size"): st.sampled_from([1, 2, 3, 10, 100]) for part in "abcdef"},
@@ -49,6 +51,15 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
     ("lookup", "ids"): lambda entries: st.permutations(range(entries)),
     ("lookup", "offset"): st.sampled_from([0, 1, 1000]),
     ("normalize", "form"): st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]),
+    **{(op, n): st.sampled_from([1, 2, 3]) for op in ("ngrams", "char_ngrams") for n in ("n", "shortest")},
+    **{(op, "longest"): st.sampled_from([3, 4, 7]) for op in ("ngrams", "char_ngrams")},
+    ("like", "pattern"): st.sampled_from(["", "%", "_", "a%", "%b_", "%é%a%", "\\%", "!%"]),
+    ("like", "escape"): st.sampled_from(["\\", "!", "é"]),
+    ("wordpiece", "unknown"): _ENTRY,
+    ("wordpiece", "prefix"): st.sampled_from(["", "##", "a"]),
+    ("wordpiece", "max_chars"): st.sampled_from([1, 5, 100]),
+    **{("text_ids", name): _ENTRY for name in ("first", "separator", "fill")},
+    **{(op, "n"): st.sampled_from([3, 4, 10]) for op in ("text_ids", "text_segments", "text_mask")},
     ("edit_distance", "limit"): st.sampled_from([1, 3, 100, 1000]),
     ("truncate", "unit"): st.sampled_from(UNITS),
     ("round", "digits"): _DIGITS,

@@ -32,7 +32,10 @@ _BLOCKS = {
 _ITEM_KEYED = "seen"
 """`source seen = m of u.clicks.s`: m's rows under the keys of a list."""
 
-VOCABS = {"words": ("a", "b", "é b", "日本", "x y"), "numbers": ("-1", "0", "7", "9223372036854775807")}
+VOCABS = {
+    "words": ("a", "b", "é b", "日本", "x y", "##a", "[PAD]", "[UNK]", "[CLS]", "[SEP]"),
+    "numbers": ("-1", "0", "7", "9223372036854775807"),
+}
 """The entries of the vocabs that programs use."""
 
 OUTPUTS = {"like": FLOAT32, "watch": FLOAT64}
