@@ -130,10 +130,10 @@ def _key(
 def exact(value: Any) -> Any:
     """A dictionary key that tells apart what Python's `==` does not: 1, 1.0 and True, 0.0 and -0.0."""
     if isinstance(value, tuple):
-        return tuple(exact(v) for v in value)
+        return tuple([exact(v) for v in value])
     if isinstance(value, float):
-        return ("float", value.hex())
-    return (type(value).__name__, value)
+        return (float, value.hex())
+    return (bool, value) if isinstance(value, bool) else value
 
 
 def reachable(roots: Iterable[Node]) -> Iterator[Node]:

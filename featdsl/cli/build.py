@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from compiler.bundle import compile_program, write_bundle
     from featdsl.cli.program import checked_program
 
+    gc.disable()  # a large program is many objects that all live to the end; to look for garbage among them takes half
     program = checked_program(args.file, as_json=args.json)
     if program is None:
         return 1
