@@ -2,6 +2,7 @@
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make bench   the engine against numpy, polars and pandas, and programs of 5,000 features (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
 #   make soak    20,000 random programs and the fuzzers, for about SOAK_MINUTES (60) in all
@@ -14,7 +15,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test lint format docs sanitize fuzz soak clean
+.PHONY: setup demo test lint format docs sanitize fuzz soak bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -54,6 +55,11 @@ soak: setup
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
 	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 10))
+
+bench: setup
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt polars
+	@$(PYTHON) -m benchmarks.engine --quick
+	@$(PYTHON) -m benchmarks.scale
 
 clean:
 	rm -rf build .venv demo
