@@ -167,6 +167,6 @@ def _valid(
             elif parameter.pattern.name == "zone":
                 value = Zone(str(value), (0,), (0,))
             seen[parameter.name] = tuple(value) if isinstance(value, list) else value
-    if operator.validate(seen) is not None:
+    if operator.validate is not None and operator.validate(seen) is not None:
         return False
     return operator.arity is None or operator.arity(seen) == count
