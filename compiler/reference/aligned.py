@@ -31,7 +31,8 @@ def aligned_rows(
         return [None] * len(key)
     if len(elements) == len(key):
         return list(range(len(key)))
-    length, kept = -1, []
+    length = -1
+    kept: list[int] = []
     if not owner.per_element:
         path = source.key.split(".")[1:]
         field = next(f for f in owner.fields if f.name == path[0])

@@ -37,7 +37,11 @@ def types() -> st.SearchStrategy[Type]:
     """Scalars, vectors, lists and maps, nested."""
     vectors = st.builds(vector_of, scalar_types(), st.integers(0, 3))
     elements = st.one_of(scalar_types(), vectors, scalar_types().map(list_of))
-    maps = st.builds(map_of, st.sampled_from((STRING, INT64)), elements)
+    keys = st.sampled_from((STRING, INT64))
+    inner = st.builds(map_of, keys, elements)
+    maps = st.builds(
+        map_of, keys, st.one_of(elements, inner, inner.map(list_of), st.builds(map_of, keys, inner))
+    )
     return st.one_of(scalar_types(), vectors, elements.map(list_of), maps, maps.map(list_of))
 
 
