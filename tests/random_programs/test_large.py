@@ -72,7 +72,8 @@ def _long(type: pa.DataType, inside: bool = False) -> Any:
         return [_long(type.value_type, True)] * type.list_size
     if pa.types.is_map(type):
         text = pa.types.is_string(type.key_type)
-        return [(f"k{i}" if text else i, _long(type.item_type, True)) for i in range(count)]
+        entries = count // 10 if pa.types.is_nested(type.item_type) and not inside else count
+        return [(f"k{i}" if text else i, _long(type.item_type, True)) for i in range(entries)]
     if pa.types.is_list(type):
         if pa.types.is_nested(type.value_type):
             return [_long(type.value_type, True)] * (count // 4)
