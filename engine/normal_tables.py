@@ -30,6 +30,10 @@ COMPOSED = tuple(
 SECONDS = frozenset(second for _, second, _ in COMPOSED) | HANGUL_SECONDS
 
 
+def _normal(form: str, text: str) -> str:
+    return unicodedata.normalize(form, text)  # type: ignore[arg-type]
+
+
 def record(code: int) -> tuple[int, int]:
     """The combining class, and for each form (1, 2, 4, 8) whether the code point can change or be changed in it."""
     if is_surrogate(code):
@@ -38,7 +42,7 @@ def record(code: int) -> tuple[int, int]:
     bits = 0
     for place, form in enumerate(FORMS):
         joins = form in ("NFC", "NFKC") and code in SECONDS
-        bits |= (rank > 0 or joins or unicodedata.normalize(form, char) != char) << place
+        bits |= (rank > 0 or joins or _normal(form, char) != char) << place
     return (rank, bits)
 
 
@@ -48,8 +52,8 @@ def decompositions(form: str, other: str = "") -> list[tuple[int, str]]:
     for code in range(CODE_POINTS):
         if is_surrogate(code) or code in HANGUL:
             continue
-        parts = unicodedata.normalize(form, chr(code))
-        if parts != chr(code) and not (other and parts == unicodedata.normalize(other, chr(code))):
+        parts = _normal(form, chr(code))
+        if parts != chr(code) and not (other and parts == _normal(other, chr(code))):
             found.append((code, parts))
     return found
 
