@@ -19,12 +19,11 @@ WIDE = range(0xFF01, 0xFFEF)
 HANGUL = range(0xAC00, 0xD7A4)
 HANGUL_SECONDS = frozenset([*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)])
 COMPOSED = tuple(
-    (*map(ord, parts), code)
+    (ord(unicodedata.normalize("NFC", parts[:-1])), ord(parts[-1]), code)
     for code in range(CODE_POINTS)
     if not is_surrogate(code) and code not in HANGUL
     for parts in [unicodedata.normalize("NFD", chr(code))]
     if len(parts) > 1 and unicodedata.normalize("NFC", chr(code)) == chr(code)
-    for parts in [(unicodedata.normalize("NFC", parts[:-1]), parts[-1])]
 )
 """First and second code point and what they become: a second is never itself composed."""
 SECONDS = frozenset(second for _, second, _ in COMPOSED) | HANGUL_SECONDS
