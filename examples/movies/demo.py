@@ -25,8 +25,9 @@ from online.client import ScorerClient
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parent.parent
-PROGRAM = HERE / "movies.feat"
-CONFIG = HERE / "feat.toml"
+PROGRAM = "movies.feat"
+FILES = (PROGRAM, "ratings.feat", "movies.state.json", "feat.toml", "vocab/genres.txt")
+"""What the demo copies, so that what it learns does not change the example."""
 TEST_FROM, SECOND_UNTIL, FIRST_UNTIL = 0.85, 0.85, 0.72
 """Shares of the interactions, in time: both versions are tested on the last ones, the second has seen more."""
 PARITY_ROWS = 1000
@@ -42,7 +43,8 @@ class Demo:
         self.bundle = out / "movies.featb"
         self.dataset = out / "dataset"
         self.registry = f"dir://{out / 'registry'}"
-        self.settings = ["--config", str(CONFIG), "--set", f"DATA={data}"]
+        self.program = out / "program" / PROGRAM
+        self.settings = ["--config", str(self.program.with_name("feat.toml")), "--set", f"DATA={data}"]
         self.test_from = 0
         self.started = time.monotonic()
         self.steps = 0
@@ -68,12 +70,21 @@ class Demo:
         times = sorted(pq.read_table(self.data / "interactions.parquet", columns=["ts"])["ts"].to_pylist())
         self.test_from = times[int(len(times) * TEST_FROM)]
 
-        self.step("Check the feature program and build it into a bundle")
-        self.feat("check", str(PROGRAM))
-        self.feat("build", str(PROGRAM), "-o", str(self.bundle))
+        for name in FILES:
+            target = self.program.parent / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(HERE / name, target)
+        samples = ["--set", f"SAMPLES={self.data / 'interactions.parquet'}"]
+
+        self.step("Learn what the feature program leaves to the data, from what the test will not see")
+        until = ["--until", str(self.test_from * 1_000_000)]
+        self.feat("fit", str(self.program), *self.settings, *samples, *until)
+
+        self.step("Check the program and build it into a bundle")
+        self.feat("check", str(self.program))
+        self.feat("build", str(self.program), "-o", str(self.bundle))
 
         self.step(f"Make training data with Spark: {len(times):,} interactions, each as of its own time")
-        samples = ["--set", f"SAMPLES={self.data / 'interactions.parquet'}"]
         self.feat("dataset", *self.settings, *samples, "--out", str(self.dataset), "--overwrite")
 
         self.step("Train the first model, on the earlier part of the interactions")
@@ -148,7 +159,7 @@ class Demo:
         features = self.out / "parity" / "features"
         self.feat(
             "dataset", *self.settings, "--set", f"SAMPLES={samples}", "--what", "features", "--engine", "spark",
-            "--out", str(features), "--overwrite",
+            "--as-served", "--out", str(features), "--overwrite",
         )  # fmt: skip
         return compare(features, address, pairs, at_us=now_s * 1_000_000)
 

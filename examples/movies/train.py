@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from compiler.bundle import read_bundle
 from featdsl.torch import Dataset, save_model
 
-BUCKETS = {"items": 20_000, "users": 20_000, "genres": 32, "words": 5_000, "crosses": 10_000, "bucket": 8}
+BUCKETS = {"items": 20_000, "users": 20_000, "genres": 32, "words": 5_000, "crosses": 20_000, "bucket": 8}
 WIDTH = 16
 
 
