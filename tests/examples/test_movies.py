@@ -54,7 +54,7 @@ def test_generated_data_is_as_messy_as_the_real(data: Path) -> None:
 def test_the_demo_runs_to_its_end(data: Path, tmp_path: Path) -> None:
     """Check, build, Spark, training, load, serving, a switch under load, and parity to the bit."""
     command = [sys.executable, str(MOVIES / "demo.py"), "--data", str(data), "--out", str(tmp_path / "demo")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "failed calls: 0; answers that went back to an older version: 0" in done.stdout
     assert "every feature is equal to the bit" in done.stdout
