@@ -74,9 +74,11 @@ def format(*values: str, pattern: str) -> str:
 
 def _timestamp_pattern_error(constants: Mapping[str, Any]) -> str | None:
     try:
-        timestamp_text.items_of(constants["pattern"])
+        items = timestamp_text.items_of(constants["pattern"])
     except ValueError as error:
         return str(error)
+    if not any(letter for letter, _ in items):
+        return f"the pattern has no part of the time, such as %Y-%m-%d: `{constants['pattern']}`"
     return None
 
 
