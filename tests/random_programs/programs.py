@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from hypothesis import strategies as st
 
@@ -19,7 +17,6 @@ from tests.random_programs.scope import Scope
 from tests.random_programs.values import Call, calls
 
 PATH = "random.feat"
-_SCOPE_LASTS = 300
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,9 @@ class Program:
         return result.program
 
 
-@cache
-def _scope() -> Scope:
-    return Scope()
-
-
-_uses = itertools.count(1)
-
-
 def _maker(draw: st.DrawFn, prefix: str = "") -> Maker:
-    if next(_uses) % _SCOPE_LASTS == 0:
-        _scope.cache_clear()
-    return Maker(draw, _scope(), prefix)
+    """With a scope of its own: what another example left there must change no draw."""
+    return Maker(draw, Scope(), prefix)
 
 
 @st.composite
