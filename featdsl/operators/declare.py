@@ -60,6 +60,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from featdsl.types import SCALARS, Kind, Type, common_type, list_of, map_of, vector_of, widens_to
@@ -131,13 +132,14 @@ class Signature:
         return values[min(index, len(values) - 1)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Operator:
-    """`version` goes into the fingerprint: raise it when the meaning of the operator changes."""
+    """`texts` are its signatures as declared. `version` goes into the fingerprint: raise it when the meaning of the
+    operator changes."""
 
     name: str
     family: str
-    signatures: tuple[Signature, ...]
+    texts: tuple[str, ...]
     reference: Callable[..., Any]
     doc: str
     examples: Mapping[str, Any] = field(default_factory=dict)
@@ -159,6 +161,11 @@ class Operator:
     """The list parameters whose elements the result has, picked or moved without a look at them."""
     entries: str | None = None
     """The map parameter that the result lists a part of: lists of the entries of one map are aligned."""
+
+    @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Its overloads, parsed when they are first asked for: a program uses few of the operators."""
+        return tuple(parse_signature(text) for text in self.texts)
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -185,15 +192,14 @@ def operator(
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
 
     def declare(reference: Callable[..., Any]) -> Callable[..., Any]:
-        parsed = tuple(parse_signature(s) for s in signatures)
-        name = parsed[0].name
-        if name in OPERATORS or any(s.name != name for s in parsed):
+        name = signatures[0].partition("(")[0]
+        if name in OPERATORS or any(s.partition("(")[0] != name for s in signatures):
             raise ValueError(f"operator {name} is declared twice, or under two names")
         family = reference.__module__.rpartition(".")[2]
         OPERATORS[name] = Operator(
             name,
             family,
-            parsed,
+            signatures,
             reference,
             (reference.__doc__ or "").strip(),
             examples or {},

@@ -208,7 +208,8 @@ def test_strict_fails_on_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_every_program_of_the_repository_is_clean() -> None:
-    paths = [path for folder in ("examples", "featdsl", "tests") for path in (ROOT / folder).rglob("*.feat")]
+    """The standard library is no program: its defs take constants as patterns, and are checked where they are used."""
+    paths = [path for folder in ("examples", "tests") for path in (ROOT / folder).rglob("*.feat")]
     assert len(paths) >= 6
     for path in paths:
         assert check(str(path)).diagnostics == (), path
