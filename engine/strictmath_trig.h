@@ -41,7 +41,7 @@ inline double power_of_two(int32_t n) { return from_high(static_cast<uint32_t>(n
 // product with 2/pi is made in pieces of 24 bits, of which those are left out that are multiples of 8.
 inline Reduced reduce_pieces(const double* x, int32_t e, size_t count) {
   constexpr size_t kFirst = 4;  // this many and one more pieces of 2/pi are needed at least
-  double f[20], q[20], product[20];
+  double f[20], q[20], product[20] = {};
   int32_t iq[20];
   const size_t jx = count - 1;
   const size_t skipped = e < 3 ? 0 : static_cast<size_t>((e - 3) / 24);

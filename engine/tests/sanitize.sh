@@ -11,7 +11,7 @@ module="$build/module"
 mkdir -p "$module/engine"
 cp "$root/engine/__init__.py" "$module/engine/"
 cmake -S "$root" -B "$build" -G Ninja -DFEATDSL_SANITIZE=ON -DCMAKE_BUILD_TYPE=Release \
-  -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DPython_EXECUTABLE="$python" -DFEATDSL_MODULE_DIR="$module/engine" >/dev/null
+  -DPython_EXECUTABLE="$python" -DFEATDSL_MODULE_DIR="$module/engine" >/dev/null
 ninja -C "$build" engine_tests _engine
 
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
