@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("FEATDSL_DATA", HERE.parents[2].parent / "shared" / "data"))
+DATA = Path(os.environ.get("FEATDSL_DATA", HERE.parents[2] / "shared" / "data"))
 ROWS, REFERENCE_ROWS = 4_000, 400
 
 pytestmark = pytest.mark.skipif(
