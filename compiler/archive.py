@@ -39,6 +39,8 @@ def load(data: bytes) -> Any:
     try:
         parsed = json.loads(data)
         expect(dump(parsed) == data, "JSON in another form")
+        if b"\\ud" in data:
+            json.dumps(parsed, ensure_ascii=False).encode()  # a lone surrogate is no text
     except (ValueError, RecursionError):
         raise BadData("JSON is damaged") from None
     return parsed

@@ -16,27 +16,37 @@ namespace feat {
 // --- one instruction set after the other, each with its own copy of engine/hash_lanes.h ---------------------------
 
 #if defined(__x86_64__)
+
+// What stands between the two is compiled for processors with the named instructions.
+#define FEATDSL_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define FEATDSL_BEGIN_TARGET(names) \
+  FEATDSL_PRAGMA(clang attribute push(__attribute__((target(names))), apply_to = function))
+#define FEATDSL_END_TARGET FEATDSL_PRAGMA(clang attribute pop)
+#else
+#define FEATDSL_BEGIN_TARGET(names) FEATDSL_PRAGMA(GCC push_options) FEATDSL_PRAGMA(GCC target(names))
+#define FEATDSL_END_TARGET FEATDSL_PRAGMA(GCC pop_options)
+#endif
+
 namespace {
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq")
+FEATDSL_BEGIN_TARGET("avx512f,avx512dq")
 namespace avx512 {
 using namespace xxh64_detail;
 #include "engine/lanes_avx512.h"
 //
 #include "engine/hash_lanes.h"
 }  // namespace avx512
-#pragma GCC pop_options
+FEATDSL_END_TARGET
 
-#pragma GCC push_options
-#pragma GCC target("avx2")
+FEATDSL_BEGIN_TARGET("avx2")
 namespace avx2 {
 using namespace xxh64_detail;
 #include "engine/lanes_avx2.h"
 //
 #include "engine/hash_lanes.h"
 }  // namespace avx2
-#pragma GCC pop_options
+FEATDSL_END_TARGET
 
 }  // namespace
 

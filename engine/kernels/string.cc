@@ -62,7 +62,12 @@ void register_string(Registry& r) {
   });
   r.add("reverse", [](std::string_view s, TextOut& out) { string::reverse(s, out); });
   r.add(
-      "repeat", [](const Attributes& a) { return a.integer("n"); },
+      "repeat",
+      [](const Attributes& a) {
+        const int64_t n = a.integer("n");
+        if (n < 0 || n > string::kMostRepeats) throw EngineError("a text is repeated " + std::to_string(n) + " times");
+        return n;
+      },
       [](const int64_t& n, std::string_view s, TextOut& out) {
         for (int64_t i = 0; i < n; ++i) out.append(s);
       });

@@ -158,6 +158,8 @@ struct Padding {
   std::string_view fill;
 };
 
+inline constexpr int64_t kMostRepeats = 10'000;
+
 // Letters, digits and underscore.
 inline constexpr std::array<bool, 128> kAsciiWord = [] {
   std::array<bool, 128> word{};

@@ -506,3 +506,9 @@ def test_not_bytes() -> None:
 def test_padding_that_has_no_end_is_refused(n: int, fill: str) -> None:
     with pytest.raises(EngineError, match="a text is padded to"):
         one_call("right_pad", "string", {"s": "string"}, n=(n, "int64"), fill=(fill, "string"))
+
+
+@pytest.mark.parametrize("n", [1 << 60, -1])
+def test_text_that_is_repeated_without_end_is_refused(n: int) -> None:
+    with pytest.raises(EngineError, match="a text is repeated"):
+        one_call("repeat", "string", {"s": "string"}, n=(n, "int64"))
