@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
@@ -95,6 +94,8 @@ def read_state(text: str) -> State:
 
 def write_state(path: str | Path, text: str) -> None:
     """Writes a file aside and then renames it. Errors: `OSError`."""
+    import tempfile
+
     target = Path(path)
     handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

@@ -33,13 +33,15 @@ class SyntaxFault(Exception):
 
 
 class Cursor:
-    """The tokens of one file and the next one to be read."""
+    """The tokens of one file, or of a part of it, and the next one to be read."""
 
-    def __init__(self, file: SourceFile, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, file: SourceFile, diagnostics: Diagnostics, part: tuple[int, int] | None = None
+    ) -> None:
         self.file = file
         self.diagnostics = diagnostics
         self.allows: list[Allow] = []
-        self.tokens = tokens(file, diagnostics, self.allows)
+        self.tokens = tokens(file, diagnostics, self.allows, part)
         self.index = 0
         self.broken_names: set[str] = set()
 

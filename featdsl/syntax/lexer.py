@@ -78,9 +78,12 @@ _SEPARATORS = (";", "\uff1b")
 _QUOTES = "'`\u2018\u2019\u201c\u201d"
 
 
-def tokens(file: SourceFile, diagnostics: Diagnostics, allows: list[Allow]) -> list[Token]:
-    """All tokens of the text, the last one of kind `end`. Comments that silence a warning go to `allows`."""
-    return _Lexer(file, diagnostics, allows).run()
+def tokens(
+    file: SourceFile, diagnostics: Diagnostics, allows: list[Allow], part: tuple[int, int] | None = None
+) -> list[Token]:
+    """All tokens of the text, or of the part from one offset to another, the last one of kind `end`. Comments that
+    silence a warning go to `allows`."""
+    return _Lexer(file, diagnostics, allows).run(*(part or (0, len(file.text))))
 
 
 class _Lexer:
@@ -92,11 +95,11 @@ class _Lexer:
         self.tokens: list[Token] = []
         self._separator_said = False
 
-    def run(self) -> list[Token]:
+    def run(self, position: int, end: int) -> list[Token]:
         first = True
         doc: list[str] = []
-        position, text, match = 0, self.file.text, _TOKEN.match
-        while found := match(text, position):
+        text, match = self.file.text, _TOKEN.match
+        while found := match(text, position, end):
             kind, start = found.lastgroup, position
             position = found.end()
             if kind == "space":
@@ -124,7 +127,6 @@ class _Lexer:
             if token is not None:
                 self.tokens.append(token)
                 position = token.end
-        end = len(text)
         for above in self._above:
             self._allow(*above, end)
         self.tokens.append(Token("end", "", end, end, first=True))

@@ -48,10 +48,11 @@ _RECURSION_LIMIT = 20_000
 T = TypeVar("T")
 
 
-def parse(file: SourceFile, diagnostics: Diagnostics) -> File:
-    """The syntax tree of a file. Mistakes go to `diagnostics`; what did not parse is left out."""
+def parse(file: SourceFile, diagnostics: Diagnostics, part: tuple[int, int] | None = None) -> File:
+    """The syntax tree of a file, or of the declarations that stand in its part from one offset to another. Mistakes
+    go to `diagnostics`; what did not parse is left out."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
-    return _Parser(Cursor(file, diagnostics)).file()
+    return _Parser(Cursor(file, diagnostics, part)).file()
 
 
 class _Parser:

@@ -6,12 +6,11 @@ line breaks and comments are gone; doc comments (`##`) are kept as text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from featdsl.source_file import Span
+from featdsl.syntax.node import node
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Identifier:
     name: str
     span: Span
@@ -20,7 +19,7 @@ class Identifier:
 # --- expressions -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Literal:
     """A bool, int, float or str; None for `null`. A minus sign before a number is a `Unary`,
     but for the smallest int64, which the parser folds in."""
@@ -29,13 +28,13 @@ class Literal:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Name:
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Attribute:
     """`base.name`, as in `profile.clicks.item_id` or `output.like`."""
 
@@ -44,7 +43,7 @@ class Attribute:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Argument:
     """`value` or `name: value`. `piped` marks the one that came in through `|>`."""
 
@@ -53,14 +52,14 @@ class Argument:
     piped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Call:
     function: Identifier
     arguments: tuple[Argument, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Unary:
     """`operator` is `-` or `not`."""
 
@@ -69,7 +68,7 @@ class Unary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Binary:
     """`operator` is one of `+ - * / // % ** == != < <= > >= in and or ??`."""
 
@@ -80,7 +79,7 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class If:
     condition: Expr
     then: Expr
@@ -88,13 +87,13 @@ class If:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class ListLiteral:
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Fit:
     """`fit vocab(min_count: 5)`: state learned from data, as an argument."""
 
@@ -103,7 +102,7 @@ class Fit:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Broken:
     """Stands where an expression did not parse; the diagnostics already say why."""
 
@@ -116,7 +115,7 @@ Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | F
 # --- types as written --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class TypeName:
     """`int64`, `list<string>?`, `vector<float32, 8>`, `map<string, int64>`.
 
@@ -133,20 +132,20 @@ class TypeName:
 # --- declarations ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Namespace:
     name: Identifier
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Import:
     path: str
     path_span: Span
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Entity:
     """`per` is `request` or `candidate`."""
 
@@ -157,7 +156,7 @@ class Entity:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Field:
     """A field of a source, a sequence, `request` or `candidate`.
 
@@ -173,7 +172,7 @@ class Field:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Sequence:
     """`clicks: sequence[50] { … }` inside a source; `broken` says that a field of it did not parse."""
 
@@ -185,7 +184,7 @@ class Sequence:
     broken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Source:
     """`source profile of user { … }`; `key` is an entity's name or a path such as
     `movie.director_id`."""
@@ -197,7 +196,7 @@ class Source:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class SourceAlias:
     """`source clicked = movie of profile.clicks.item_id`: the rows of `origin` under another key."""
 
@@ -208,21 +207,21 @@ class SourceAlias:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Request:
     fields: tuple[Field, ...]
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Candidate:
     fields: tuple[Field, ...]
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Vocab:
     name: Identifier
     path: str
@@ -231,7 +230,7 @@ class Vocab:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Parameter:
     """`default` is what an argument that is not given stands for: a literal."""
 
@@ -241,7 +240,7 @@ class Parameter:
     default: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Def:
     name: Identifier
     parameters: tuple[Parameter, ...]
@@ -250,7 +249,7 @@ class Def:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Let:
     name: Identifier
     body: Expr
@@ -258,7 +257,7 @@ class Let:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Feature:
     name: Identifier
     body: Expr
@@ -266,7 +265,7 @@ class Feature:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class ModelInput:
     """`dense: float32 = [a, b]`, or `once: int64 per request = a`."""
 
@@ -278,7 +277,7 @@ class ModelInput:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Label:
     name: Identifier
     type: TypeName
@@ -286,7 +285,7 @@ class Label:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Output:
     name: Identifier
     type: TypeName
@@ -294,7 +293,7 @@ class Output:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Model:
     name: Identifier
     inputs: tuple[ModelInput, ...]
@@ -322,7 +321,7 @@ Declaration = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Allow:
     """A comment `# allow W0102 reason`, one for each code that it names; it silences warnings on `line`."""
 
@@ -332,7 +331,7 @@ class Allow:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class File:
     """One parsed file. What could not be parsed is missing here and stands in the diagnostics.
 

@@ -35,9 +35,33 @@ def loaded_by(program: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_feat_check_loads_nothing_heavy() -> None:
-    program = "from featdsl.cli.main import main; main(['check', 'examples/movies/movies.feat'])"
-    assert loaded_by(program) & HEAVY == set()
+CHECK = "from featdsl.cli.main import main; main(['check', 'examples/movies/movies.feat'])"
+NEEDLESS = {
+    "tempfile",
+    "random",
+    "subprocess",
+    "asyncio",
+    "logging",
+    "urllib.request",
+    "difflib",
+    "fractions",
+}
+"""What `feat check` has no use for on a program without mistakes, and each costs a hundredth of its time or more."""
+
+
+def test_feat_check_loads_nothing_heavy_and_nothing_needless() -> None:
+    assert loaded_by(CHECK) & (HEAVY | NEEDLESS) == set()
+
+
+def test_feat_check_parses_no_more_of_the_library_than_a_program_calls() -> None:
+    count = "\nfrom featdsl.check.standard import standard_defs as d; print(*sorted(d()._parsed), sep=',', end=' ')"
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK + count], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    parsed = done.stdout.splitlines()[-1].split(",")
+    program = (ROOT / "examples/movies/movies.feat").read_text()
+    assert parsed
+    assert all(f"{name.strip()}(" in program for name in parsed), parsed
 
 
 @pytest.mark.parametrize(
