@@ -41,7 +41,7 @@ def _of_float_elements(node: Node) -> bool:
 
 def _foreign_hash(node: Node) -> bool:
     attributes = dict(node.attributes)
-    return attributes.get("seed", 42) != 42 or attributes.get("algorithm") == "farm64"
+    return attributes.get("seed", 42) != 42 or attributes.get("algorithm") in ("farm64", "farm64_bytes")
 
 
 _REGEX = Fallback("Java's regular expressions are not RE2's: other syntax, other matches, not linear")

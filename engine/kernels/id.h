@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <string>
@@ -22,14 +23,18 @@ namespace feat::id {
 
 inline constexpr uint64_t kSeed = 42;
 
+// The bits by which a float is told from others: -0.0 + 0.0 is 0.0; a NaN keeps its bits otherwise.
+inline uint64_t canonical_bits(double value) {
+  return std::bit_cast<uint64_t>(std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value + 0.0);
+}
+inline uint32_t canonical_bits(float value) {
+  return std::bit_cast<uint32_t>(std::isnan(value) ? std::numeric_limits<float>::quiet_NaN() : value + 0.0F);
+}
+
 inline uint64_t hashed(std::string_view value, uint64_t seed) { return xxh64(value, seed); }
 inline uint64_t hashed(int64_t value, uint64_t seed) { return xxh64(static_cast<uint64_t>(value), seed); }
 inline uint64_t hashed(bool value, uint64_t seed) { return xxh64(static_cast<uint64_t>(value), seed); }
-inline uint64_t hashed(double value, uint64_t seed) {
-  // -0.0 + 0.0 is 0.0; a NaN keeps its bits otherwise.
-  const double one = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value + 0.0;
-  return xxh64(std::bit_cast<uint64_t>(one), seed);
-}
+inline uint64_t hashed(double value, uint64_t seed) { return xxh64(canonical_bits(value), seed); }
 
 // What TensorFlow makes a string of, and then hashes.
 inline uint64_t farmed(std::string_view value) { return farm64(value); }
@@ -47,6 +52,23 @@ uint64_t farmed(Number value) {
   return farm64({text, static_cast<size_t>(end.ptr - text)});
 }
 
+// What OpenMLDB hashes: the bytes of the value; `narrow` says that a number is an int or a float there.
+template <class Bits>
+uint64_t farmed_bits(Bits bits) {
+  static_assert(std::endian::native == std::endian::little);
+  char bytes[sizeof bits];
+  std::memcpy(bytes, &bits, sizeof bits);
+  return farm64({bytes, sizeof bits});
+}
+inline uint64_t farmed_bytes(std::string_view value, bool) { return farm64(value); }
+inline uint64_t farmed_bytes(bool value, bool) { return farmed_bits(uint8_t{value}); }
+inline uint64_t farmed_bytes(int64_t value, bool narrow) {
+  return narrow ? farmed_bits(static_cast<uint32_t>(value)) : farmed_bits(value);
+}
+inline uint64_t farmed_bytes(double value, bool narrow) {
+  return narrow ? farmed_bits(canonical_bits(static_cast<float>(value))) : farmed_bits(canonical_bits(value));
+}
+
 // Spark's hash; `narrow` says that the number is an int or a float there.
 inline int64_t murmured(std::string_view value, uint32_t seed, bool) { return murmur3(value, seed); }
 inline int64_t murmured(bool value, uint32_t seed, bool) { return murmur3(uint32_t{value}, seed); }
@@ -54,13 +76,7 @@ inline int64_t murmured(int64_t value, uint32_t seed, bool narrow) {
   return narrow ? murmur3(static_cast<uint32_t>(value), seed) : murmur3(static_cast<uint64_t>(value), seed);
 }
 inline int64_t murmured(double value, uint32_t seed, bool narrow) {
-  if (narrow) {
-    const auto single = static_cast<float>(value);
-    const float one = std::isnan(single) ? std::numeric_limits<float>::quiet_NaN() : single + 0.0F;
-    return murmur3(std::bit_cast<uint32_t>(one), seed);
-  }
-  const double one = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value + 0.0;
-  return murmur3(std::bit_cast<uint64_t>(one), seed);
+  return narrow ? murmur3(canonical_bits(static_cast<float>(value)), seed) : murmur3(canonical_bits(value), seed);
 }
 
 inline int64_t floormod(int64_t x, int64_t n) {
@@ -94,6 +110,7 @@ class Hash {
   template <class T>
   int64_t code_of(const T& value) const {
     if (algorithm_ == Algorithm::Farm64) return static_cast<int64_t>(farmed(value));
+    if (algorithm_ == Algorithm::Farm64Bytes) return static_cast<int64_t>(farmed_bytes(value, narrow_));
     if (algorithm_ == Algorithm::Murmur3) return murmured(value, static_cast<uint32_t>(seed_), narrow_);
     return static_cast<int64_t>(hashed(value, seed_));
   }
@@ -101,7 +118,7 @@ class Hash {
   // Folds what `code_of` made, in place.
   void fold(int64_t* codes, int64_t count) const {
     if (form_ == Form::Whole) return;
-    if (algorithm_ != Algorithm::Farm64) return fold_(codes, count, codes);
+    if (!folds_unsigned()) return fold_(codes, count, codes);
     for (int64_t i = 0; i < count; ++i) codes[i] = folded(codes[i]);
   }
 
@@ -113,20 +130,23 @@ class Hash {
 
  private:
   enum class Form : uint8_t { Whole, FromOne, FromOffset };
-  enum class Algorithm : uint8_t { None, Xxhash64, Farm64, Murmur3 };
+  enum class Algorithm : uint8_t { None, Xxhash64, Farm64, Farm64Bytes, Murmur3 };
 
   static Algorithm algorithm_of(const Attributes& attributes) {
     if (!attributes.has("seed")) return Algorithm::None;
     const std::string_view name = attributes.text("algorithm");
     if (name == "xxhash64") return Algorithm::Xxhash64;
     if (name == "farm64") return Algorithm::Farm64;
+    if (name == "farm64_bytes") return Algorithm::Farm64Bytes;
     if (name == "murmur3") return Algorithm::Murmur3;
     throw EngineError("hash has no algorithm `" + std::string(name.substr(0, 80)) + "`");
   }
 
+  bool folds_unsigned() const { return algorithm_ == Algorithm::Farm64 || algorithm_ == Algorithm::Farm64Bytes; }
+
   int64_t folded(int64_t code) const {
     if (form_ == Form::Whole) return code;
-    if (algorithm_ != Algorithm::Farm64) return fold_(code);
+    if (!folds_unsigned()) return fold_(code);
     const uint64_t bucket = static_cast<uint64_t>(code) % static_cast<uint64_t>(buckets_);
     return static_cast<int64_t>(static_cast<uint64_t>(first_) + bucket);
   }

@@ -1,6 +1,12 @@
-"""Fingerprint64 of FarmHash, which TensorFlow hashes strings with: the reference for `algorithm: "farm64"`."""
+"""Fingerprint64 of FarmHash: the reference for `algorithm: "farm64"`, as TensorFlow hashes, and `"farm64_bytes"`, as
+OpenMLDB does."""
 
 from __future__ import annotations
+
+import math
+import struct
+
+from featdsl.operators.cast import nearest_float32
 
 _MASK = (1 << 64) - 1
 _K0 = 0xC3A5C85C97CB3127
@@ -25,6 +31,20 @@ def text_of(value: str | bool | int | float) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value + 0.0:f}" if isinstance(value, float) else str(value)
+
+
+def bytes_of(value: str | bool | int | float, width: int) -> bytes:
+    """The bytes that OpenMLDB hashes: a text's UTF-8, a bool's one byte, the 4 or 8 bytes of a number, the least first.
+    A wider integer is cut."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool):
+        return bytes([value])
+    if isinstance(value, float):
+        value = nearest_float32(value) if width == 32 else value
+        value = math.nan if math.isnan(value) else value + 0.0  # -0.0 + 0.0 is 0.0
+        return struct.pack("<f" if width == 32 else "<d", value)
+    return (value & (1 << width) - 1).to_bytes(width // 8, "little")
 
 
 def _word(data: bytes, at: int, size: int = 8) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from featdsl.operators.declare import operator
-from featdsl.operators.farm64 import farm64, text_of
+from featdsl.operators.farm64 import bytes_of, farm64, text_of
 from featdsl.operators.murmur3 import murmur3
 from featdsl.operators.xxh64 import signed, xxh64
 from featdsl.resources import Vocab
@@ -26,7 +26,9 @@ _HASHABLE = {
     "bool": _OPTIONS,
     "timestamp": _OPTIONS,
 }
-"""The options of `hash` by the type of the value. Only murmur3 asks for the width of a number."""
+"""The options of `hash` by the type of the value. Only murmur3 and farm64_bytes ask for the width of a number."""
+
+_ALGORITHMS = ("xxhash64", "farm64", "farm64_bytes", "murmur3")
 
 _INT32 = range(-(1 << 31), 1 << 31)
 
@@ -44,10 +46,11 @@ def hash_value(value: str | bool | int | float, seed: int) -> int:
 
 def _check_hash(constants: Mapping[str, Any]) -> str | None:
     algorithm, seed = constants.get("algorithm", "xxhash64"), constants.get("seed", HASH_SEED)
-    if algorithm not in ("xxhash64", "farm64", "murmur3"):
-        return f"the algorithm is not supported, only `xxhash64`, `farm64` and `murmur3` are: `{algorithm}`"
-    if algorithm == "farm64" and seed != HASH_SEED:
-        return f"`farm64` takes no seed, found {seed}"
+    if algorithm not in _ALGORITHMS:
+        known = ", ".join(f"`{name}`" for name in _ALGORITHMS[:-1])
+        return f"the algorithm is not supported, only {known} and `{_ALGORITHMS[-1]}` are: `{algorithm}`"
+    if algorithm.startswith("farm64") and seed != HASH_SEED:
+        return f"`{algorithm}` takes no seed, found {seed}"
     if algorithm == "murmur3" and seed not in _INT32:
         return f"the seed of `murmur3` is an int32, found {seed}"
     if constants.get("width", 64) not in (32, 64):
@@ -110,11 +113,15 @@ def hash(
       TensorFlow's `tf.strings.to_hash_bucket_fast`. TensorFlow hashes strings alone: any other value is the
       text that `tf.as_string` makes of it first (`-7`, `true`, a float with six decimals, a timestamp's
       microseconds), but -0.0 as 0.0 and any NaN as `nan`. It has no seed.
+    - `"farm64_bytes"`: the same of a value's own bytes, as OpenMLDB's `hash64` and (with `offset: 0`) `discrete` have
+      it: a text's UTF-8, one byte of a bool, 4 or 8 little-endian bytes of a number, so an int and a bigint hash apart.
+      `width` says which, as below. An OpenMLDB timestamp is its milliseconds: `int64(at) // 1000`. It has no seed.
     - `"murmur3"`: Spark's `hash`, an int32; with `offset: 0` it is folded as by `pmod`. Spark hashes an int
       and a bigint apart, and a float and a double: `width` (32 or 64) is by default that of the value's
       type. Mind that arithmetic gives int64, and so does `?? 0`. A wider value is cut to 32 bits as Spark's cast does.
 
-    Source: the specifications of xxHash, FarmHash and MurmurHash3; Spark's `Murmur3Hash` expression.
+    Source: the specifications of xxHash, FarmHash and MurmurHash3; Spark's `Murmur3Hash` expression; OpenMLDB's
+    `FarmFingerprint`.
     """
     if x is None:
         return 0 if buckets is not None and offset is None else None
@@ -123,6 +130,8 @@ def hash(
         code = int(x)
     elif algorithm == "farm64":
         code = farm64(text_of(x).encode())
+    elif algorithm == "farm64_bytes":
+        code = farm64(bytes_of(x, width))
     else:
         code = murmur3(x, seed, width) if algorithm == "murmur3" else hash_value(x, seed)
     if buckets is None:

@@ -45,7 +45,7 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
     ("repeat", "n"): _FEW,
     ("left_pad", "n"): _FEW,
     ("right_pad", "n"): _FEW,
-    ("hash", "algorithm"): st.sampled_from(["xxhash64", "farm64", "murmur3"]),
+    ("hash", "algorithm"): st.sampled_from(["xxhash64", "farm64", "farm64_bytes", "murmur3"]),
     ("hash", "width"): st.sampled_from([32, 64]),
     ("hash", "offset"): st.sampled_from([0, 1, 1000]),
     ("lookup", "ids"): lambda entries: st.permutations(range(entries)),
