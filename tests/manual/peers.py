@@ -18,7 +18,7 @@ from tests.conformance.programs import substitute
 PEERS = Path(__file__).parents[2] / "docs" / "peers.md"
 
 _CELLS = re.compile(r"(?<!\\)\|")
-_VOCAB = re.compile(r"(?:(?<=; )|, )@vocab (\w+) = (\[.*?\])(?:, )?")
+_VOCAB = re.compile(r"(?:(?<=; )|, )@vocab (\w+) = (\[(?:\"[^\"]*\"|[^\]\"])*\])(?:, )?")
 
 
 @dataclass(frozen=True)
