@@ -2,7 +2,7 @@
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make bench   the engine against numpy, polars and pandas, and programs of 5,000 features (benchmarks/README.md)
+#   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
 #   make soak    20,000 random programs and the fuzzers, for about SOAK_MINUTES (60) in all
@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test lint format docs sanitize fuzz soak bench clean
+.PHONY: setup demo test lint format docs sanitize fuzz soak peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -56,10 +56,17 @@ soak: setup
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
 	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 10))
 
-bench: setup
+# matxscript wants another numpy than ours, so it has an environment of its own.
+peers: setup
 	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt polars
+	@[ -x .venv-matxscript/bin/python ] || $(PYTHON) -m venv .venv-matxscript
+	@.venv-matxscript/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/titles/constraints.txt
+
+bench: setup
+	-@$(MAKE) --no-print-directory peers
 	@$(PYTHON) -m benchmarks.engine --quick
 	@$(PYTHON) -m benchmarks.scale
+	@$(PYTHON) -m benchmarks.text_to_ids --quick
 
 clean:
-	rm -rf build .venv demo
+	rm -rf build .venv .venv-matxscript demo

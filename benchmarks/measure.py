@@ -6,11 +6,12 @@ import json
 import platform
 import statistics
 import subprocess
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.turns import in_rounds, timed
 from engine import simd
 
 ROOT = Path(__file__).parents[1]
@@ -19,21 +20,9 @@ ROOT = Path(__file__).parents[1]
 def in_turns(
     contestants: Sequence[tuple[Callable[[Any], Any], Sequence[Any]]], seconds: float, rounds: int = 5
 ) -> list[float]:
-    """The median processor seconds of a call of each. In each round each runs over its inputs, one after the
-    other, for its share of the time; nobody sees the same input twice in a row."""
-    times: list[list[float]] = [[] for _ in contestants]
-    share = seconds / rounds / len(contestants)
-    for _ in range(rounds):
-        for (run, inputs), taken in zip(contestants, times, strict=True):
-            end = time.perf_counter() + share
-            at = 0
-            while time.perf_counter() < end or at < min(len(inputs), 8):
-                given = inputs[at % len(inputs)]
-                start = time.process_time_ns()
-                run(given)
-                taken.append((time.process_time_ns() - start) / 1e9)
-                at += 1
-    return [statistics.median(taken) for taken in times]
+    """The median processor seconds of a call of each."""
+    turns = [partial(timed, run, inputs) for run, inputs in contestants]
+    return [statistics.median(taken) for taken in in_rounds(turns, seconds, rounds)]
 
 
 def machine() -> dict[str, str]:
