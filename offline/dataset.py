@@ -23,6 +23,7 @@ from offline.choose import REPORT, may_write
 from offline.failures import run_job
 from offline.folds import has_folds, out_of_fold, sample_number, with_sample_numbers
 from offline.layout import Layout
+from offline.lookup import Lookup
 from offline.parts import FLAGS, PartWriter, write_parts
 from offline.shipped import packed
 
@@ -35,11 +36,18 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class JoinedRows:
     """Rows ready for a program: a struct column a source, `request` and `candidate`, and the columns of `layout`
-    but for the outputs. `order`: the columns to sort the data by; none: as it comes."""
+    but for the outputs. `order`: the columns to sort the data by; none: as it comes. `late`: sources whose rows are
+    still to be looked up."""
 
     df: DataFrame
     layout: Layout
     order: tuple[str, ...]
+    late: tuple[Lookup, ...] = ()
+
+    def whole(self) -> DataFrame:
+        """The rows with all sources."""
+        df = self.df.withColumns({lookup.name: lookup.column(self.df) for lookup in self.late})
+        return df.drop(*(lookup.key for lookup in self.late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +105,10 @@ def write_dataset(
     target = may_write(out, overwrite)
     aside = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     schema = joined.layout.schema(bundle, set_name)
-    flags = _flags(bundle, set_name, joined)
-    df = joined.df.withColumn(FLAGS, functions.expr(_flag_array(list(flags.values()))))
+    late = joined.late if engine == "native" else ()
+    df = joined.df if late else joined.whole()
+    flags = _flags(bundle, set_name, joined.layout, df, late)
+    df = df.withColumn(FLAGS, functions.expr(_flag_array(list(flags.values()))))
     running = bundle
     plan: tuple[str, ...] = ()
     if not as_served and has_folds(bundle, set_name):
@@ -113,7 +123,15 @@ def write_dataset(
     if joined.order:
         df = df.orderBy(*(column(name) for name in joined.order))
     program = packed(running) if engine == "native" else None
-    writer = PartWriter(str(aside), schema.serialize().to_pybytes(), len(flags), program, set_name)
+    looked_up = {one.name for one in late}
+    counted_late = tuple(
+        (i, name)
+        for i, (kind, name) in enumerate(flags)
+        if kind != "label" and name.partition(".")[0] in looked_up
+    )
+    writer = PartWriter(
+        str(aside), schema.serialize().to_pybytes(), len(flags), program, set_name, late, counted_late
+    )
     aside.mkdir(parents=True)
     try:
         say(f"writing {set_name} with the {engine} engine")
@@ -144,23 +162,31 @@ def fields_to_read(bundle: Bundle, set_name: str) -> dict[str, tuple[Field | Seq
 # --- the report --------------------------------------------------------------------------------
 
 
-def _flags(bundle: Bundle, set_name: str, joined: JoinedRows) -> dict[tuple[str, str], str]:
-    """What is counted, by kind and name: SQL that is true for a row that counts."""
+def _flags(
+    bundle: Bundle, set_name: str, layout: Layout, df: DataFrame, late: tuple[Lookup, ...]
+) -> dict[tuple[str, str], str]:
+    """What is counted, by kind and name: SQL that is true for a row that counts. What is `late` is counted where it is
+    looked up."""
     flags: dict[tuple[str, str], str] = {}
+    types = {f.name: f.dataType for f in df.schema.fields} | {one.name: one.type_in(df) for one in late}
     for name, fields in fields_to_read(bundle, set_name).items():
-        if name not in joined.df.columns:
+        if name not in types:
             flags["source", name] = "true"
             continue
-        given = joined.df.schema[name].dataType
+        given = types[name]
         if name not in ("request", "candidate"):
             flags["source", name] = f"{column(name)} is null"
         for f in fields:
             if f.name in getattr(given, "names", ()):
                 at = f"{column(name)}.{column(f.name)}"
                 flags["field", f"{name}.{f.name}"] = f"{column(name)} is not null and {at} is null"
-    for label, (name, _) in joined.layout.labels.items():
+    for label, (name, _) in layout.labels.items():
         flags["label", label] = f"{column(name)} is null"
-    return flags
+    names = {one.name for one in late}
+    return {
+        (kind, name): "false" if kind != "label" and name.partition(".")[0] in names else sql
+        for (kind, name), sql in flags.items()
+    }
 
 
 def _flag_array(flags: list[str]) -> str:

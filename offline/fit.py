@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import pyspark
 from pyspark.sql import functions
 
 from compiler.bundle import Bundle
@@ -148,14 +147,16 @@ class Round:
     def run(self, config: Config, until_us: int | None, before: State, say: Say) -> Found:
         by_number = dict(enumerate(self.sites))
         of_hashes = dict(enumerate(self.hashes, start=len(by_number)))
-        counted = self._counted(config, until_us, by_number, of_hashes, say)
+        passed = self._passed(config, until_us, by_number, of_hashes, say)
+
+        def learn() -> Found:
+            with tally_of(passed) as tally:
+                return self._learned(tally, by_number, of_hashes, before, say)
+
         try:
-            tally = run_job(lambda: tally_of(counted, counted.count()))
-            return run_job(lambda: self._learned(tally, by_number, of_hashes, before, say))
+            return run_job(learn)
         except OverflowError:
             raise InputError("the sum of a label's values is too large for a number") from None
-        finally:
-            counted.unpersist()
 
     def _learned(
         self,
@@ -187,7 +188,7 @@ class Round:
             {by_number[number].id: counts for number, counts in shifts.items()},
         )
 
-    def _counted(
+    def _passed(
         self,
         config: Config,
         until_us: int | None,
@@ -197,7 +198,9 @@ class Round:
     ) -> DataFrame:
         bundle = self._bundle(by_number, of_hashes)
         labels = {site.label.name: site.label.type for site in self.sites if site.label is not None}
-        joined = join_samples(self.session, bundle, "features", config, say, labels=labels, until_us=until_us)
+        joined = join_samples(
+            self.session, bundle, "features", config, say, labels=labels, until_us=until_us, ordered=False
+        )
         counted = [
             Counted(
                 number,
@@ -211,10 +214,7 @@ class Round:
         entities = tuple(entity.name for entity in bundle.schema.entities)
         number = sample_number(joined.layout, entities) if labels else "0L"
         rows = joined.df.withColumn(SAMPLE, functions.expr(number))
-        passed = rows.mapInArrow(FitPass(packed(bundle), tuple(counted), SAMPLE), TALLY_SQL)
-        keys = ["site", "text", "number", "part", "label"]
-        counts = passed.groupBy(*keys).agg(functions.sum("n").alias("n"))
-        return counts.persist(pyspark.StorageLevel.MEMORY_AND_DISK)
+        return rows.mapInArrow(FitPass(packed(bundle), tuple(counted), SAMPLE, joined.late), TALLY_SQL)
 
     def _bundle(self, by_number: Mapping[int, FitSite], of_hashes: Mapping[int, HashUse]) -> Bundle:
         """A program whose features are what is learned from, as it is: not rounded, and not made finite."""

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from compiler.arrow_types import arrow_type
 from featdsl.types import INT64, STRING
 from offline.exact_moments import Moments
+from offline.lookup import Lookup
 from offline.shipped import runner
 
 TALLY = pa.schema(
@@ -39,7 +40,7 @@ ROWS, LABELS = -1, 1_000_000
 """Of site ROWS the rows are counted; of LABELS + i the labels of all rows, for the means of site i."""
 
 _MOST_KEPT = 1_000_000
-_KEYS = ["site", "text", "number", "part", "label"]
+KEYS = ["site", "text", "number", "part", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class FitPass:
     counted: tuple[Counted, ...]
     sample: str
     """The column that numbers the samples (see `offline/folds.py`)."""
+    late: tuple[Lookup, ...] = ()
+    """Sources whose rows are looked up here."""
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tally = Tally()
@@ -68,6 +71,8 @@ class FitPass:
         for batch in batches:
             if batch.num_rows == 0:
                 continue
+            for lookup in self.late:
+                batch = lookup.add(batch)
             made = runner(self.program, "features").run(batch)
             tally.add(ROWS, n=batch.num_rows)
             for one in self.counted:
@@ -162,10 +167,15 @@ class Tally:
     def _put_together(self) -> None:
         if not self._tables:
             return
-        table = pa.concat_tables(self._tables).group_by(_KEYS, use_threads=False).aggregate([("n", "sum")])
-        table = table.rename_columns([name.removesuffix("_sum") for name in table.column_names])
-        table = table.select(TALLY.names).cast(TALLY)
+        table = put_together(pa.concat_tables(self._tables))
         self._tables, self._rows = [table], table.num_rows
+
+
+def put_together(table: pa.Table) -> pa.Table:
+    """A tally with each combination once."""
+    table = table.group_by(KEYS, use_threads=False).aggregate([("n", "sum")])
+    table = table.rename_columns([name.removesuffix("_sum") for name in table.column_names])
+    return table.select(TALLY.names).cast(TALLY)
 
 
 def sortable(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -5,8 +5,9 @@ plus the source's delay). Of rows of one key and time the greatest by the source
 of equals the greatest by its fields, in their order, read or not. A source without a time column
 has one row a key, which always holds.
 
-Samples and rows are put together, sorted by time within a key, and each sample takes the last row before it: one
-shuffle a source, no range join. Samples without a key are spread over partitions by themselves.
+Of a small source the rows travel to the samples (`offline/lookup.py`). Else samples and rows are put together, sorted
+by time within a key, and each sample takes the last row before it: one shuffle a source, no range join. Samples
+without a key are spread over partitions by themselves.
 """
 
 from __future__ import annotations
@@ -20,13 +21,10 @@ from compiler.spark.read import read_one
 from compiler.spark.sql import column
 from featdsl.errors import InputError
 from featdsl.program import Schema, Source
-from offline.sources import AT, KEY, ROW, TIE, SourceRows
+from offline.sources import AT, KEY, ROW, TIE, TIME, SourceRows, several_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-TIME = "__time"
-"""The sample's time in microseconds, in joined samples."""
 
 _SAMPLE, _KIND, _SPREAD, _PLACE, _NUMBER = "__sample", "__kind", "__spread", "__place", "__number"
 
@@ -77,19 +75,19 @@ def one_row_a_key(rows: SourceRows) -> None:
     """Errors: `InputError` with a key that has several rows."""
     several = rows.df.groupBy(KEY).count().where("count > 1").orderBy(KEY).limit(1).collect()
     if several:
-        key, count = several[0][0], several[0][1]
-        raise InputError(
-            f"source `{rows.name}` has no time column, but a key with {count} rows: {key}",
-            help=f"name the column in feat.toml (`time` in [sources.{rows.name}]), or keep one row a key",
-        )
+        raise several_rows(rows.name, several[0][0], several[0][1])
 
 
-def _as_of(keyed: DataFrame, rows: SourceRows) -> DataFrame:
-    if TIME not in keyed.columns:
+def need_time(samples: DataFrame, rows: SourceRows) -> None:
+    """Errors: `InputError` where samples without a time look for a row that held then."""
+    if rows.timed and TIME not in samples.columns:
         raise InputError(
             f"source `{rows.name}` has a time column, but the samples have none",
             help="name the column in feat.toml: `time` in [samples]",
         )
+
+
+def _as_of(keyed: DataFrame, rows: SourceRows) -> DataFrame:
     row, tie = rows.df.schema[ROW].dataType, rows.df.schema[TIE].dataType
     sample = functions.struct(*(functions.col(column(c)) for c in keyed.columns if c not in (KEY, TIME)))
     samples = keyed.select(

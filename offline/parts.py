@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from offline.lookup import Lookup
 from offline.shipped import runner
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ _RESULT = "file string, num_rows bigint, flags array<bigint>, nonfinite bigint"
 @dataclass(frozen=True, slots=True)
 class PartWriter:
     """What a task needs: where to write, the files' schema, and the native program, or None where the columns
-    come ready from Spark."""
+    come ready from Spark. `late`: sources whose rows are looked up here; `late_flags`: of these the place of a flag,
+    and the source or field that it counts the nulls of."""
 
     folder: str
     schema: bytes
     flags: int
     program: bytes | None = None
     set_name: str = ""
+    late: tuple[Lookup, ...] = ()
+    late_flags: tuple[tuple[int, str], ...] = ()
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Writes one file of a partition's batches; gives one row of counts. A file is written aside and then
@@ -53,9 +57,9 @@ class PartWriter:
                 if batch.num_rows == 0:
                     continue
                 writer = writer or pq.ParquetWriter(aside, schema, compression="zstd")
-                for i, count in enumerate(
-                    _counted(batch.column(batch.schema.get_field_index(FLAGS)), self.flags)
-                ):
+                for lookup in self.late:
+                    batch = lookup.add(batch)
+                for i, count in enumerate(self._counted(batch)):
                     counts[i] += count
                 writer.write_batch(transform(batch))
                 rows += batch.num_rows
@@ -72,6 +76,15 @@ class PartWriter:
             [[name], [rows], pa.array([counts], pa.list_(pa.int64())), [self._nonfinite() - nonfinite]],
             names=["file", "num_rows", "flags", "nonfinite"],
         )
+
+    def _counted(self, batch: pa.RecordBatch) -> list[int]:
+        counts = _counted(batch.column(batch.schema.get_field_index(FLAGS)), self.flags)
+        for i, name in self.late_flags:
+            source, _, field = name.partition(".")
+            rows = batch.column(batch.schema.get_field_index(source))
+            # a row that is not there has null fields; only those of rows that are there count
+            counts[i] = (rows.drop_null().field(field) if field else rows).null_count
+        return counts
 
     def _transform(self, schema: pa.Schema) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         def column(batch: pa.RecordBatch, made: pa.RecordBatch | None, field: pa.Field) -> pa.Array:

@@ -10,15 +10,19 @@ import pyspark.sql.types as st
 from pyspark.sql import functions
 
 from compiler.bundle import Bundle
+from compiler.spark.read import read_one
 from compiler.spark.sql import column, text
 from featdsl.errors import InputError
 from featdsl.program import Field, Sequence, Source
 from featdsl.types import Kind, Type
 from offline.config import ColumnRef, Columns, Config, SamplesConfig, SourceConfig, Table
 from offline.dataset import JoinedRows, fields_to_read
-from offline.join import TIME, join_source
+from offline.join import join_source, need_time
 from offline.layout import Layout, layout_of
+from offline.lookup import Lookup, lookup_of
 from offline.sources import (
+    TIME,
+    SourceRows,
     key_of,
     microseconds,
     named_column,
@@ -33,9 +37,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 Say = Callable[[str], None]
-
-_LAST = "__last"
-"""What orders samples of one time and keys."""
 
 _LABEL_TYPES = {
     Kind.BOOL: "boolean",
@@ -58,9 +59,10 @@ def join_samples(
     *,
     labels: Mapping[str, Type] | None = None,
     until_us: int | None = None,
+    ordered: bool = True,
 ) -> JoinedRows:
-    """The sample log of feat.toml, joined with every source that the set reads, to be ordered by time, then
-    keys. `labels` (by name, with their types) are read where they are not those of the set's model; of samples from
+    """The sample log of feat.toml, joined with every source that the set reads, `ordered` by time, then keys, or as it
+    comes. `labels` (by name, with their types) are read where they are not those of the set's model; of samples from
     `until_us` on there are none. Errors: `InputError` naming the key in feat.toml."""
     samples = config.samples
     if samples is None:
@@ -84,23 +86,60 @@ def join_samples(
                 help="name the column: `time` in [samples]",
             )
         df = df.where(f"{TIME} < {until_us}L")
+    if samples.time is not None and layout.time is not None:
+        df = df.withColumn(layout.time, functions.expr(f"timestamp_micros({TIME})"))
+    sources: list[tuple[Source, SourceRows, Lookup | None]] = []
     for name, fields in needed.items():
         if name not in ("request", "candidate"):
             source = bundle.schema.source(name)
+            rows = source_rows(session, table_of(config, source), source, fields)
+            need_time(df, rows)
             say(f"joining {name}")
-            table = table_of(config, source)
-            df = join_source(df, bundle.schema, source, source_rows(session, table, source, fields))
-    if samples.time is not None and layout.time is not None:
-        df = df.withColumn(layout.time, functions.expr(f"timestamp_micros({TIME})")).drop(TIME)
-    keys = [name for name, _ in layout.keys.values()]
-    # Samples of one time and keys have an order too: the same data comes out, whichever engine makes it.
+            sources.append((source, rows, lookup_of(session, source, rows)))
+    joins = 1 + max((at for at, (_, _, lookup) in enumerate(sources) if lookup is None), default=-1)
+    for source, rows, lookup in sources[:joins]:
+        df = _joined(df, bundle, source, rows, lookup)
+    # Lookups keep the order, so what is moved to sort is not yet wide.
+    df = _ordered(df, layout) if ordered else df if joins else _spread(df, layout)
+    hops = {source.key.partition(".")[0] for source, _, _ in sources if "." in source.key}
+    late = []
+    for source, rows, lookup in sources[joins:]:
+        if lookup is not None and source.name not in hops:
+            df = _with_key(df, bundle, source, lookup)
+            late.append(lookup)
+        else:
+            df = _joined(df, bundle, source, rows, lookup)
+    return JoinedRows(df, layout, (), tuple(late))
+
+
+def _joined(
+    df: DataFrame, bundle: Bundle, source: Source, rows: SourceRows, lookup: Lookup | None
+) -> DataFrame:
+    if lookup is None:
+        return join_source(df, bundle.schema, source, rows)
+    df = _with_key(df, bundle, source, lookup)
+    return df.withColumn(source.name, lookup.column(df))
+
+
+def _with_key(df: DataFrame, bundle: Bundle, source: Source, lookup: Lookup) -> DataFrame:
+    return df.withColumn(lookup.key, functions.expr(read_one(bundle.schema, df.schema, source.key)))
+
+
+def _ordered(df: DataFrame, layout: Layout) -> DataFrame:
+    """Samples by time, then keys. Those of one time and keys have an order too: the same data comes out, whichever
+    engine makes it."""
     rest = [name for name, _ in layout.labels.values()]
     rest += [name for name in ("request", "candidate") if name in df.columns]
-    if rest:
-        last = ", ".join(sortable(df, column(name)) for name in rest)
-        df = df.withColumn(_LAST, functions.expr(f"struct({last})"))
-    order = (*([layout.time] if layout.time else []), *keys, *([_LAST] if rest else []))
-    return JoinedRows(df, layout, order)
+    return df.orderBy(*_identity(layout), *(functions.expr(sortable(df, column(name))) for name in rest))
+
+
+def _spread(df: DataFrame, layout: Layout) -> DataFrame:
+    return df.repartition(*_identity(layout)) if _identity(layout) else df
+
+
+def _identity(layout: Layout) -> list[str]:
+    keys = [name for name, _ in layout.keys.values()]
+    return [column(name) for name in (*([layout.time] if layout.time else []), *keys)]
 
 
 def read_rows(

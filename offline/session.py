@@ -30,19 +30,24 @@ _DEFAULTS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.shuffle.partitions": "64",
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "64k",
     "spark.log.level": "ERROR",
 }
+
+_QUICK = {"spark.driver.extraJavaOptions": "-Xss8m -XX:TieredStopAtLevel=1"}
+"""What a small job wants: a JVM that compiles once and quickly. It halves the processor time of one of some seconds."""
 
 _MASTER_TIMEOUT_S = 5.0
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(, *[1-9]\d*)?\])?|local-cluster\[.*\]|(spark|k8s)://.+|yarn")
 
 
 def open_session(
-    name: str, *, master: str | None = None, settings: Mapping[str, str] | None = None
+    name: str, *, master: str | None = None, settings: Mapping[str, str] | None = None, small: bool = False
 ) -> SparkSession:
-    """A session on `master` (default: all cores of this machine). `settings` (with or without the leading
-    `spark.`) override the defaults, but not what exactness needs. Errors: `ServiceError` where pyspark or
-    Java is not there, or the master does not answer; `InputError` where an exactness setting is overridden."""
+    """A session on `master` (default: all cores of this machine), for a job that is `small` or not. `settings` (with
+    or without the leading `spark.`) override the defaults, but not what exactness needs. Errors: `ServiceError` where
+    pyspark or Java is not there, or the master does not answer; `InputError` where an exactness setting is
+    overridden."""
     given = {
         key if key.startswith("spark.") else f"spark.{key}": value for key, value in (settings or {}).items()
     }
@@ -60,7 +65,7 @@ def open_session(
     target = master or given.pop("spark.master", None) or "local[*]"
     given.pop("spark.master", None)
     _need_master(target)
-    defaults = dict(_DEFAULTS)
+    defaults = {**_DEFAULTS, **_QUICK} if small else dict(_DEFAULTS)
     if not target.startswith("local"):
         del defaults["spark.driver.host"]
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -25,6 +25,9 @@ KEY, AT, TIE, ROW = "__key", "__at", "__tie", "__row"
 """The columns of a source's rows: key; microseconds from which the row holds; what decides between rows of one
 key and time; the struct of fields."""
 
+TIME = "__time"
+"""The sample's time in microseconds, in joined samples."""
+
 _CSV = {"header": "true", "escape": '"', "multiLine": "true", "mode": "FAILFAST"}
 """As RFC 4180 has it: a quote in quotes is doubled, and quoted text may hold line breaks."""
 _JSON = {"mode": "FAILFAST"}
@@ -314,3 +317,11 @@ def only_known(at: str, given: Mapping[str, object], known: Iterable[str], of: s
             near = difflib.get_close_matches(name, list(known), n=1)
             advice = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
             raise InputError(f"`{at}.{name}`: there is no such name in {of}", help=advice)
+
+
+def several_rows(name: str, key: object, count: int) -> InputError:
+    """The error for a key with several rows in a source without a time column."""
+    return InputError(
+        f"source `{name}` has no time column, but a key with {count} rows: {key}",
+        help=f"name the column in feat.toml (`time` in [sources.{name}]), or keep one row a key",
+    )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from offline.fit_pass import TALLY
+from offline.fit_pass import KEYS, put_together
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -72,7 +73,7 @@ class LocalTally:
     """A tally in memory."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table.select(TALLY.names).cast(TALLY)
+        self._table = put_together(table)
 
     def rows(self, sites: Iterable[int]) -> pa.Table:
         wanted = pa.array(list(sites), pa.int32())
@@ -168,10 +169,24 @@ def _ranked(counted: pa.Table, limits: Limits) -> pa.Table:
     return pa.concat_tables(found)
 
 
-def tally_of(counted: DataFrame, rows: int) -> Tally:
-    """The tally, where it can be asked."""
-    if rows <= MOST_LOCAL:
-        return LocalTally(counted.toArrow())
-    from offline.spark_tally import SparkTally
+@contextmanager
+def tally_of(passed: DataFrame) -> Iterator[Tally]:
+    """The tally of what the tasks of a pass counted (`TALLY`, each of its own rows), where it can be asked."""
+    import pyspark
+    from pyspark.sql import functions
 
-    return SparkTally(counted)
+    kept = pyspark.StorageLevel.MEMORY_AND_DISK
+    passed = passed.persist(kept)
+    try:
+        if passed.count() <= MOST_LOCAL:
+            yield LocalTally(passed.toArrow())
+            return
+        from offline.spark_tally import SparkTally
+
+        counted = passed.groupBy(*KEYS).agg(functions.sum("n").alias("n")).persist(kept)
+        try:
+            yield SparkTally(counted)
+        finally:
+            counted.unpersist()
+    finally:
+        passed.unpersist()

@@ -17,6 +17,6 @@ def spark() -> Iterator[SparkSession]:
     from offline.session import open_session
 
     settings = {"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g"}
-    session = open_session("tests", master="local[2]", settings=settings)
+    session = open_session("tests", master="local[2]", settings=settings, small=True)
     yield session
     session.stop()

@@ -64,8 +64,10 @@ def session_of(name: str, args: argparse.Namespace, config: Config | None) -> It
     """A Spark session, stopped at the end."""
     from offline.failures import told_plainly
     from offline.session import open_session
+    from offline.small import is_small, tables_of
 
-    session = open_session(name, master=args.master, settings=config.spark if config else {})
+    small = is_small(tables_of(config, getattr(args, "rows", None)))
+    session = open_session(name, master=args.master, settings=config.spark if config else {}, small=small)
     try:
         with told_plainly():
             yield session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,18 @@ def expected(rows: Rows, sample: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(params=["looked up", "joined"])
+def way(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[str]:
+    """Sources as small ones, and as those that are too large to travel."""
+    setting = "spark.sql.autoBroadcastJoinThreshold"
+    before = spark.conf.get(setting)
+    assert before is not None
+    spark.conf.set(setting, before if request.param == "looked up" else "-1")
+    yield request.param
+    spark.conf.set(setting, before)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_sample_sees_what_held_then(spark: SparkSession, tmp_path: Path, seed: int) -> None:
     rows = random_rows(seed)
@@ -140,6 +153,7 @@ def _profile(row: dict[str, Any] | None, sample: dict[str, Any], products: dict[
     return (-1 if row["n"] is None else row["n"], prices, age)
 
 
+@pytest.mark.usefixtures("way")
 def test_both_engines_and_any_order_of_rows_give_the_same(spark: SparkSession, tmp_path: Path) -> None:
     """Ties without `tie_break` are decided by the rows themselves."""
     rows = random_rows(3)
@@ -157,6 +171,7 @@ def test_both_engines_and_any_order_of_rows_give_the_same(spark: SparkSession, t
     assert outs[0] == outs[1] == outs[2]
 
 
+@pytest.mark.usefixtures("way")
 def test_ties_are_decided_alike_whatever_is_read(spark: SparkSession, tmp_path: Path) -> None:
     """By all fields of a source, also after `tie_break`; the store is loaded with that row too."""
     rows: Rows = {
@@ -172,12 +187,13 @@ def test_ties_are_decided_alike_whatever_is_read(spark: SparkSession, tmp_path: 
     tags = project.bundle.only(["tags", "size"])
     assert project.config.samples is not None
     config = replace(project.config, samples=replace(project.config.samples, labels={}))
-    (sample,) = join_samples(spark, tags, "features", config).df.collect()
+    (sample,) = join_samples(spark, tags, "features", config).whole().collect()
     assert (sample["profile"]["tags"], sample["maker"]["size"]) == (["b"], 9)
     newest = newest_rows(spark, project.config, project.bundle.schema.source("profile")).collect()
     assert [(row[ROW]["n"], row[ROW]["tags"]) for row in newest] == [(5, ["b"])]
 
 
+@pytest.mark.usefixtures("way")
 def test_a_key_with_two_rows_and_no_time_is_a_mistake(spark: SparkSession, tmp_path: Path) -> None:
     rows = random_rows(4)
     rows["product"].append(rows["product"][2])
