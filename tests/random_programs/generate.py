@@ -36,10 +36,12 @@ from tests.random_programs.constants import constants
 from tests.random_programs.inputs import INPUTS
 from tests.random_programs.scope import Scope
 from tests.random_programs.spelling import spelled
+from tests.random_programs.standard import Form, all_forms, forms
 from tests.random_programs.values import POOLS
 
 _ELEMENTS = (INT64, STRING, FLOAT64, BOOL, TIMESTAMP, ID, *SCALARS.values())
 _KEYS = (STRING, INT64)
+_DEPTHS = (0, 1, 1, 2, 2, 3, 3, 5)
 _GROUPS = ("u.clicks.{}", "m.clicks.{}", "seen.{}_d")
 """Lists of every scalar type that are aligned with each other."""
 
@@ -82,6 +84,16 @@ def all_overloads() -> list[Overload]:
     return [overload for operator in OPERATORS.values() for overload in overloads_of(operator)]
 
 
+Callee = Overload | Form
+"""What a program is drawn for."""
+
+
+def all_callees() -> Mapping[str, Sequence[Sequence[Callee]]]:
+    """By operator its overloads, and by def of the standard library its forms: each group gets its own programs."""
+    operators = {name: [[one] for one in overloads_of(operator)] for name, operator in OPERATORS.items()}
+    return {**operators, **{name: [made] for name, made in forms().items()}}
+
+
 class Maker:
     """Makes the expressions of one program with draws of one example."""
 
@@ -95,24 +107,35 @@ class Maker:
 
     # --- whole features ------------------------------------------------------------------------
 
-    def feature(self, overload: Overload) -> Expression:
-        """An expression in which the overload is called, deep inside or outside."""
-        depth = self._draw(st.integers(0, 3))
-        made = self._call(overload, {}, depth, {}, exactly=True)
-        if made is None:
-            made = self._call(overload, {}, 0, {}, exactly=True)
+    def feature(self, callee: Callee) -> Expression:
+        """An expression in which the overload or the def is called, deep inside or outside."""
+        depth = self._draw(st.sampled_from(_DEPTHS))
+        made = self._called(callee, depth) or self._called(callee, 0)
         assume(made is not None)
         assert made is not None
-        for _ in range(self._draw(st.integers(0, 2))):
+        for _ in range(self._draw(st.sampled_from((0, 1, 2, 3)))):
             made = self._around(made)
         return made
 
-    def plain(self, overload: Overload) -> Expression:
-        """A call of the overload on inputs and constants, not mapped over lists."""
-        made = self._call(overload, {}, 0, {}, exactly=True, mapped=False)
+    def again(self) -> Expression | None:
+        """An expression around one that the program has already; None where there is none."""
+        return self._around(self._draw(st.sampled_from(self._shared))) if self._shared else None
+
+    def plain(self, callee: Callee) -> Expression:
+        """A call of the overload or the def on inputs and constants, not mapped over lists."""
+        if isinstance(callee, Form):
+            made = self._standard(callee, 0, _GROUPS[0])
+        else:
+            made = self._call(callee, {}, 0, {}, exactly=True, mapped=False)
         assume(made is not None)
         assert made is not None
         return made
+
+    def _called(self, callee: Callee, depth: int) -> Expression | None:
+        if isinstance(callee, Overload):
+            return self._call(callee, {}, depth, {}, exactly=True)
+        group = self._draw(st.sampled_from((None, *_GROUPS)))
+        return self._standard(callee, depth, group) or self._standard(callee, depth, _GROUPS[0])
 
     def _around(self, inner: Expression) -> Expression:
         """A call that has `inner` as an argument; `inner` itself if that is refused."""
@@ -134,6 +157,9 @@ class Maker:
         producers = _producers(wanted) if depth > 0 else []
         if not producers or self._draw(st.integers(0, 3)) == 0:
             return self._leaf(wanted)
+        defs = _forms_of(wanted)
+        if defs and self._draw(st.integers(0, 4)) == 4:
+            return self._called(self._draw(st.sampled_from(defs)), depth - 1) or self._leaf(wanted)
         overload, bindings, mapped = self._draw(st.sampled_from(producers))
         return self._call(overload, dict(bindings), depth - 1, {}, mapped=mapped) or self._leaf(wanted)
 
@@ -220,6 +246,19 @@ class Maker:
         same = found.op == operator.name and found.overload == overload.index
         return made if same else None
 
+    def _standard(self, form: Form, depth: int, group: str | None) -> Expression | None:
+        """A call of a def. Its lists are aligned ones of the `group`, if there is one; else a scalar may be a list."""
+        arguments = []
+        for type in form.types:
+            if group is None and type.is_scalar and self._draw(st.integers(0, 4)) == 4:
+                arguments.append(self.of(list_of(type), depth))
+            elif group is not None and type.kind is Kind.LIST and type.item.kind in POOLS:
+                name = group.format(type.item.kind.value)
+                arguments.append(self._known(name, frozenset([name])))
+            else:
+                arguments.append(self.of(type, depth))
+        return self._spell(form.text, arguments)
+
     def _parameters(self, overload: Overload, given: Mapping[int, Expression]) -> list[Parameter]:
         """A parameter for each argument: a variadic one up to three times, optional ones or not."""
         found: list[Parameter] = []
@@ -239,8 +278,10 @@ class Maker:
                 continue
             if any(_is_key(p, hole) for p in patterns):
                 choices: Sequence[Type] = _KEYS
-            elif hole == "S" or any(_is_inside(p, hole) for p in patterns):
+            elif hole == "S" or any(_is_in_vector(p, hole) for p in patterns):
                 choices = _ELEMENTS
+            elif any(_is_inside(p, hole) for p in patterns):
+                choices = (*_ELEMENTS, list_of(INT64), list_of(STRING))
             else:
                 choices = (
                     *_ELEMENTS,
@@ -250,7 +291,7 @@ class Maker:
                     map_of(STRING, FLOAT64),
                 )
             if any(_is_map_value(p, hole) for p in patterns):
-                choices = (FLOAT64, INT64, STRING)
+                choices = (FLOAT64, INT64, STRING, list_of(INT64), list_of(STRING), map_of(STRING, FLOAT64))
             bindings[hole] = self._draw(st.sampled_from(choices))
 
     def _wanted(self, parameter: Parameter, bindings: Mapping[str, Type], exactly: bool) -> Type:
@@ -309,7 +350,11 @@ class Maker:
         return None if typed is None else Expression(text, typed, made.inputs, made.defs)
 
     def _maybe_let(self, made: Expression) -> Expression:
-        if len(made.text) < 12 or self._draw(st.integers(0, 5)) < 5:
+        """Sometimes under a name, or kept as it is, to be written once more."""
+        turn = 0 if len(made.text) < 12 else self._draw(st.integers(0, 5))
+        if turn == 4:
+            self._shared.append(made)
+        if turn < 5:
             return made
         name = self._new("v")
         let = Expression(name, made.typed, made.inputs, (*made.defs, f"let {name} = {made.text}"))
@@ -356,6 +401,12 @@ def _gives(pattern: Pattern, wanted: Type, bindings: dict[str, Type]) -> bool:
 
 
 @cache
+def _forms_of(wanted: Type) -> list[Form]:
+    """Calls of defs whose result is of the type."""
+    return [form for form in all_forms() if form.result.optional(False) == wanted.optional(False)]
+
+
+@cache
 def _takers(given: Type) -> list[tuple[Overload, int]]:
     """Overloads, and the number of the argument where the type can stand."""
     found = []
@@ -395,6 +446,12 @@ def _mentions(pattern: Pattern, hole: str) -> bool:
 
 def _is_inside(pattern: Pattern, hole: str) -> bool:
     return any(_mentions(p, hole) for p in pattern.arguments)
+
+
+def _is_in_vector(pattern: Pattern, hole: str) -> bool:
+    if pattern.name == "vector":
+        return _mentions(pattern, hole)
+    return any(_is_in_vector(p, hole) for p in pattern.arguments)
 
 
 def _is_key(pattern: Pattern, hole: str) -> bool:

@@ -81,6 +81,12 @@ def _inputs() -> Iterable[Input]:
                 name = f"{outer.kind.value}_{inner.kind.value}_{value.kind.value}_m"
                 type = map_of(outer, map_of(inner, value))
                 yield Input(f"{block}.{name}", type, block, f"{name}: {type}")
+        for value in (INT64, FLOAT64, STRING):
+            name, type = f"{value.kind.value}_ll", list_of(list_of(value))
+            yield Input(f"{block}.{name}", type, block, f"{name}: {type}")
+        for key, value in product((STRING, INT64), repeat=2):
+            name, type = f"{key.kind.value}_{value.kind.value}_lm", map_of(key, list_of(value))
+            yield Input(f"{block}.{name}", type, block, f"{name}: {type}")
         for scalar in SCALARS:
             yield Input(
                 f"{block}.clicks.{scalar.kind.value}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -11,12 +11,14 @@ from featdsl.check import check
 from featdsl.program import CheckedProgram
 from featdsl.rendering import as_text
 from featdsl.types import NUMERIC_KINDS, Kind
-from tests.random_programs.generate import Expression, Maker, Overload, all_overloads
+from tests.random_programs.generate import Callee, Expression, Maker, all_callees
 from tests.random_programs.inputs import OUTPUTS, declarations, vocab_files
 from tests.random_programs.scope import Scope
 from tests.random_programs.values import Call, calls
 
 PATH = "random.feat"
+
+_GROUPS = [group for groups in all_callees().values() for group in groups]
 
 
 @dataclass(frozen=True)
@@ -42,24 +44,26 @@ def _maker(draw: st.DrawFn, prefix: str = "") -> Maker:
 
 
 @st.composite
-def features(draw: st.DrawFn, overload: Overload, prefix: str) -> Expression:
-    """One expression that calls the overload."""
-    return _maker(draw, prefix).feature(overload)
+def features(draw: st.DrawFn, callees: Sequence[Callee], prefix: str) -> Expression:
+    """One expression that calls one of the callees."""
+    return _maker(draw, prefix).feature(draw(st.sampled_from(callees)))
 
 
 @st.composite
-def calls_on_inputs(draw: st.DrawFn, overload: Overload) -> Expression:
-    """One call of the overload on inputs and constants."""
-    return _maker(draw).plain(overload)
+def calls_on_inputs(draw: st.DrawFn, callee: Callee) -> Expression:
+    """One call of the overload or the def on inputs and constants."""
+    return _maker(draw).plain(callee)
 
 
 @st.composite
-def programs(draw: st.DrawFn, overload: Overload) -> Program:
-    """A program with a feature that calls the overload, perhaps with others and a model, and one or two calls."""
+def programs(draw: st.DrawFn, callees: Sequence[Callee]) -> Program:
+    """A program with a feature that calls one of the callees, perhaps with others, some of which share its parts, and a
+    model, and one or two calls."""
     maker = _maker(draw)
-    made = [maker.feature(overload)]
-    if draw(st.integers(0, 3)) == 3:
-        made.append(maker.feature(draw(st.sampled_from(all_overloads()))))
+    made = [maker.feature(draw(st.sampled_from(callees)))]
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 1, 2)))):
+        others = draw(st.sampled_from(draw(st.sampled_from(_GROUPS))))
+        made.append((maker.again() if draw(st.booleans()) else None) or maker.feature(others))
     lines = [line for one in made for line in one.defs]
     lines += [f"feature f{i} = {one.text}" for i, one in enumerate(made)]
     outputs: dict[str, tuple[float, ...]] | None = None

@@ -13,15 +13,15 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.random_programs.generate import all_overloads
+from tests.random_programs.generate import all_callees
 
 SEED = int(os.environ.get("RANDOM_SEED", "0"))
 
 
 def examples_each(default: int) -> int:
-    """How many programs each overload gets, if the default for all of them together is `default`."""
+    """How many programs each overload and each def gets, if the default for all of them together is `default`."""
     wanted = int(os.environ.get("RANDOM_PROGRAMS", default))
-    return max(1, math.ceil(wanted / len(all_overloads())))
+    return max(1, math.ceil(wanted / sum(map(len, all_callees().values()))))
 
 
 def draw(

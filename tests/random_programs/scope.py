@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from featdsl.check.complaints import Complaints
 from featdsl.check.expressions import Expressions
@@ -21,6 +22,15 @@ from tests.random_programs.inputs import INPUTS, declarations, vocab_files
 _PATH = "scope.feat"
 
 
+@cache
+def _loaded() -> Loader:
+    """The declarations of every input, parsed once for all scopes."""
+    overlay = {_PATH: declarations(INPUTS), **vocab_files()}
+    loader = Loader(Diagnostics(), lambda path: b"", overlay)
+    loader.load(_PATH)
+    return loader
+
+
 class Scope:
     """Every input, and expressions under names of their own."""
 
@@ -28,9 +38,8 @@ class Scope:
         self._kept: list[tree.File] = []  # the checker knows defs by their identity
         self._diagnostics = Diagnostics()
         suggestions = Suggestions()
-        overlay = {_PATH: declarations(INPUTS), **vocab_files()}
-        loader = Loader(self._diagnostics, lambda path: b"", overlay)
-        files = loader.load(_PATH)
+        loader = _loaded()
+        files = loader.program
         names = self._names = Names(files.trees, files.incomplete, self._diagnostics)
         types = DeclaredTypes(self._diagnostics, suggestions)
         schema = SchemaChecker(names, self._diagnostics, types, suggestions)
@@ -41,6 +50,7 @@ class Scope:
             assert isinstance(declared, tree.Vocab)
             self._expressions.vocabs[declared.name.name] = DeclaredVocab(declared, loader)
         assert not self._diagnostics.has_errors, self._diagnostics.found
+        assert not loader.diagnostics.has_errors, loader.diagnostics.found
 
     def typed(self, text: str, defs: Iterable[str] = ()) -> Typed | None:
         """The expression, None where the checker refuses it. `defs` are declared before it."""

@@ -12,8 +12,8 @@ from compiler.bundle import compile_program
 from featdsl.check import check
 from featdsl.rendering import as_text
 from tests.conformance.engines import reference, spark_columns
-from tests.conformance.programs import exact
-from tests.random_programs.generate import Expression, Overload, all_overloads
+from tests.conformance.programs import NARROW, exact
+from tests.random_programs.generate import Callee, Expression, all_callees
 from tests.random_programs.inputs import INPUTS, declarations, vocab_files
 from tests.random_programs.programs import PATH, features
 from tests.random_programs.runs import SEED, draw, examples_each
@@ -24,24 +24,29 @@ if TYPE_CHECKING:
 
     from featdsl.program import CheckedProgram
 
-COUNT = 1
-"""Without another wish: once each overload."""
+COUNT = 900
+"""Without another wish: two each overload and each def."""
 CALLS = 8
 A_JOB = 100
 """Features a Spark job."""
 SMALLER = 120
 """Spark jobs that making a failure smaller may take."""
 
+_CALLEES: Sequence[Sequence[Callee]] = [one for groups in all_callees().values() for one in groups]
+
+_OWN = "own_"
+"""How the names begin that a feature declares."""
+
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 
 
 def test_spark_agrees_on_random_programs(spark: SparkSession) -> None:
     rows = _rows()
-    drawn: list[tuple[Overload, Expression]] = []
-    for number, overload in enumerate(all_overloads()):
+    drawn: list[tuple[int, Expression]] = []
+    for number, callees in enumerate(_CALLEES):
         made: list[Expression] = []
-        draw(features(overload, f"p{number}_"), examples_each(COUNT), made.append, shrink=False)
-        drawn += [(overload, one) for one in made]
+        draw(features(callees, _OWN), examples_each(COUNT), made.append, shrink=False)
+        drawn += [(number, one) for one in made]
     for start in range(0, len(drawn), A_JOB):
         job = drawn[start : start + A_JOB]
         for index in _differing([one for _, one in job], rows, spark):
@@ -70,9 +75,11 @@ def _differing(made: Sequence[Expression], rows: pa.Table, spark: SparkSession) 
 
 
 def _checked(made: Sequence[Expression]) -> CheckedProgram:
-    lines = dict.fromkeys(line for one in made for line in one.defs)
-    lines |= {f"feature f{i} = {one.text}": None for i, one in enumerate(made)}
-    text = declarations(INPUTS) + "\n".join(lines) + "\n"
+    lines = []
+    for index, one in enumerate(made):
+        own = [*one.defs, f"feature f{index} = {one.text}"]
+        lines += [line.replace(_OWN, f"p{index}_") for line in own if line not in NARROW]
+    text = declarations(INPUTS) + "\n".join([*NARROW, *lines]) + "\n"
     result = check(PATH, overlay={PATH: text, **vocab_files()}, nullable_features=True)
     assert result.program is not None, as_text(result.diagnostics)
     return result.program
@@ -87,12 +94,10 @@ def _given(row: pa.Table, name: str) -> object:
     return value
 
 
-def _smaller(
-    number: int, drawn: list[tuple[Overload, Expression]], rows: pa.Table, spark: SparkSession
-) -> None:
+def _smaller(index: int, drawn: list[tuple[int, Expression]], rows: pa.Table, spark: SparkSession) -> None:
     """Draws the program again, and makes it smaller while it differs. Errors: `AssertionError` with what is left."""
-    overload = drawn[number][0]
-    known = {one.text: "" for other, one in drawn[:number] if other == overload}
+    number = drawn[index][0]
+    known = {one.text: "" for other, one in drawn[:index] if other == number}
     tries = SMALLER
 
     def agree(one: Expression) -> None:
@@ -102,6 +107,5 @@ def _smaller(
             known[one.text] = _differing([one], rows, spark).get(0, "") if tries >= 0 else ""
         assert not known[one.text], f"seed {SEED}:\n{known[one.text]}"
 
-    index = all_overloads().index(overload)
-    draw(features(overload, f"p{index}_"), examples_each(COUNT), agree)
-    raise AssertionError(f"differs among others only: {drawn[number][1].text}")
+    draw(features(_CALLEES[number], _OWN), examples_each(COUNT), agree)
+    raise AssertionError(f"differs among others only: {drawn[index][1].text}")

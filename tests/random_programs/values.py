@@ -20,6 +20,9 @@ STRINGS = (
     "a", "", "b", "é b", "A b", "1", "-7", "1.5", "0x1F", "true", "nan", "1e400", "2024-02-29T23:59:60Z", "a,b,,c", " ",
     "x y", "ß", "İ", "ΑΣ ΟΣ.Σ", "e\u0301", "\u0301", "👩‍👩‍👧", "🇩🇪🇫", "日本語", "ﬁ Å ½", "\u3000a\u00a0", "\0", "a\0b",
     "\uffff", "\U00010000", "\U0010ffff", "\u202eabc", "\r\n", "\ud7ff", "%_\\", "$1", "[a", "aaaaaaaaab", "ab" * 150,
+    "\ufeffa", "\u2028\x85", "\u1112\u1161\u11ab", "ı I i", "ａＢ１", "٣४", "{}{0}",
+    '{"a": [1, "x"], "a b": [0, {"é": 2.5}]}', "%41+&=",
+    "\'\"`", "a\u0300\u0323", "1_000", "+1", "-0.0", "9223372036854775808", "e", "１", "\x7f\x1b",
 )  # fmt: skip
 INTEGERS = (
     0, 1, -1, 2, 7, -7, 10, 100, 1000, 2**31 - 1, -(2**31), 2**31, 2**53, 2**53 + 1, -(2**53) - 1, 2**62, 2**63 - 1,
@@ -82,7 +85,7 @@ def values(type: Type) -> st.SearchStrategy[Any]:
     elif type.kind is Kind.VECTOR:
         made = st.lists(scalars(type.item.kind), min_size=type.size or 0, max_size=type.size)
     elif type.kind is Kind.LIST:
-        element = scalars(type.item.kind)
+        element = scalars(type.item.kind) if type.item.is_scalar else values(type.item)
         made = st.lists(st.one_of(element, element, element, st.none()), max_size=5)
     else:
         made = scalars(type.kind)
