@@ -52,9 +52,7 @@ def run_node(
     """Runs a program of one result on arrays of `rows` as Spark holds them."""
     from engine._engine import Batch
 
-    declared = [
-        array.cast(arrow_type(parse_type(type))) for array, (_, type) in zip(arrays, types, strict=True)
-    ]
+    declared = [array.cast(_given(parse_type(type))) for array, (_, type) in zip(arrays, types, strict=True)]
     batch = pa.record_batch(declared, names=[name for name, _ in types])
     batches = [Batch.from_arrow(batch, list(types))] if types else []
     out = _program(program).run(batches, rows)
@@ -66,6 +64,17 @@ def _program(data: bytes):  # type: ignore[no-untyped-def]
     from engine._engine import Program
 
     return Program(data)
+
+
+def _given(type: Type) -> pa.DataType:
+    """The Arrow type of an argument: a vector stays a list, for pyarrow 26 crashes where it casts lists that are all
+    null to one."""
+    if type.is_listlike:
+        return pa.list_(_given(type.item))
+    if type.kind is Kind.MAP:
+        assert type.key is not None
+        return pa.map_(_given(type.key), _given(type.item))
+    return arrow_type(type)
 
 
 def _held(type: Type) -> pa.DataType:

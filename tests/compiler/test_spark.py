@@ -9,14 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compiler.bundle import compile_program
 from compiler.native.rows import run_rows
 from compiler.reference.arrow_values import python_values
 from compiler.spark import FALLBACKS, LOWERINGS
+from compiler.spark.engine_nodes import run_node
 from compiler.spark.transform import plan_set, transform
 from featdsl.errors import InputError
 from featdsl.operators import OPERATORS
 from tests.compiler.joined import tables
-from tests.compiler.programs import compiled
+from tests.compiler.programs import checked, compiled
 from tests.compiler.test_runs import WIDE
 
 if TYPE_CHECKING:
@@ -110,3 +112,17 @@ def test_columns_of_another_type(spark: SparkSession, rows: dict[str, object], m
     with pytest.raises(InputError) as caught:
         run(spark, compiled(WIDE), table)
     assert message in caught.value.message
+
+
+def test_vectors_that_are_all_null_go_into_the_engine() -> None:
+    declared = "entity user: int64 per request\nsource w of user { v: vector<float64, 2>? }\n"
+    bundle = compile_program(checked(declared + "feature f = dot(w.v, w.v)"))
+    program = bundle.programs["features"]["request"]
+    stream = pa.BufferOutputStream()
+    batch = pa.record_batch({"v": pa.array([None, None], pa.list_(pa.float64()))})
+    with pa.ipc.new_stream(stream, batch.schema) as writer:
+        writer.write_batch(batch)
+    # as Spark sends it: a list without elements has no buffer of offsets
+    given = pa.ipc.open_stream(stream.getvalue()).read_next_batch().column(0)
+    made = run_node(program, (("w.v", "vector<float64, 2>?"),), [given], "float64?", 2)
+    assert made.to_pylist() == [None, None]
