@@ -66,6 +66,7 @@ bench: setup
 	-@$(MAKE) --no-print-directory peers
 	@$(PYTHON) -m benchmarks.engine --quick
 	@$(PYTHON) -m benchmarks.scale
+	@$(PYTHON) -m benchmarks.fit --quick
 	@$(PYTHON) -m benchmarks.text_to_ids --quick
 
 clean:
