@@ -1,4 +1,6 @@
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -10,12 +12,24 @@ namespace feat {
 
 namespace {
 
-void append_fixed(double x, int digits, TextOut& out) {
+struct Fixed {
+  explicit Fixed(const Attributes& attributes)
+      : digits(decimal::checked_digits(attributes.integer("digits"))), to_even(attributes.text("halves") == "even") {}
+
+  int digits;
+  bool to_even;
+};
+
+void append_fixed(double x, const Fixed& as, TextOut& out) {
   if (x != x) return out.append("nan");
   if (std::signbit(x)) out.push_back('-');
   if (std::isinf(x)) return out.append("inf");
+  const double size = std::fabs(x);
   decimal::Buffer buffer;
-  out.append(decimal::fixed(std::fabs(x), digits, buffer));
+  if (!as.to_even) return out.append(decimal::fixed(size, as.digits, buffer));
+  // to_chars is exact, and gives halves to the even digit
+  const auto end = std::to_chars(buffer.text, std::end(buffer.text), size, std::chars_format::fixed, as.digits);
+  out.append({buffer.text, static_cast<size_t>(end.ptr - buffer.text)});
 }
 
 // The texts around the values of a pattern: {} is a value, {{ and }} are braces.
@@ -43,8 +57,8 @@ std::vector<std::string> pieces_of(std::string_view pattern) {
 
 void register_format(Registry& r) {
   r.add(
-      "fixed", [](const Attributes& a) { return decimal::checked_digits(a.integer("digits")); },
-      [](const int& digits, double x, TextOut& out) { append_fixed(x, digits, out); });
+      "fixed", [](const Attributes& a) { return Fixed(a); },
+      [](const Fixed& as, double x, TextOut& out) { append_fixed(x, as, out); });
   r.add(
       "format", [](const Attributes& a) { return pieces_of(a.text("pattern")); },
       [](const std::vector<std::string>& pieces, Variadic<std::string_view> values, TextOut& out) {

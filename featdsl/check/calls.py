@@ -22,7 +22,7 @@ from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Operator, Paramet
 from featdsl.resources import Vocab
 from featdsl.source_file import Span
 from featdsl.typed import Constant, Typed
-from featdsl.types import INTEGER_KINDS, Kind, Type
+from featdsl.types import INT64, INTEGER_KINDS, STRING, Kind, Type
 
 EACH = "each"
 """The operator whose result is mapped over by the operator that takes it."""
@@ -87,6 +87,7 @@ class Calls:
             wrong = f"`{operator.name}` has places for {places} values here, found {count}"
             self.complaints.error("E0207", wrong, at)
             return None
+        shown_by = [("string", {})] * count if operator.shown_by is None else operator.shown_by(constants)
         if operator.canonical is not None:
             constants = operator.canonical(constants)
         for name, value in constants.items():
@@ -97,7 +98,7 @@ class Calls:
         args: list[Typed] = []
         mapped = found.mapped or (0,) * len(found.binding.values)
         nullable = marked_null = False
-        for (parameter, given), depth in zip(found.binding.values, mapped, strict=True):
+        for (parameter, given), depth, text in zip(found.binding.values, mapped, shown_by, strict=True):
             value = given.value
             assert isinstance(value, Typed)
             if not levels.add(value, depth):
@@ -110,7 +111,7 @@ class Calls:
                 # a single value beside lists becomes a list, and null the empty one
                 nullable |= not (parameter.hashed and parameter.pattern.name == "list" and here.is_scalar)
             wanted = resolve(parameter.pattern, found.bindings, constants)
-            arg = self._prepared(parameter, value, span)
+            arg = self._prepared(parameter, value, text, span)
             if arg is None:
                 return None
             if parameter.hashed and parameter.pattern.name == "list" and here.is_scalar:
@@ -226,12 +227,19 @@ class Calls:
         first = next(g for (_, g), depth in zip(found.binding.values, found.mapped, strict=True) if depth)
         self.complaints.not_aligned(first, given)
 
-    def _prepared(self, parameter: Parameter, value: Typed, span: Span) -> Typed | None:
-        """The argument as the parameter wants to see it."""
+    def _prepared(
+        self, parameter: Parameter, value: Typed, text: tuple[str, dict[str, Any]], span: Span
+    ) -> Typed | None:
+        """The argument as the parameter wants to see it; `text` is the call that makes a text of it."""
         if parameter.hashed:
             return self._hashed(value, span)
-        if parameter.shown and value.type.innermost.kind not in (Kind.STRING, Kind.NOTHING):
-            return self.call("string", [Given(value, value.span)], span)
+        operator, constants = text
+        if parameter.shown and (value.type.innermost.kind not in (Kind.STRING, Kind.NOTHING) or constants):
+            options = [
+                Given(self.nodes.constant(option, STRING if isinstance(option, str) else INT64, span), span)
+                for option in constants.values()
+            ]
+            return self.call(operator, [Given(value, value.span), *options], span)
         return value
 
     def _hashed(self, value: Typed, span: Span) -> Typed | None:

@@ -20,7 +20,7 @@ Signature text, one overload a string:
   `name: hashed id`     an argument that is not an id is first passed through `hash` (null stays null).
                         `hashed list<id>`: so are a list's elements; a single value then passes through
                         `as_list` (null gives an empty list).
-  `name: shown string`  a bool, a number or an id is first passed through `string`.
+  `name: shown string`  a bool, a number or an id is first passed through `string`, or what `shown_by` says.
   `S`                   any scalar type, the same at each place; `T` any type. Arguments at S or T are
                         widened to their common type.
   `-> type?`            null is possible on non-null input.
@@ -34,6 +34,9 @@ Signature text, one overload a string:
 
 `canonical` gives the const parameters as the program is to carry them, once they are valid (a pattern with its
 classes spelled out).
+
+`shown_by` gives for each value at a `shown` parameter the operator that makes a text of it, with its constants, once
+the const parameters are valid.
 
 `aligned` names list parameters whose elements belong together: the checker asks for lists that are aligned.
 `along` names the list parameter that the result goes along with element by element: it is aligned with it.
@@ -151,6 +154,8 @@ class Operator:
     """Given valid const parameters by name, those that the node carries."""
     arity: Callable[[Mapping[str, Any]], int] | None = None
     """Given valid const parameters by name, how many arguments the operator takes besides them."""
+    shown_by: Callable[[Mapping[str, Any]], list[tuple[str, dict[str, Any]]]] | None = None
+    """Given valid const parameters by name, the operator and its constants that make a text of each value."""
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None
     """Given the value of each argument that is a constant, else NOT_CONSTANT, whether the result is never null."""
     aligned: tuple[str, ...] = ()
@@ -183,6 +188,7 @@ def operator(
     validate: Callable[[Mapping[str, Any]], str | None] | None = None,
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     arity: Callable[[Mapping[str, Any]], int] | None = None,
+    shown_by: Callable[[Mapping[str, Any]], list[tuple[str, dict[str, Any]]]] | None = None,
     never_null_when: Callable[[tuple[Any, ...]], bool] | None = None,
     aligned: tuple[str, ...] = (),
     along: str | None = None,
@@ -208,6 +214,7 @@ def operator(
             validate,
             canonical,
             arity,
+            shown_by,
             never_null_when,
             aligned,
             along,

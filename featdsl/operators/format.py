@@ -12,62 +12,97 @@ from featdsl.operators.declare import operator
 from featdsl.operators.math import digits_error, rounded_decimal
 from featdsl.resources import Zone
 
+HALVES = ("away", "even")
+
+
+def _fixed_error(constants: Mapping[str, Any]) -> str | None:
+    if constants.get("halves", "away") not in HALVES:
+        return f"halves go `away` from zero or to the `even` digit, found `{constants['halves']}`"
+    return digits_error(constants)
+
 
 @operator(
-    "fixed(x: float64, digits: const int64) -> string",
-    validate=digits_error,
+    'fixed(x: float64, digits: const int64, halves: const string = "away") -> string',
+    validate=_fixed_error,
     examples={
         "fixed(3.14159, digits: 2)": "3.14",
         "fixed(2, digits: 2)": "2.00",
         "fixed(-0.125, 2)": "-0.13",
+        'fixed(-0.125, 2, halves: "even")': "-0.12",
         "fixed(1e21, 0)": "1000000000000000000000",
     },
 )
-def fixed(x: float, digits: int) -> str:
+def fixed(x: float, digits: int, halves: str = "away") -> str:
     """The number as a decimal with so many digits after the point (0 to 100), rounded as `round(x, digits: …)` does:
-    exactly, halves away from zero. `nan`, `inf` and `-inf` are written so."""
+    exactly, halves away from zero, or with `halves: "even"` to the even digit, as Python and C write. `nan`, `inf` and
+    `-inf` are written so."""
     if not math.isfinite(x):
         return repr(x)
-    return f"{rounded_decimal(x, digits):f}"
+    return f"{rounded_decimal(x, digits):f}" if halves == "away" else f"{x:.{digits}f}"
 
 
-_PIECE = re.compile(r"\{\{|\}\}|\{\}|[{}]|[^{}]+")
+_PIECE = re.compile(r"\{\{|\}\}|\{(?::\.(?P<digits>\d{1,4})f)?\}|[{}]|[^{}]+")
 
 
 def pieces_of(pattern: str) -> list[str]:
-    """The texts around the `{}` of a pattern. Errors: `ValueError` for a brace that is neither that nor doubled."""
-    pieces = [""]
-    for part in _PIECE.findall(pattern):
-        if part == "{}":
+    """The texts around the values of a pattern. Errors: `ValueError` for a brace that is neither doubled nor around a
+    value."""
+    return _read(pattern)[0]
+
+
+def _read(pattern: str) -> tuple[list[str], list[int | None]]:
+    """The texts around the values, and for each value how many digits are asked for after the point."""
+    pieces, digits = [""], []
+    for part in _PIECE.finditer(pattern):
+        text = part[0]
+        if text in ("{", "}"):
+            raise ValueError("in a pattern a value stands at {} or {:.2f}, and braces are written {{ and }}")
+        if text.startswith("{") and text.endswith("}"):
             pieces.append("")
-        elif part in ("{", "}"):
-            raise ValueError("in a pattern a value stands at {}, and braces are written {{ and }}")
+            digits.append(int(part["digits"]) if part["digits"] else None)
         else:
-            pieces[-1] += part[0] if part in ("{{", "}}") else part
-    return pieces
+            pieces[-1] += text[0] if text in ("{{", "}}") else text
+    return pieces, digits
 
 
 def _pattern_error(constants: Mapping[str, Any]) -> str | None:
     try:
-        pieces_of(constants["pattern"])
+        wanted = _read(constants["pattern"])[1]
     except ValueError as error:
         return str(error)
-    return None
+    return next((e for n in wanted if n is not None and (e := digits_error({"digits": n}))), None)
+
+
+def _written_by(constants: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        ("string", {}) if digits is None else ("fixed", {"digits": digits, "halves": "even"})
+        for digits in _read(constants["pattern"])[1]
+    ]
+
+
+def _plain(constants: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **constants,
+        "pattern": re.sub(r"(\{\{|\}\})|\{:[^}]*\}", lambda part: part[1] or "{}", constants["pattern"]),
+    }
 
 
 @operator(
     "format(pattern: const string, values: shown string...) -> string",
     validate=_pattern_error,
     arity=lambda constants: len(pieces_of(constants["pattern"])) - 1,
+    shown_by=_written_by,
+    canonical=_plain,
     examples={
         'format("{} of {}", 3, 4.5)': "3 of 4.5",
+        'format("{:.2f} EUR", 12.5)': "12.50 EUR",
         'format("{{{}}}", "x")': "{x}",
-        'format("{} km", fixed(12.345, digits: 1))': "12.3 km",
     },
 )
 def format(*values: str, pattern: str) -> str:
-    """The pattern with a value at each `{}`, written as `string` does (a timestamp by `format_timestamp`, a number with
-    so many digits by `fixed`). `{{` and `}}` are braces. Null if a value is."""
+    """The pattern with a value at each `{}`, written as `string` does; at `{:.2f}` a number with two digits after the
+    point, as `fixed(x, 2, halves: "even")` writes it and Python's `format` too. (A timestamp is written by
+    `format_timestamp`.) `{{` and `}}` are braces. Null if a value is."""
     pieces = pieces_of(pattern)
     return pieces[0] + "".join(value + piece for value, piece in zip(values, pieces[1:], strict=True))
 

@@ -64,6 +64,7 @@ SPECIAL: Mapping[tuple[str, str], st.SearchStrategy[Any] | Callable[[int], st.Se
     ("truncate", "unit"): st.sampled_from(UNITS),
     ("round", "digits"): _DIGITS,
     ("fixed", "digits"): _DIGITS,
+    ("fixed", "halves"): st.sampled_from(["away", "even"]),
     ("geohash", "precision"): st.integers(1, 12),
     ("one_hot", "size"): _SIZES,
     ("log_bucketize", "base"): st.sampled_from([1.1, 2.0, 10.0]),
