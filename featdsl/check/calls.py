@@ -18,9 +18,10 @@ from featdsl.check.overloads import (
 )
 from featdsl.check.values import Given, VocabValue
 from featdsl.levels import Level
-from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Operator, Parameter, Signature, resolve
+from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Fault, Operator, Parameter, Signature, resolve
 from featdsl.resources import Vocab
 from featdsl.source_file import Span
+from featdsl.syntax import inside_text
 from featdsl.typed import Constant, Typed
 from featdsl.types import INT64, INTEGER_KINDS, STRING, Kind, Type
 
@@ -76,10 +77,9 @@ class Calls:
         if not self._vocabs(found, constants):
             return None
         if operator.validate is not None:
-            message = operator.validate(constants)
-            if message is not None:
-                spans = [g.span for _, g in found.binding.constants]
-                self.complaints.error("E0207", message, spans[0] if len(spans) == 1 else at)
+            fault = operator.validate(constants)
+            if fault is not None:
+                self._bad_constant(fault, found, at)
                 return None
         count = len(found.binding.values)
         places = count if operator.arity is None else operator.arity(constants)
@@ -222,6 +222,14 @@ class Calls:
                     return False
                 constants[name] = vocab
         return True
+
+    def _bad_constant(self, fault: str | Fault, found: Match, at: Span) -> None:
+        given = found.binding.constants
+        if isinstance(fault, str):
+            self.complaints.error("E0207", fault, given[0][1].span if len(given) == 1 else at)
+            return
+        span = next((g.span for parameter, g in given if parameter.name == fault.parameter), at)
+        self.complaints.error("E0207", fault.message, inside_text(span, fault.start, fault.end))
 
     def _not_aligned(self, found: Match, given: Given) -> None:
         first = next(g for (_, g), depth in zip(found.binding.values, found.mapped, strict=True) if depth)

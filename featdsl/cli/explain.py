@@ -103,7 +103,10 @@ def _explain_operator(name: str, as_json: bool) -> int:
 
     entry = named(name)
     if entry is None:
-        raise InputError(f"there is no such file, operator or code: {name}", help=_near(name, entries()))
+        from featdsl.codes import CODES
+
+        near = _near(name, entries()) or _near(name.upper().replace("O", "0"), CODES)
+        raise InputError(f"there is no such file, operator or code: {name}", help=near)
     if as_json:
         print(json.dumps(entry.as_data(), ensure_ascii=False))
     else:
@@ -112,5 +115,13 @@ def _explain_operator(name: str, as_json: bool) -> int:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3)
+    """Those that are spelled nearly so, three at most and none that is much less near than the nearest."""
+    matcher = difflib.SequenceMatcher(b=name)
+    near: list[str] = []
+    best = 0.0
+    for one in difflib.get_close_matches(name, known, n=3):
+        matcher.set_seq1(one)
+        best = best or matcher.ratio()
+        if matcher.ratio() > best - 0.1:
+            near.append(one)
     return f"did you mean {' or '.join(', '.join(near).rsplit(', ', 1))}?" if near else ""

@@ -30,7 +30,8 @@ Signature text, one overload a string:
                         other: T!) -> T!`.
 
 `validate` looks at the const parameters (by name) and returns an error message for a bad constant, or None:
-`validate=lambda constants: None if constants["n"] > 0 else "a size is at least 1"`.
+`validate=lambda constants: None if constants["n"] > 0 else "a size is at least 1"`. A `Fault` says where in a constant
+text the mistake is, too.
 
 `canonical` gives the const parameters as the program is to carry them, once they are valid (a pattern with its
 classes spelled out).
@@ -135,6 +136,19 @@ class Signature:
         return values[min(index, len(values) - 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with the constant text of a parameter, from code point `start` to `end` of it."""
+
+    message: str
+    parameter: str
+    start: int
+    end: int
+
+
+Validate = Callable[[Mapping[str, Any]], str | Fault | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Operator:
     """`texts` are its signatures as declared. `version` goes into the fingerprint: raise it when the meaning of the
@@ -148,7 +162,7 @@ class Operator:
     examples: Mapping[str, Any] = field(default_factory=dict)
     symbol: str | None = None
     version: int = 1
-    validate: Callable[[Mapping[str, Any]], str | None] | None = None
+    validate: Validate | None = None
     """Given the values of the const parameters by name (a const list is a tuple), what is wrong with them."""
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     """Given valid const parameters by name, those that the node carries."""
@@ -185,7 +199,7 @@ def operator(
     examples: Mapping[str, Any] | None = None,
     symbol: str | None = None,
     version: int = 1,
-    validate: Callable[[Mapping[str, Any]], str | None] | None = None,
+    validate: Validate | None = None,
     canonical: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     arity: Callable[[Mapping[str, Any]], int] | None = None,
     shown_by: Callable[[Mapping[str, Any]], list[tuple[str, dict[str, Any]]]] | None = None,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from featdsl.operators import timestamp_text
-from featdsl.operators.declare import operator
+from featdsl.operators.declare import Fault, operator
 from featdsl.operators.math import digits_error, rounded_decimal
 from featdsl.resources import Zone
 
@@ -65,11 +65,12 @@ def _read(pattern: str) -> tuple[list[str], list[int | None]]:
     return pieces, digits
 
 
-def _pattern_error(constants: Mapping[str, Any]) -> str | None:
+def _pattern_error(constants: Mapping[str, Any]) -> str | Fault | None:
     try:
         wanted = _read(constants["pattern"])[1]
     except ValueError as error:
-        return str(error)
+        at = next(part.start() for part in _PIECE.finditer(constants["pattern"]) if part[0] in ("{", "}"))
+        return Fault(str(error), "pattern", at, at + 1)
     return next((e for n in wanted if n is not None and (e := digits_error({"digits": n}))), None)
 
 

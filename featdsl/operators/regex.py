@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from featdsl.operators.declare import operator
+from featdsl.operators.declare import Fault, operator
 from featdsl.operators.regex_syntax import LONGEST, PatternError, spelled_out
 
 MOST_MEMORY_BYTES = 4 << 20
@@ -32,14 +32,16 @@ def _compiled(pattern: str) -> Any:
     return re2.compile(pattern, options)
 
 
-def _check_pattern(constants: Mapping[str, Any]) -> str | None:
+def _check_pattern(constants: Mapping[str, Any]) -> str | Fault | None:
     pattern = constants["pattern"]
     if len(pattern) > LONGEST:
         return f"a pattern has at most {LONGEST:_} characters, found {len(pattern):_}"
     try:
         spelled = spelled_out(pattern)
     except PatternError as error:
-        return f"not a regular expression: {error}, at position {error.position} of the pattern{_shown(pattern, error)}"
+        message = f"not a regular expression: {error}, at position {error.position} of the pattern"
+        size = 2 if pattern.startswith("\\", error.position) else 1
+        return Fault(message + _shown(pattern, error), "pattern", error.position, error.position + size)
     try:
         groups = _compiled(spelled).groups
     except Exception as error:
@@ -54,14 +56,16 @@ def _shown(pattern: str, error: PatternError) -> str:
     return f": `{part}`" if part else ""
 
 
-def _refused(pattern: str, reason: str) -> str:
+def _refused(pattern: str, reason: str) -> str | Fault:
     """Why RE2 itself refuses a pattern: repetitions, and what is too large."""
     kind, _, part = reason.removeprefix("b'").removesuffix("'").partition(": ")
     if "too large" in reason:
         return "not a regular expression: the pattern is too large when compiled"
     position = pattern.find(part)
-    place = f", at position {position} of the pattern" if part and position >= 0 else ""
-    return f"not a regular expression: {kind}{place}: `{part}`"
+    if not part or position < 0:
+        return f"not a regular expression: {kind}: `{part}`"
+    message = f"not a regular expression: {kind}, at position {position} of the pattern: `{part}`"
+    return Fault(message, "pattern", position, position + len(part))
 
 
 def _check_replacement(replacement: str, groups: int) -> str | None:

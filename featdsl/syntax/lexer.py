@@ -54,6 +54,8 @@ _ALLOW = re.compile(
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(_\d+)*(\.\d+(_\d+)*)?([eE][+-]?\d+)?")
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]*)\}|(u)|(.))", re.DOTALL)
+_WRITTEN = re.compile(rf"{_ESCAPE.pattern}|.", re.DOTALL)
+"""A code point of a text as it is written in a literal."""
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 _ADVICE = {
     "&&": "write `and`",
@@ -84,6 +86,18 @@ def tokens(
     """All tokens of the text, or of the part from one offset to another, the last one of kind `end`. Comments that
     silence a warning go to `allows`."""
     return _Lexer(file, diagnostics, allows).run(*(part or (0, len(file.text))))
+
+
+def inside_text(span: Span, start: int, end: int) -> Span:
+    """The place of the code points from `start` to `end` of a text whose literal stands at `span`, which is its last
+    quote where they lie behind the text; `span` where no literal stands there."""
+    written = span.file.text[span.start : span.end]
+    if len(written) < 2 or written[0] != '"' or written[-1] != '"':
+        return span
+    places = [1 + found.start() for found in _WRITTEN.finditer(written[1:-1])] + [len(written) - 1]
+    last = len(places) - 1
+    first, after = places[min(start, last)], places[min(max(end, start + 1), last)]
+    return Span(span.file, span.start + first, span.start + max(after, first + 1))
 
 
 class _Lexer:

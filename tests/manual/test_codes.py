@@ -52,6 +52,14 @@ def test_an_unknown_code(code: str, help: str, capsys: pytest.CaptureFixture[str
     assert help in said
 
 
+@pytest.mark.parametrize("name", ["E02033", "0203", "e203", "EO203", "E203x"])
+def test_what_is_nearly_a_code(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", name]) == 1
+    assert capsys.readouterr().err == (
+        f"error: there is no such file, operator or code: {name}\nhelp: did you mean E0203?\n"
+    )
+
+
 def test_mistakes_end_with_the_way_to_their_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.feat"
     path.write_text("feature a = null ?? b\nfeature c = 3 ?? 4\nfeature d = e\n")
