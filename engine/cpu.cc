@@ -25,14 +25,18 @@ const char* name_of(Simd set) {
 
 Simd widest() {
 #if defined(__x86_64__)
-  // All that kernels are compiled for (engine/simd.h).
+  // All that kernels are compiled for.
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("popcnt")) {
+    return Simd::Scalar;
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl")) {
     return Simd::Avx512;
   }
-  if (__builtin_cpu_supports("avx2")) return Simd::Avx2;
-#endif
+  return Simd::Avx2;
+#else
   return Simd::Scalar;
+#endif
 }
 
 Simd chosen() {

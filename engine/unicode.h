@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <iterator>
 #include <string_view>
@@ -137,18 +138,17 @@ inline int64_t length(std::string_view text) {
   return count;
 }
 
-// How many bytes at the start of a text are known to be ASCII: all of it, or some whole words of 8.
+// How many bytes at the start of a text are ASCII.
 inline size_t ascii_prefix(std::string_view text) {
   size_t at = 0;
   for (; text.size() - at >= 8; at += 8) {
     uint64_t word;
     __builtin_memcpy(&word, text.data() + at, 8);
-    if ((word & 0x8080808080808080ULL) != 0) return at;
+    const uint64_t high = word & 0x8080808080808080ULL;
+    if (high != 0) return at + static_cast<size_t>(std::countr_zero(high)) / 8;  // little-endian
   }
-  for (size_t i = at; i < text.size(); ++i) {
-    if ((static_cast<uint8_t>(text[i]) & 0x80u) != 0) return at;
-  }
-  return text.size();
+  while (at < text.size() && (static_cast<uint8_t>(text[at]) & 0x80u) == 0) ++at;
+  return at;
 }
 
 }  // namespace feat::unicode

@@ -1,5 +1,7 @@
 #include "engine/kernels/string.h"
 
+#include "engine/kernels/string_columns.h"
+
 namespace feat {
 
 namespace {
@@ -14,8 +16,12 @@ void register_concat(Registry& r) {
 }  // namespace
 
 void register_string(Registry& r) {
-  r.add("lower", [](std::string_view s, TextOut& out) { string::lower(s, out); });
-  r.add("upper", [](std::string_view s, TextOut& out) { string::upper(s, out); });
+  r.add_column(
+      "lower(str)->str", [](const Call& call) { return string::with_case(call, 'A', unicode::append_lower<TextOut>); },
+      true);
+  r.add_column(
+      "upper(str)->str", [](const Call& call) { return string::with_case(call, 'a', unicode::append_upper<TextOut>); },
+      true);
   r.add("trim", [](std::string_view s) -> std::string_view { return string::trim(s); });
   r.add("concat", [](Variadic<std::string_view> parts, TextOut& out) {
     for (const std::string_view part : parts) out.append(part);
@@ -83,7 +89,7 @@ void register_string(Registry& r) {
         out.append(s);
         padding.append_for(s, out);
       });
-  r.add("words", [](std::string_view s, ListOut<std::string_view>& out) { string::words(s, out); });
+  r.add_column("words(str)->list<str>", string::words, true);
 }
 
 }  // namespace feat

@@ -16,27 +16,6 @@ namespace feat::string {
 
 constexpr bool is_ascii(char c) { return (static_cast<uint8_t>(c) & 0x80u) == 0; }
 
-// The ASCII letters from `first` on, 26 of them, change case; everything else stays.
-inline void append_swapped(std::string_view ascii, char first, TextOut& out) {
-  char* to = out.grow(static_cast<int64_t>(ascii.size()));
-  for (size_t i = 0; i < ascii.size(); ++i) {
-    const bool letter = static_cast<uint8_t>(ascii[i] - first) < 26;
-    to[i] = static_cast<char>(ascii[i] ^ (letter ? 0x20 : 0));
-  }
-}
-
-inline void lower(std::string_view s, TextOut& out) {
-  const size_t ascii = unicode::ascii_prefix(s);
-  append_swapped(s.substr(0, ascii), 'A', out);
-  unicode::append_lower(s, ascii, out);
-}
-
-inline void upper(std::string_view s, TextOut& out) {
-  const size_t ascii = unicode::ascii_prefix(s);
-  append_swapped(s.substr(0, ascii), 'a', out);
-  unicode::append_upper(s, ascii, out);
-}
-
 inline bool is_space(char32_t code) { return (unicode::properties(code).flags & unicode::kSpace) != 0; }
 
 // The first `part` of `s` from byte `start` on, or npos; in time linear in both, unlike string_view::find.
@@ -168,27 +147,5 @@ inline constexpr std::array<bool, 128> kAsciiWord = [] {
   word['_'] = true;
   return word;
 }();
-
-// Reads one code point and says whether it belongs to a word.
-inline bool next_is_word(const char*& at) {
-  if (is_ascii(*at)) return kAsciiWord[static_cast<size_t>(*at++)];
-  return (unicode::properties(unicode::next(at)).flags & unicode::kWord) != 0;
-}
-
-inline void words(std::string_view s, ListOut<std::string_view>& out) {
-  const char* end = s.data() + s.size();
-  const char* word = nullptr;  // where the one that we are in began
-  for (const char* at = s.data(); at != end;) {
-    const char* begin = at;
-    const bool inside = next_is_word(at);
-    if (inside && word == nullptr) {
-      word = begin;
-    } else if (!inside && word != nullptr) {
-      out.push({word, begin});
-      word = nullptr;
-    }
-  }
-  if (word != nullptr) out.push({word, end});
-}
 
 }  // namespace feat::string
