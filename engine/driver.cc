@@ -42,7 +42,7 @@ bool same_rows(const Column& a, const Column& b) {
 class Driver {
  public:
   Driver(const Program& program, int64_t num_rows, Arena& arena)
-      : program_(program), num_rows_(num_rows), arena_(arena), constants_(program.constants_.size()) {
+      : program_(program), num_rows_(num_rows), arena_(arena), codes_(arena), constants_(program.constants_.size()) {
     registers_.reserve(program.inputs_.size() + program.instructions_.size());
   }
 
@@ -150,7 +150,7 @@ class Driver {
 
   Column run_kernel(const Instruction& instruction, const Type& result, int64_t rows) {
     Arena& arena = instruction.is_output && rows != 1 ? *memory_ : arena_;
-    const Call call{arguments_, rows, instruction.state.get(), result, arena};
+    const Call call{arguments_, rows, instruction.state.get(), result, arena, codes_};
     Column column = conform(instruction.kernel->run(call), result, arena);
     if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(rows)) == nullptr) {
       column.valid = nullptr;
@@ -345,6 +345,7 @@ class Driver {
   const int64_t num_rows_;
   Arena& arena_;
   const std::shared_ptr<Arena> memory_ = std::make_shared<Arena>();  // of the outputs
+  TextCodes codes_;
   std::vector<Slot> registers_, constants_;
   // Of the instruction at work.
   std::vector<Argument> arguments_;

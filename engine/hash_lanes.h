@@ -132,23 +132,54 @@ inline int64_t hash_products(const ListRows& seeds, const ListRows& words, const
   return rows;
 }
 
-// The upper half of the 128-bit product.
-inline Lanes times_high(Lanes a, Lanes b) {
-  const Lanes low = all(0xffffffff);
-  const Lanes a_high = shift_right<32>(a), b_high = shift_right<32>(b);
-  const Lanes upper = plus(times_low(a_high, b), shift_right<32>(times_low(a, b)));
-  const Lanes lower = plus(times_low(a, b_high), both(upper, low));
-  return plus(plus(times_low(a_high, b_high), shift_right<32>(upper)), shift_right<32>(lower));
+// One row of results a seed, of up to kTableColumns words and what fills the last lanes.
+inline void hash_table(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, int32_t count,
+                       uint64_t* table) {
+  for (int32_t w = 0; w < count; w += kLanes) {
+    const Lanes mixed = times(rotate<31>(times(load(words + w), all(kPrime2))), all(kPrime1));
+    for (int32_t s = 0; s < seed_count; ++s) {
+      const Lanes state = exclusive_or(all(seeds[s] + kPrime5 + 8), mixed);
+      store(table + s * kTableColumns + w, avalanche(plus(times(rotate<27>(state), all(kPrime1)), all(kPrime4))));
+    }
+  }
 }
 
-inline int64_t fold_codes(const uint64_t* codes, int64_t count, const FoldNumbers& by, uint64_t* out) {
-  const Lanes divisor = all(by.divisor), multiplier = all(by.multiplier), first = all(by.first);
+inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
+                               int64_t rows, uint64_t* table, uint64_t* out) {
+  for (int64_t from = 0; from < rows;) {
+    int64_t to = from + 1;
+    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int32_t first = offsets[from], count = offsets[to] - first;
+    if (count > kTableColumns) {
+      for (int32_t s = 0; s < seed_count; ++s, out += count) {
+        const Lanes seed = all(seeds[s]);
+        for (int32_t w = 0; w < count; w += kLanes) store(out + w, hash_word(load(words + first + w), seed));
+      }
+    } else {
+      hash_table(seeds, seed_count, words + first, count, table);
+      for (int64_t i = from; i < to; ++i) {
+        const int32_t start = offsets[i] - first, size = offsets[i + 1] - offsets[i];
+        if (size == 0) continue;
+        // What is too much at an end is written over by the next.
+        for (int32_t s = 0; s < seed_count; ++s, out += size) {
+          const uint64_t* row = table + s * kTableColumns + start;
+          store(out, load(row));
+          for (int32_t w = kLanes; w < size; w += kLanes) store(out + w, load(row + w));
+        }
+      }
+    }
+    from = to;
+  }
+  return rows;
+}
+
+inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& by, uint64_t first_code, uint64_t* out) {
+  const Divider divide(by);
+  const Lanes divisor = all(by.value), first = all(first_code);
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const Lanes code = load(codes + i), sign = signs(code);
-    const Lanes magnitude = exclusive_or(code, sign);
-    const Lanes quotient = shift_right(times_high(magnitude, multiplier), by.shift);
-    const Lanes rest = exclusive_or(minus(magnitude, times(quotient, divisor)), sign);
+    const Lanes rest = exclusive_or(divide.rest(exclusive_or(code, sign)), sign);
     store(out + i, plus(plus(rest, both(sign, divisor)), first));
   }
   return i;

@@ -13,48 +13,13 @@
 
 namespace feat {
 
-// --- one instruction set after the other, each with its own copy of engine/hash_lanes.h ---------------------------
-
-#if defined(__x86_64__)
-
-// What stands between the two is compiled for processors with the named instructions.
-#define FEATDSL_PRAGMA(text) _Pragma(#text)
-#if defined(__clang__)
-#define FEATDSL_BEGIN_TARGET(names) \
-  FEATDSL_PRAGMA(clang attribute push(__attribute__((target(names))), apply_to = function))
-#define FEATDSL_END_TARGET FEATDSL_PRAGMA(clang attribute pop)
-#else
-#define FEATDSL_BEGIN_TARGET(names) FEATDSL_PRAGMA(GCC push_options) FEATDSL_PRAGMA(GCC target(names))
-#define FEATDSL_END_TARGET FEATDSL_PRAGMA(GCC pop_options)
-#endif
-
 namespace {
 
-FEATDSL_BEGIN_TARGET("avx512f,avx512dq")
-namespace avx512 {
 using namespace xxh64_detail;
-#include "engine/lanes_avx512.h"
-//
-#include "engine/hash_lanes.h"
-}  // namespace avx512
-FEATDSL_END_TARGET
-
-FEATDSL_BEGIN_TARGET("avx2")
-namespace avx2 {
-using namespace xxh64_detail;
-#include "engine/lanes_avx2.h"
-//
-#include "engine/hash_lanes.h"
-}  // namespace avx2
-FEATDSL_END_TARGET
+#define FEATDSL_LOOPS "engine/hash_lanes.h"
+#include "engine/each_simd.h"
 
 }  // namespace
-
-// How many of the values the lanes do, from the first; 0 without lanes.
-#define FEATDSL_LANES(call) (simd() == Simd::Avx512 ? avx512::call : simd() == Simd::Avx2 ? avx2::call : int64_t{0})
-#else
-#define FEATDSL_LANES(call) int64_t{0}
-#endif
 
 // --- the rest of each, and all of it without lanes ------------------------------------------------------------------
 
@@ -99,20 +64,52 @@ void xxh64_products(const ListRows& seeds, const ListRows& words, const int32_t*
   }
 }
 
+namespace {
+
+// The part of `xxh64` that no seed is needed for.
+uint64_t mixed_word(uint64_t word) { return xxh64_detail::round(0, word); }
+uint64_t hash_mixed(uint64_t mixed, uint64_t seed) {
+  using namespace xxh64_detail;
+  return avalanche(std::rotl((seed + kPrime5 + 8) ^ mixed, 27) * kPrime1 + kPrime4);
+}
+
+}  // namespace
+
+void xxh64_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
+                      int64_t rows, uint64_t* table, uint64_t* out) {
+  if (FEATDSL_LANES(hash_same_seeds(seeds, seed_count, words, offsets, rows, table, out)) == rows) return;
+  for (int64_t from = 0; from < rows;) {
+    // `table` holds the words, mixed, of as many rows as it has columns for.
+    int64_t to = from + 1;
+    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int32_t first = offsets[from], count = offsets[to] - first;
+    const bool in_table = count <= kTableColumns;
+    for (int32_t w = 0; in_table && w < count; ++w) table[w] = mixed_word(words[first + w]);
+    for (; from < to; ++from) {
+      for (int32_t s = 0; s < seed_count; ++s) {
+        for (int32_t w = offsets[from]; w < offsets[from + 1]; ++w) {
+          *out++ = hash_mixed(in_table ? table[w - first] : mixed_word(words[w]), seeds[s]);
+        }
+      }
+    }
+  }
+}
+
 Fold::Fold(int64_t divisor, int64_t first)
-    : numbers_{static_cast<uint64_t>(divisor), 0, 0, static_cast<uint64_t>(first)} {
+    : divisor_{static_cast<uint64_t>(divisor), 0, 0, 1.0 / static_cast<double>(divisor)},
+      first_(static_cast<uint64_t>(first)) {
   if (divisor == 1) return;
-  const int bits = std::bit_width(static_cast<uint64_t>(divisor) - 1);  // 2^(bits - 1) < divisor <= 2^bits
+  const int bits = std::bit_width(divisor_.value - 1);  // 2^(bits - 1) < divisor <= 2^bits
   const auto power = static_cast<unsigned __int128>(1) << (63 + bits);
-  numbers_.multiplier = static_cast<uint64_t>((power + numbers_.divisor - 1) / numbers_.divisor);
-  numbers_.shift = bits - 1;
+  divisor_.multiplier = static_cast<uint64_t>((power + divisor_.value - 1) / divisor_.value);
+  divisor_.shift = bits - 1;
 }
 
 void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out) const {
   int64_t i = 0;
-  if (numbers_.divisor != 1) {
+  if (divisor_.value != 1) {
     const auto* from = reinterpret_cast<const uint64_t*>(codes);
-    i = FEATDSL_LANES(fold_codes(from, count, numbers_, reinterpret_cast<uint64_t*>(out)));
+    i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, reinterpret_cast<uint64_t*>(out)));
   }
   for (; i < count; ++i) out[i] = (*this)(codes[i]);
 }

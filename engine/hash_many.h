@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "engine/divisor.h"
+
 namespace feat {
 
 // Of texts: text i lies from offsets[i] to offsets[i + 1] (as in a Column). Up to 8 bytes behind a text are read too:
@@ -27,14 +29,11 @@ struct ListRows {
 // result written: an Arena has them.
 void xxh64_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows, uint64_t* out);
 
-// Division of the magnitude of an int64 by multiplication: m = ceil(2^(63 + l) / d) for 2^(l - 1) < d <= 2^l makes
-// floor(x / d) = floor(x * m / 2^(63 + l)) exact for 0 <= x < 2^63, as m * d - 2^(63 + l) < d <= 2^l.
-struct FoldNumbers {
-  uint64_t divisor;
-  uint64_t multiplier;
-  int shift;  // l - 1
-  uint64_t first;
-};
+// `xxh64_products` where all rows have the same seeds: row i's words are words[offsets[i]] up to words[offsets[i + 1]],
+// its results follow those of the rows before it. `table` has room for `seed_count * kTableColumns`.
+inline constexpr int32_t kTableColumns = 256;
+void xxh64_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
+                      int64_t rows, uint64_t* table, uint64_t* out);
 
 // first + floormod(code, divisor), in wrapping arithmetic.
 class Fold {
@@ -42,20 +41,21 @@ class Fold {
   // 1 <= divisor.
   Fold(int64_t divisor, int64_t first);
   int64_t operator()(int64_t code) const {
-    if (numbers_.divisor == 1) return static_cast<int64_t>(numbers_.first);
+    if (divisor_.value == 1) return static_cast<int64_t>(first_);
     const auto sign = static_cast<uint64_t>(code >> 63);
     const uint64_t magnitude = static_cast<uint64_t>(code) ^ sign;
-    const auto product = static_cast<unsigned __int128>(magnitude) * numbers_.multiplier;
-    const uint64_t quotient = static_cast<uint64_t>(product >> 64) >> numbers_.shift;
+    const auto product = static_cast<unsigned __int128>(magnitude) * divisor_.multiplier;
+    const uint64_t quotient = static_cast<uint64_t>(product >> 64) >> divisor_.shift;
     // Of a negative code: floormod(-x - 1, d) is d - 1 - floormod(x, d).
-    const uint64_t rest = (magnitude - quotient * numbers_.divisor) ^ sign;
-    return static_cast<int64_t>(rest + (numbers_.divisor & sign) + numbers_.first);
+    const uint64_t rest = (magnitude - quotient * divisor_.value) ^ sign;
+    return static_cast<int64_t>(rest + (divisor_.value & sign) + first_);
   }
   // `out` may be `codes`.
   void operator()(const int64_t* codes, int64_t count, int64_t* out) const;
 
  private:
-  FoldNumbers numbers_;
+  Divisor divisor_;
+  uint64_t first_;
 };
 
 }  // namespace feat

@@ -45,6 +45,7 @@
 #include "engine/arena.h"
 #include "engine/column.h"
 #include "engine/error.h"
+#include "engine/text_codes.h"
 #include "engine/type.h"
 
 namespace feat {
@@ -222,6 +223,7 @@ struct Argument {
   bool as_list = false;           // for OneOrMany: the argument is a list of it
   int64_t row(int64_t i) const { return rows ? rows[i] : i * step; }
   bool is_valid(int64_t i) const { return column->valid == nullptr || column->valid[row(i)] != 0; }
+  bool is_same() const { return rows == nullptr && step == 0; }  // in all rows
   bool is_dense() const { return rows == nullptr && step == 1; }
 };
 
@@ -238,6 +240,7 @@ struct Call {
   const void* state;
   const Type& result;  // declared; of the element when the instruction is mapped
   Arena& arena;        // of the call; the result lies in it or in the arguments
+  TextCodes& codes;    // of texts, made once for all instructions
 };
 
 // A kernel as the registry holds it.

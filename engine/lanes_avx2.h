@@ -1,6 +1,7 @@
-// Four 64-bit lanes: what engine/hash_lanes.h is written in. Included inside a namespace, compiled for AVX2.
+// Four 64-bit lanes, for engine/each_simd.h.
 
 using Lanes = __m256i;
+using Doubles = __m256d;
 using Mask = __m256i;
 inline constexpr int kLanes = 4;
 // Vectors at work at once in a loop over texts.
@@ -16,6 +17,7 @@ inline Lanes all(uint64_t x) { return _mm256_set1_epi64x(static_cast<int64_t>(x)
 inline Lanes plus(Lanes a, Lanes b) { return _mm256_add_epi64(a, b); }
 inline Lanes minus(Lanes a, Lanes b) { return _mm256_sub_epi64(a, b); }
 inline Lanes exclusive_or(Lanes a, Lanes b) { return _mm256_xor_si256(a, b); }
+inline Lanes either(Lanes a, Lanes b) { return _mm256_or_si256(a, b); }
 inline Lanes both(Lanes a, Lanes b) { return _mm256_and_si256(a, b); }
 // The product of the lower halves.
 inline Lanes times_low(Lanes a, Lanes b) { return _mm256_mul_epu32(a, b); }
@@ -44,15 +46,60 @@ inline Lanes signs(Lanes x) { return _mm256_cmpgt_epi64(_mm256_setzero_si256(), 
 inline Mask less(Lanes a, Lanes b) { return _mm256_cmpgt_epi64(b, a); }
 // `b` is a single bit.
 inline Mask any_bit(Lanes a, Lanes b) { return _mm256_cmpeq_epi64(both(a, b), b); }
+inline Mask equal(Lanes a, Lanes b) { return _mm256_cmpeq_epi64(a, b); }
+inline bool all_of(Mask mask) { return _mm256_movemask_epi8(mask) == -1; }
 inline bool any(Mask mask) { return _mm256_testz_si256(mask, mask) == 0; }
 inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm256_blendv_epi8(no, yes, mask); }
 // The words at `base + at` of the lanes in the mask; 0 in the others, which are not read.
 inline Lanes gather(const char* base, Lanes at, Mask mask) {
   return _mm256_mask_i64gather_epi64(_mm256_setzero_si256(), reinterpret_cast<const long long*>(base), at, mask, 1);
 }
+// Of bytes that are 0 or 1.
+inline Mask mask_of(const uint8_t* bytes) {
+  int32_t four;
+  std::memcpy(&four, bytes, sizeof four);
+  return less(all(0), _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)));
+}
+// 0, 1, 2, …
+inline Lanes places() { return _mm256_set_epi64x(3, 2, 1, 0); }
+inline Lanes plus_one(Mask mask, Lanes x) { return minus(x, mask); }
+inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus(x, plus(mask, all(1))); }
+inline uint64_t either_of_all(Lanes x) {
+  const __m128i two = _mm_or_si128(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(two) | _mm_extract_epi64(two, 1));
+}
+
+inline Doubles load(const double* at) { return _mm256_loadu_pd(at); }
+inline void store(double* at, Doubles x) { _mm256_storeu_pd(at, x); }
+inline Lanes bits(Doubles x) { return _mm256_castpd_si256(x); }
+inline Doubles doubles(Lanes x) { return _mm256_castsi256_pd(x); }
+inline Doubles all_doubles(double x) { return _mm256_set1_pd(x); }
+inline Mask less(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LT_OQ)); }
+inline Mask not_more(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ)); }
+
 // Lane i is lane index[i] of x.
 inline Lanes permute(Lanes x, Lanes index) {
   const Lanes twice = _mm256_add_epi64(index, index);
   const Lanes halves = _mm256_or_si256(twice, _mm256_slli_epi64(_mm256_add_epi64(twice, all(1)), 32));
   return _mm256_permutevar8x32_epi32(x, halves);
 }
+
+// The upper half of the 128-bit product.
+inline Lanes times_high(Lanes a, Lanes b) {
+  const Lanes low = all(0xffffffff);
+  const Lanes a_high = shift_right<32>(a), b_high = shift_right<32>(b);
+  const Lanes upper = plus(times_low(a_high, b), shift_right<32>(times_low(a, b)));
+  const Lanes lower = plus(times_low(a, b_high), both(upper, low));
+  return plus(plus(times_low(a_high, b_high), shift_right<32>(upper)), shift_right<32>(lower));
+}
+
+// Remainders of 0 <= x < 2^63.
+class Divider {
+ public:
+  explicit Divider(const Divisor& by) : divisor_(all(by.value)), multiplier_(all(by.multiplier)), shift_(by.shift) {}
+  Lanes rest(Lanes x) const { return minus(x, times(shift_right(times_high(x, multiplier_), shift_), divisor_)); }
+
+ private:
+  Lanes divisor_, multiplier_;
+  int shift_;
+};

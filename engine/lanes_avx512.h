@@ -1,7 +1,7 @@
-// Eight 64-bit lanes: what engine/hash_lanes.h is written in. Included inside a namespace, compiled for AVX-512 (F,
-// DQ).
+// Eight 64-bit lanes, for engine/each_simd.h.
 
 using Lanes = __m512i;
+using Doubles = __m512d;
 using Mask = __mmask8;
 inline constexpr int kLanes = 8;
 // Vectors at work at once in a loop over texts: a multiplication takes long, but many can be on their way.
@@ -17,6 +17,7 @@ inline Lanes all(uint64_t x) { return _mm512_set1_epi64(static_cast<int64_t>(x))
 inline Lanes plus(Lanes a, Lanes b) { return _mm512_add_epi64(a, b); }
 inline Lanes minus(Lanes a, Lanes b) { return _mm512_sub_epi64(a, b); }
 inline Lanes exclusive_or(Lanes a, Lanes b) { return _mm512_xor_si512(a, b); }
+inline Lanes either(Lanes a, Lanes b) { return _mm512_or_si512(a, b); }
 inline Lanes both(Lanes a, Lanes b) { return _mm512_and_si512(a, b); }
 inline Lanes times(Lanes a, Lanes b) { return _mm512_mullo_epi64(a, b); }
 // The product of the lower halves.
@@ -39,11 +40,55 @@ inline Lanes signs(Lanes x) { return _mm512_srai_epi64(x, 63); }
 
 inline Mask less(Lanes a, Lanes b) { return _mm512_cmplt_epi64_mask(a, b); }
 inline Mask any_bit(Lanes a, Lanes b) { return _mm512_test_epi64_mask(a, b); }
+inline Mask equal(Lanes a, Lanes b) { return _mm512_cmpeq_epi64_mask(a, b); }
+inline bool all_of(Mask mask) { return mask == 0xff; }
 inline bool any(Mask mask) { return mask != 0; }
 inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm512_mask_mov_epi64(no, mask, yes); }
 // The words at `base + at` of the lanes in the mask; 0 in the others, which are not read.
 inline Lanes gather(const char* base, Lanes at, Mask mask) {
   return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), mask, at, base, 1);
 }
+// Of bytes that are 0 or 1.
+inline Mask mask_of(const uint8_t* bytes) {
+  const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+  return static_cast<Mask>(_mm_test_epi8_mask(eight, eight));
+}
+// 0, 1, 2, …
+inline Lanes places() { return _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0); }
+inline Lanes plus_one(Mask mask, Lanes x) { return _mm512_mask_add_epi64(x, mask, x, all(1)); }
+inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus_one(static_cast<Mask>(~mask), x); }
+inline uint64_t either_of_all(Lanes x) { return static_cast<uint64_t>(_mm512_reduce_or_epi64(x)); }
+
+inline Doubles load(const double* at) { return _mm512_loadu_pd(at); }
+inline void store(double* at, Doubles x) { _mm512_storeu_pd(at, x); }
+inline Lanes bits(Doubles x) { return _mm512_castpd_si512(x); }
+inline Doubles doubles(Lanes x) { return _mm512_castsi512_pd(x); }
+inline Doubles all_doubles(double x) { return _mm512_set1_pd(x); }
+inline Mask less(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+inline Mask not_more(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+
 // Lane i is lane index[i] of x.
 inline Lanes permute(Lanes x, Lanes index) { return _mm512_permutexvar_epi64(index, x); }
+
+// Remainders of 0 <= x < 2^63. The quotient in floating point is off by at most 3 * 2^10 / divisor, three roundings:
+// of a large divisor by one at most, of a small one so little that the same again is.
+class Divider {
+ public:
+  explicit Divider(const Divisor& by)
+      : divisor_(all(by.value)), inverse_(all_doubles(by.inverse)), is_small_(by.value < 8192) {}
+  Lanes rest(Lanes x) const {
+    Lanes rest = nearly(x);
+    if (is_small_) rest = nearly(rest);
+    // Below 0 or not below the divisor: then, as unsigned, the other is smaller.
+    rest = _mm512_min_epu64(rest, plus(rest, divisor_));
+    return _mm512_min_epu64(rest, minus(rest, divisor_));
+  }
+
+ private:
+  Lanes nearly(Lanes x) const {
+    return minus(x, times(_mm512_cvttpd_epi64(_mm512_mul_pd(_mm512_cvtepi64_pd(x), inverse_)), divisor_));
+  }
+  Lanes divisor_;
+  __m512d inverse_;
+  bool is_small_;
+};

@@ -17,11 +17,12 @@
 #include "engine/hash_many.h"
 #include "engine/kernel.h"
 #include "engine/murmur3.h"
+#include "engine/same_text.h"
 #include "engine/xxh64.h"
 
 namespace feat::id {
 
-inline constexpr uint64_t kSeed = 42;
+inline constexpr uint64_t kSeed = TextCodes::kSeed;
 
 // The bits by which a float is told from others: -0.0 + 0.0 is 0.0; a NaN keeps its bits otherwise.
 inline uint64_t canonical_bits(double value) {
@@ -115,11 +116,13 @@ class Hash {
     return static_cast<int64_t>(hashed(value, seed_));
   }
 
-  // Folds what `code_of` made, in place.
-  void fold(int64_t* codes, int64_t count) const {
-    if (form_ == Form::Whole) return;
-    if (!folds_unsigned()) return fold_(codes, count, codes);
-    for (int64_t i = 0; i < count; ++i) codes[i] = folded(codes[i]);
+  // Whether it gives XXH64 with this seed, as it is.
+  bool is_whole_xxhash64(uint64_t seed) const { return is_xxhash64() && seed_ == seed && form_ == Form::Whole; }
+
+  // Folds what `code_of` made; `out` may be `codes`.
+  void fold(const int64_t* codes, int64_t count, int64_t* out) const {
+    if (form_ != Form::Whole && !folds_unsigned()) return fold_(codes, count, out);
+    for (int64_t i = 0; i < count; ++i) out[i] = folded(codes[i]);
   }
 
   template <class T>
@@ -162,21 +165,48 @@ class Hash {
 
 inline uint64_t chained(uint64_t so_far, int64_t part) { return xxh64(static_cast<uint64_t>(part), so_far); }
 
+// An entry of a VocabIndex, in 16 bytes; `number` is its position + 1, 0 where there is none.
+template <class T>
+struct VocabSlot;
+
+template <>
+struct VocabSlot<int64_t> {
+  uint32_t number = 0;
+  int64_t value = 0;
+
+  static VocabSlot of(uint32_t number, int64_t value) { return {number, value}; }
+  bool holds(int64_t other) const { return value == other; }
+  void fetch() const {}
+};
+
+template <>
+struct VocabSlot<std::string_view> {
+  uint32_t number = 0;
+  uint32_t size = 0;
+  const char* text = nullptr;
+
+  static VocabSlot of(uint32_t number, std::string_view value) {
+    return {number, static_cast<uint32_t>(value.size()), value.data()};
+  }
+  bool holds(std::string_view other) const { return same_text({text, size}, other); }
+  void fetch() const { __builtin_prefetch(text); }
+};
+
 // The entries of a vocabulary by hash: open addressing, at most half full.
 template <class T>
 class VocabIndex {
  public:
   template <class Entries>
-  explicit VocabIndex(const Entries& entries)
-      : entries_(entries.begin(), entries.end()), slots_(std::bit_ceil(entries.size() * 2 + 2)) {
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      const uint64_t hash = hashed(entries_[i], kSeed);
-      Slot& slot = slots_[find(hash, entries_[i])];
-      if (slot.number == 0) slot = {static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(i + 1)};
+  explicit VocabIndex(const Entries& entries) : size_(entries.size()), slots_(std::bit_ceil(entries.size() * 2 + 2)) {
+    uint32_t number = 0;
+    for (const T& entry : entries) {
+      ++number;
+      VocabSlot<T>& slot = slots_[find(hashed(entry, kSeed), entry)];
+      if (slot.number == 0) slot = VocabSlot<T>::of(number, entry);
     }
   }
 
-  size_t size() const { return entries_.size(); }
+  size_t size() const { return size_; }
 
   // 0 for null, 1 for a value that is no entry, 2 and up for the entries.
   int64_t operator()(const Maybe<T>& x) const {
@@ -185,26 +215,22 @@ class VocabIndex {
 
   // The position of an entry, from 1 on; 0 for any other value. `hash` is the value's, with kSeed.
   int64_t number(const T& value, uint64_t hash) const { return slots_[find(hash, value)].number; }
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+
+  // Two steps of a search, each of which fetches what the next reads: the slot, and the text that it names.
+  void fetch_slot(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  void fetch_text(uint64_t hash) const { slots_[hash & (slots_.size() - 1)].fetch(); }
 
  private:
-  struct Slot {
-    uint32_t mark = 0;    // upper half of the hash
-    uint32_t number = 0;  // position + 1; 0: free
-  };
-
   // The slot of a value, or the free one where it would be.
   size_t find(uint64_t hash, const T& value) const {
     const size_t mask = slots_.size() - 1;
-    const auto mark = static_cast<uint32_t>(hash >> 32);
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
-      const Slot& slot = slots_[at];
-      if (slot.number == 0 || (slot.mark == mark && entries_[slot.number - 1] == value)) return at;
+      if (slots_[at].number == 0 || slots_[at].holds(value)) return at;
     }
   }
 
-  std::vector<T> entries_;
-  std::vector<Slot> slots_;
+  size_t size_;
+  std::vector<VocabSlot<T>> slots_;
 };
 
 // What a `lookup` gives: without options 0 for null, 1 for a value that is no entry, 2 and up for the entries.
@@ -232,7 +258,7 @@ class Lookup {
   Maybe<int64_t> operator()(const Maybe<T>& x) const { return x.has ? id(x.value, hashed(x.value, kSeed)) : null_; }
 
   Maybe<int64_t> null_id() const { return null_; }
-  void prefetch(uint64_t hash) const { index_.prefetch(hash); }
+  const VocabIndex<T>& index() const { return index_; }
   // The id of a value and its hash.
   Maybe<int64_t> id(const T& value, uint64_t hash) const {
     const int64_t number = index_.number(value, hash);

@@ -25,9 +25,10 @@ inline Column integers(const int64_t* values, int64_t length, const uint8_t* val
   return column;
 }
 
-// `codes`, whose null rows may hold anything, as `hash` gives them.
-inline Column folded(const Hash& hash, int64_t* codes, int64_t rows, const uint8_t* __restrict__ valid) {
-  hash.fold(codes, rows);
+// `codes`, whose null rows may hold anything, as `hash` gives them; `out` may be `codes`.
+inline Column folded(const Hash& hash, const int64_t* made, int64_t rows, const uint8_t* __restrict__ valid,
+                     int64_t* codes) {
+  hash.fold(made, rows, codes);
   if (valid == nullptr || !hash.null_is_zero()) return integers(codes, rows, valid);
   for (int64_t i = 0; i < rows; ++i) codes[i] = valid[i] ? codes[i] : 0;
   return integers(codes, rows);
@@ -37,13 +38,19 @@ inline Column folded(const Hash& hash, int64_t* codes, int64_t rows, const uint8
 inline Column hash_texts(const Call& call) {
   const auto& hash = *static_cast<const Hash*>(call.state);
   const Column& texts = *call.arguments[0].column;
+  if (hash.is_whole_xxhash64(TextCodes::kSeed)) {
+    return integers(reinterpret_cast<const int64_t*>(call.codes.of(texts)), call.rows, texts.valid);
+  }
   auto* codes = call.arena.take<int64_t>(call.rows);
-  if (hash.is_xxhash64()) {
+  const int64_t* made = codes;
+  if (hash.is_xxhash64() && hash.seed() == TextCodes::kSeed) {
+    made = reinterpret_cast<const int64_t*>(call.codes.of(texts));
+  } else if (hash.is_xxhash64()) {
     xxh64_texts(texts.bytes(), texts.offsets, call.rows, hash.seed(), codes_of(codes));
   } else {
     for (int64_t i = 0; i < call.rows; ++i) codes[i] = hash.code_of(texts.text(i));
   }
-  return folded(hash, codes, call.rows, texts.valid);
+  return folded(hash, made, call.rows, texts.valid, codes);
 }
 
 inline Column hash_integers(const Call& call) {
@@ -53,11 +60,11 @@ inline Column hash_integers(const Call& call) {
   if (hash.is_xxhash64()) {
     xxh64_words(codes_of(values), call.rows, hash.seed(), codes_of(codes));
   } else if (hash.takes_ids()) {
-    std::copy_n(values.as<int64_t>(), call.rows, codes);
+    return folded(hash, values.as<int64_t>(), call.rows, values.valid, codes);
   } else {
     for (int64_t i = 0; i < call.rows; ++i) codes[i] = hash.code_of(values.as<int64_t>()[i]);
   }
-  return folded(hash, codes, call.rows, values.valid);
+  return folded(hash, codes, call.rows, values.valid, codes);
 }
 
 // `cross` of scalars: null where a part is null.
@@ -72,7 +79,7 @@ inline Column cross_scalars(const Call& call) {
       if (valid == nullptr) std::fill_n(valid = call.arena.take<uint8_t>(call.rows), call.rows, uint8_t{1});
       for (int64_t i = 0; i < call.rows; ++i) valid[i] &= part.column->valid[part.row(i)];
     }
-    const bool same = part.rows == nullptr && part.step == 0;
+    const bool same = part.is_same();
     if (same && is_one) {
       one = xxh64(words[0], one);
       continue;
@@ -111,8 +118,47 @@ inline ListRows list_rows(const Argument& part, int64_t rows, Arena& arena) {
   return {codes_of(*part.column->child), starts, sizes};
 }
 
+inline int32_t checked_combinations(int64_t combinations) {
+  if (combinations <= kMostCombinations) return static_cast<int32_t>(combinations);
+  throw EngineError("a cross has more combinations than " + std::to_string(kMostCombinations));
+}
+
+inline Column list_of(const uint64_t* codes, const int32_t* offsets, const Call& call) {
+  auto* child = call.arena.take<Column>(1);
+  *child = integers(reinterpret_cast<const int64_t*>(codes), offsets[call.rows]);
+  Column list;
+  list.layout = Layout::List;
+  list.length = call.rows;
+  list.offsets = offsets;
+  list.child = child;
+  return list;
+}
+
+// `cross` of a list that is the same in all rows, such as a user's, and another.
+inline Column cross_same_list(const Call& call) {
+  const ListRows same = list_rows(call.arguments[0], 1, call.arena);
+  const Column& lists = *call.arguments[1].column;
+  const int32_t count = same.sizes[0];
+  auto* seeds = call.arena.take<uint64_t>(count);
+  xxh64_words(same.values + same.starts[0], count, kSeed, seeds);
+  auto* offsets = call.arena.take<int32_t>(call.rows + 1);
+  offsets[0] = 0;
+  for (int64_t i = 0; i < call.rows; ++i) {
+    const int64_t size = lists.offsets[i + 1] - lists.offsets[i];
+    offsets[i + 1] = checked_offset(offsets[i] + int64_t{checked_combinations(count * size)});
+  }
+  auto* table = call.arena.take<uint64_t>(int64_t{count} * kTableColumns);
+  auto* codes = call.arena.take<uint64_t>(offsets[call.rows]);
+  if (count > 0) xxh64_same_seeds(seeds, count, codes_of(*lists.child), lists.offsets, call.rows, table, codes);
+  return list_of(codes, offsets, call);
+}
+
 // `cross` of lists: the Cartesian product, the first part slowest; null is an empty list.
 inline Column cross_lists(const Call& call) {
+  if (call.arguments.size() == 2 && call.arguments[0].is_same() && call.arguments[1].is_dense() &&
+      call.arguments[1].column->layout == Layout::List) {
+    return cross_same_list(call);
+  }
   std::vector<ListRows> parts;
   for (const Argument& part : call.arguments) parts.push_back(list_rows(part, call.rows, call.arena));
   // A row with an empty part has nothing to do in any.
@@ -121,10 +167,7 @@ inline Column cross_lists(const Call& call) {
   for (int64_t i = 0; i < call.rows; ++i) {
     int64_t combinations = 1;
     for (const ListRows& part : parts) {
-      combinations *= part.sizes[i];
-      if (combinations > kMostCombinations) {
-        throw EngineError("a cross has more combinations than " + std::to_string(kMostCombinations));
-      }
+      combinations = checked_combinations(combinations * part.sizes[i]);
     }
     offsets[i + 1] = checked_offset(offsets[i] + combinations);
   }
@@ -146,38 +189,32 @@ inline Column cross_lists(const Call& call) {
     xxh64_products(chains, parts[k], sizes, call.rows, longer);
     chains = {longer, starts, sizes};
   }
-  Column crossed;
-  crossed.layout = Layout::List;
-  crossed.length = call.rows;
-  crossed.offsets = offsets;
-  auto* child = call.arena.take<Column>(1);
-  *child = integers(reinterpret_cast<const int64_t*>(chains.values), offsets[call.rows]);
-  if (parts.size() == 1) {
-    auto* codes = call.arena.take<int64_t>(offsets[call.rows]);
-    for (int64_t i = 0; i < call.rows; ++i) {
-      std::copy_n(chains.values + chains.starts[i], chains.sizes[i], codes_of(codes) + offsets[i]);
-    }
-    child->data = codes;
+  if (parts.size() > 1) return list_of(chains.values, offsets, call);
+  auto* codes = call.arena.take<uint64_t>(offsets[call.rows]);
+  for (int64_t i = 0; i < call.rows; ++i) {
+    std::copy_n(chains.values + chains.starts[i], chains.sizes[i], codes + offsets[i]);
   }
-  crossed.child = child;
-  return crossed;
+  return list_of(codes, offsets, call);
 }
 
 // State Lookup<std::string_view>, one dense argument.
 inline Column lookup_texts(const Call& call) {
   const auto& lookup = *static_cast<const Lookup<std::string_view>*>(call.state);
   const Column& texts = *call.arguments[0].column;
-  auto* hashes = call.arena.take<uint64_t>(call.rows);
+  const uint64_t* hashes = call.codes.of(texts);
   auto* ids = call.arena.take<int64_t>(call.rows);
   auto* valid = call.arena.take<uint8_t>(call.rows);
-  xxh64_texts(texts.bytes(), texts.offsets, call.rows, kSeed, hashes);
-  constexpr int64_t kAhead = 8;
-  for (int64_t i = 0; i < std::min(kAhead, call.rows); ++i) lookup.prefetch(hashes[i]);
-  for (int64_t i = 0; i < call.rows; ++i) {
-    if (i + kAhead < call.rows) lookup.prefetch(hashes[i + kAhead]);
-    const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
-    ids[i] = id.value;
-    valid[i] = static_cast<uint8_t>(id.has);
+  // A large vocabulary lies far away: of a few rows at a time, what each step reads is fetched a step ahead.
+  constexpr int64_t kTogether = 32;
+  for (int64_t from = 0; from < call.rows; from += kTogether) {
+    const int64_t to = std::min(from + kTogether, call.rows);
+    for (int64_t i = from; i < to; ++i) lookup.index().fetch_slot(hashes[i]);
+    for (int64_t i = from; i < to; ++i) lookup.index().fetch_text(hashes[i]);
+    for (int64_t i = from; i < to; ++i) {
+      const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
+      ids[i] = id.value;
+      valid[i] = static_cast<uint8_t>(id.has);
+    }
   }
   return integers(ids, call.rows, valid);
 }

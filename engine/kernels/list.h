@@ -10,6 +10,7 @@
 
 #include "engine/kernel.h"
 #include "engine/kernels/value_set.h"
+#include "engine/rows_many.h"
 
 namespace feat::list {
 
@@ -95,6 +96,18 @@ struct Pad {
   }
 };
 
+inline Column padded_rows(const Column& elements, const uint8_t* valid, int64_t n, const Call& call) {
+  auto* child = call.arena.take<Column>(1);
+  *child = elements;
+  Column padded;
+  padded.layout = Layout::Vector;
+  padded.width = static_cast<int32_t>(n);
+  padded.length = call.rows;
+  padded.valid = valid;
+  padded.child = child;
+  return padded;
+}
+
 // The same for fixed-width values, as a Vector.
 template <class T>
 Column pad(const Call& call) {
@@ -111,6 +124,13 @@ Column pad(const Call& call) {
   Bits* __restrict__ out = call.arena.take<Bits>(elements.length);
   elements.data = out;
   uint8_t* valid = lists.column->valid == nullptr ? nullptr : call.arena.take<uint8_t>(call.rows);
+  if constexpr (sizeof(Bits) == sizeof(uint64_t)) {
+    if (lists.is_dense() && lists.column->has_offsets() && (valid == nullptr || fill == 0)) {
+      pad_rows(from, lists.column->offsets, call.rows, n, fill, out);
+      if (valid != nullptr) std::copy_n(lists.column->valid, call.rows, valid);
+      return padded_rows(elements, valid, n, call);
+    }
+  }
   // Short rows are read whole, past their end, and masked: that has no branch to guess wrong.
   const bool is_short = n * static_cast<int64_t>(sizeof(Bits)) <= static_cast<int64_t>(Arena::kSlack);
   Bits* masks = is_short ? call.arena.take<Bits>(2 * n) : nullptr;
@@ -129,15 +149,7 @@ Column pad(const Call& call) {
       std::fill(std::copy_n(read, kept, out), out + n, rest);
     }
   }
-  auto* child = call.arena.take<Column>(1);
-  *child = elements;
-  Column padded;
-  padded.layout = Layout::Vector;
-  padded.width = static_cast<int32_t>(n);
-  padded.length = call.rows;
-  padded.valid = valid;
-  padded.child = child;
-  return padded;
+  return padded_rows(elements, valid, n, call);
 }
 
 template <class T>

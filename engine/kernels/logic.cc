@@ -1,5 +1,7 @@
 #include "engine/kernels/logic.h"
 
+#include "engine/rows_many.h"
+
 namespace feat {
 
 namespace logic {
@@ -34,6 +36,32 @@ Column coalesce(const Call& call) {
   return gather_rows(call, 0, which);
 }
 
+// Of values of 8 bytes.
+Column coalesce_fixed(const Call& call, Layout layout) {
+  const Argument &value = call.arguments[0], &other = call.arguments[1];
+  auto* out = call.arena.take<uint64_t>(call.rows);
+  Column chosen;
+  chosen.layout = layout;
+  chosen.length = call.rows;
+  chosen.data = out;
+  const auto* values = value.column->as<uint64_t>();
+  const auto* others = other.column->as<uint64_t>();
+  if (value.is_dense() && value.column->valid == nullptr) {
+    chosen.data = values;
+  } else if (value.is_dense() && other.rows == nullptr && other.column->valid == nullptr) {
+    choose_valid(value.column->valid, values, others, other.step, call.rows, out);
+  } else {
+    auto* valid = call.arena.take<uint8_t>(call.rows);
+    for (int64_t i = 0; i < call.rows; ++i) {
+      const bool has = value.is_valid(i);
+      out[i] = has ? values[value.row(i)] : others[other.row(i)];
+      valid[i] = static_cast<uint8_t>(has | other.is_valid(i));
+    }
+    chosen.valid = valid;
+  }
+  return chosen;
+}
+
 }  // namespace logic
 
 namespace {
@@ -55,7 +83,6 @@ void register_choice(Registry& r) {
   r.add("if", [](Maybe<bool> condition, Maybe<T> then, Maybe<T> otherwise) -> Maybe<T> {
     return condition.has & condition.value ? then : otherwise;
   });
-  r.add("coalesce", [](Maybe<T> value, Maybe<T> other) -> Maybe<T> { return value.has ? value : other; });
 }
 
 }  // namespace
@@ -74,6 +101,9 @@ void register_logic(Registry& r) {
   register_choice<int64_t>(r);
   register_choice<double>(r);
   r.add_column("if(bool?,any?,any?)->any?", logic::choose);
+  r.add("coalesce", [](Maybe<bool> value, Maybe<bool> other) -> Maybe<bool> { return value.has ? value : other; });
+  r.add_column("coalesce(i64?,i64?)->i64?", [](const Call& call) { return logic::coalesce_fixed(call, Layout::I64); });
+  r.add_column("coalesce(f64?,f64?)->f64?", [](const Call& call) { return logic::coalesce_fixed(call, Layout::F64); });
   r.add_column("coalesce(any?,any?)->any?", logic::coalesce);
 }
 

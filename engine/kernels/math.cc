@@ -64,7 +64,7 @@ void register_math(Registry& r) {
   r.add("sqrt", [](double x) -> Maybe<double> { return math::sqrt(x); });
   r.add("exp", [](double x) -> double { return strictmath::exp(x); });
   r.add("log", [](double x) -> Maybe<double> { return math::log(x); });
-  r.add("log1p", [](double x) -> Maybe<double> { return math::log1p(x); });
+  r.add_column("log1p(f64)->f64?", math::log1p, true);
   r.add("expm1", [](double x) -> double { return strictmath::expm1(x); });
   r.add("log2", [](double x) -> Maybe<double> { return math::log2(x); });
   r.add("log10", [](double x) -> Maybe<double> { return math::log10(x); });

@@ -8,6 +8,7 @@
 #include "engine/kernels/decimal.h"
 #include "engine/strictmath.h"
 #include "engine/strictmath_hyperbolic.h"
+#include "engine/strictmath_many.h"
 
 namespace feat::math {
 
@@ -62,9 +63,25 @@ inline Maybe<double> log(double x) {
   return strictmath::log(x);
 }
 
-inline Maybe<double> log1p(double x) {
-  if (x <= -1.0) return {};
-  return strictmath::log1p(x);
+// One dense argument; null where there is no logarithm.
+inline Column log1p(const Call& call) {
+  const Column& values = *call.arguments[0].column;
+  const double* x = values.as<double>();
+  auto* out = call.arena.take<double>(call.rows);
+  strictmath::log1p(x, call.rows, out);
+  Column column = values;
+  column.length = call.rows;
+  column.data = out;
+  bool any_outside = false;
+  for (int64_t i = 0; i < call.rows; ++i) any_outside |= x[i] <= -1.0;
+  if (!any_outside) return column;
+  auto* valid = call.arena.take<uint8_t>(call.rows);
+  for (int64_t i = 0; i < call.rows; ++i) {
+    valid[i] = static_cast<uint8_t>(values.is_valid(i) & !(x[i] <= -1.0));
+    out[i] = valid[i] ? out[i] : 0.0;
+  }
+  column.valid = valid;
+  return column;
 }
 
 // n for 2 to the n, so that rounding of the quotient is not seen there.

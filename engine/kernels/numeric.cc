@@ -3,13 +3,14 @@
 namespace feat {
 
 void register_numeric(Registry& r) {
-  r.add(
-      "bucketize",
+  r.add_column(
+      "bucketize(i64)->i64",
       [](const Attributes& a) { return numeric::Buckets<int64_t>{a.integers("edges"), a.boolean("right")}; },
-      [](const numeric::Buckets<int64_t>& buckets, int64_t x) -> int64_t { return buckets.find(x); });
-  r.add(
-      "bucketize", [](const Attributes& a) { return numeric::Buckets<double>{a.numbers("edges"), a.boolean("right")}; },
-      [](const numeric::Buckets<double>& buckets, double x) -> int64_t { return buckets.find(x); });
+      numeric::bucketize<int64_t>, true);
+  r.add_column(
+      "bucketize(f64)->i64",
+      [](const Attributes& a) { return numeric::Buckets<double>{a.numbers("edges"), a.boolean("right")}; },
+      numeric::bucketize<double>, true);
   r.add(
       "log_bucketize",
       [](const Attributes& a) {

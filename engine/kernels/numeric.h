@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/kernel.h"
+#include "engine/rows_many.h"
 #include "engine/strictmath.h"
 
 namespace feat::numeric {
@@ -32,6 +33,26 @@ struct Buckets {
  private:
   bool passes(T edge, T x) const { return right ? edge < x : edge <= x; }
 };
+
+// State Buckets, one dense argument.
+template <class T>
+Column bucketize(const Call& call) {
+  const auto& buckets = *static_cast<const Buckets<T>*>(call.state);
+  const Column& values = *call.arguments[0].column;
+  const auto edge_count = static_cast<int64_t>(buckets.edges.size());
+  auto* found = call.arena.take<int64_t>(call.rows);
+  // Counting goes by many values at once; the search takes over where the edges are many.
+  if (edge_count <= 32) {
+    count_edges(values.as<T>(), buckets.edges.data(), edge_count, buckets.right, call.rows, found);
+  } else {
+    for (int64_t i = 0; i < call.rows; ++i) found[i] = buckets.find(values.as<T>()[i]);
+  }
+  Column column;
+  column.length = call.rows;
+  column.valid = values.valid;
+  column.data = found;
+  return column;
+}
 
 // Edges that grow by a factor.
 class LogBuckets {

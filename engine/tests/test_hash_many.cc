@@ -91,6 +91,31 @@ TEST(products_of_rows) {
   for (size_t i = 0; i < expected.size(); ++i) CHECK(out[i] == expected[i]);
 }
 
+TEST(products_of_rows_with_the_same_seeds) {
+  std::mt19937_64 random(5);
+  for (const int32_t longest : {1, 4, 20, 700}) {
+    for (const int32_t seed_count : {1, 3, 9}) {
+      Arena arena;
+      std::vector<int32_t> offsets{0};
+      for (int row = 0; row < 60; ++row) {
+        offsets.push_back(offsets.back() + static_cast<int32_t>(random() % static_cast<uint64_t>(longest + 1)));
+      }
+      auto* words = arena.take<uint64_t>(offsets.back());
+      for (int32_t i = 0; i < offsets.back(); ++i) words[i] = random();
+      std::vector<uint64_t> seeds;
+      for (int32_t s = 0; s < seed_count; ++s) seeds.push_back(random());
+      auto* table = arena.take<uint64_t>(seed_count * kTableColumns);
+      auto* out = arena.take<uint64_t>(int64_t{seed_count} * offsets.back());
+      xxh64_same_seeds(seeds.data(), seed_count, words, offsets.data(), 60, table, out);
+      for (size_t row = 0; row < 60; ++row) {
+        for (const uint64_t seed : seeds) {
+          for (int32_t w = offsets[row]; w < offsets[row + 1]; ++w) CHECK(*out++ == xxh64(words[w], seed));
+        }
+      }
+    }
+  }
+}
+
 TEST(folds_by_any_divisor) {
   std::mt19937_64 random(4);
   std::vector<int64_t> codes(77), out(77);

@@ -29,11 +29,12 @@ struct Fixture {
     }
     return builder.finish();
   }
+  TextCodes codes{arena};
   Column run(const char* name, std::initializer_list<Shape> shapes, const char* result, std::vector<Argument> arguments,
              int64_t rows, const void* state = nullptr) {
     const Type type = Type::parse(result);
     const Kernel& kernel = *registry.find(name, {shapes.begin(), shapes.size()}, Shape::of(type)).kernel;
-    return kernel.run({arguments, rows, state, type, arena});
+    return kernel.run({arguments, rows, state, type, arena, codes});
   }
 };
 

@@ -1,0 +1,79 @@
+#include "engine/rows_many.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "engine/cpu.h"
+#include "engine/divisor.h"
+
+namespace feat {
+namespace {
+
+#define FEATDSL_LOOPS "engine/row_lanes.h"
+#include "engine/each_simd.h"
+
+template <class T>
+void count_edges_scalar(const T* values, const T* edges, int64_t edge_count, bool right, int64_t from, int64_t rows,
+                        int64_t* out) {
+  for (int64_t i = from; i < rows; ++i) {
+    int64_t passed = 0;
+    for (int64_t e = 0; e < edge_count; ++e) passed += right ? edges[e] < values[i] : edges[e] <= values[i];
+    out[i] = passed;
+  }
+}
+
+}  // namespace
+
+void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_t width, uint64_t fill, uint64_t* out) {
+  int64_t i = FEATDSL_LANES(pad_rows(from, offsets, rows, width, fill, out));
+  for (; i < rows; ++i) {
+    const int64_t kept = std::min<int64_t>(width, offsets[i + 1] - offsets[i]);
+    std::fill(std::copy_n(from + offsets[i], kept, out + i * width), out + (i + 1) * width, fill);
+  }
+}
+
+void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* others, int64_t step, int64_t rows,
+                  uint64_t* out) {
+  int64_t i = FEATDSL_LANES(choose_valid(valid, values, others, step, rows, out));
+  for (; i < rows; ++i) out[i] = valid[i] ? values[i] : others[i * step];
+}
+
+void count_edges(const int64_t* values, const int64_t* edges, int64_t edge_count, bool right, int64_t rows,
+                 int64_t* out) {
+  const int64_t done =
+      FEATDSL_LANES(count_edges(values, edges, edge_count, right, rows, reinterpret_cast<uint64_t*>(out)));
+  count_edges_scalar(values, edges, edge_count, right, done, rows, out);
+}
+
+void count_edges(const double* values, const double* edges, int64_t edge_count, bool right, int64_t rows,
+                 int64_t* out) {
+  const int64_t done =
+      FEATDSL_LANES(count_edges(values, edges, edge_count, right, rows, reinterpret_cast<uint64_t*>(out)));
+  count_edges_scalar(values, edges, edge_count, right, done, rows, out);
+}
+
+void find_codes(const uint64_t* codes, int64_t count, const uint64_t* few, int64_t few_count, uint64_t* found) {
+  int64_t i = FEATDSL_LANES(find_codes(codes, count, few, few_count, found));
+  uint64_t known = 0;  // by the last bits
+  for (int64_t k = 0; k < few_count; ++k) known |= uint64_t{1} << (few[k] & 63);
+  for (; i < count; ++i) {
+    found[i] = 0;
+    if ((known >> (codes[i] & 63) & 1) == 0) continue;
+    for (int64_t k = 0; k < few_count; ++k) found[i] |= uint64_t{codes[i] == few[k]} << k;
+  }
+}
+
+void count_bits_of_rows(const uint64_t* words, const int32_t* offsets, int64_t rows, int64_t* counts) {
+  for (int64_t i = FEATDSL_LANES(count_bits_of_rows(words, offsets, rows, counts)); i < rows; ++i) {
+    uint64_t bits = 0;
+    for (int32_t k = offsets[i]; k < offsets[i + 1]; ++k) bits |= words[k];
+    counts[i] = std::popcount(bits);
+  }
+}
+
+}  // namespace feat

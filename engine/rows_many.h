@@ -1,0 +1,27 @@
+// Work on many rows at once that no compiler makes lanes of: with those that `simd()` says, to the same bits.
+#pragma once
+
+#include <cstdint>
+
+namespace feat {
+
+// Each row's words from[offsets[i]] up to from[offsets[i + 1]], cut or filled up to `width`. Up to 64 bytes behind a
+// row are read, and behind the last result written: an Arena has them.
+void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_t width, uint64_t fill, uint64_t* out);
+
+// values[i] where valid[i], else others[i * step].
+void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* others, int64_t step, int64_t rows,
+                  uint64_t* out);
+
+// How many of the edges are not greater than each value (`right`: less); of NaN none.
+void count_edges(const int64_t* values, const int64_t* edges, int64_t edge_count, bool right, int64_t rows,
+                 int64_t* out);
+void count_edges(const double* values, const double* edges, int64_t edge_count, bool right, int64_t rows, int64_t* out);
+
+// Bit k of found[i]: whether codes[i] is few[k]. At most 64 few, all different.
+void find_codes(const uint64_t* codes, int64_t count, const uint64_t* few, int64_t few_count, uint64_t* found);
+
+// How many bits are set in any word of each row. Up to 64 bytes behind a row are read.
+void count_bits_of_rows(const uint64_t* words, const int32_t* offsets, int64_t rows, int64_t* counts);
+
+}  // namespace feat
