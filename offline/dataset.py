@@ -33,16 +33,24 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+_NO_TIME = (
+    "the rows have no column `time`, so the folds of target means are those of the keys alone: "
+    "a row's label is in its own feature, unless `feat fit` learned from samples without a time",
+    "add a column `time` (a timestamp: the sample's), or take the means of all samples with --as-served",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class JoinedRows:
     """Rows ready for a program: a struct column a source, `request` and `candidate`, and the columns of `layout`
     but for the outputs. `order`: the columns to sort the data by; none: as it comes. `late`: sources whose rows are
-    still to be looked up."""
+    still to be looked up. `given`: they were joined elsewhere, so that it is not known what their samples had."""
 
     df: DataFrame
     layout: Layout
     order: tuple[str, ...]
     late: tuple[Lookup, ...] = ()
+    given: bool = False
 
     def whole(self) -> DataFrame:
         """The rows with all sources."""
@@ -54,7 +62,8 @@ class JoinedRows:
 class Report:
     """What was made. `sources`: rows that were missing, by source. `fields`: by field, how often it was null in a
     row that was there (it read as its default, or as null). `labels`: how often a label was null.
-    `nonfinite`: outputs that were not finite and became 0 (None: not counted by this engine)."""
+    `nonfinite`: outputs that were not finite and became 0 (None: not counted by this engine). `warnings`: what is
+    doubtful, with a way out."""
 
     folder: str
     set_name: str
@@ -67,6 +76,7 @@ class Report:
     nonfinite: int | None = None
     plan: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -80,6 +90,7 @@ class Report:
             "nonfinite_outputs": self.nonfinite,
             "plan": list(self.plan),
             "files": list(self.files),
+            "warnings": [{"message": message, "help": help} for message, help in self.warnings],
         }
 
 
@@ -111,11 +122,15 @@ def write_dataset(
     df = df.withColumn(FLAGS, functions.expr(_flag_array(list(flags.values()))))
     running = bundle
     plan: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
     if not as_served and has_folds(bundle, set_name):
         entities = tuple(entity.name for entity in bundle.schema.entities)
         df = with_sample_numbers(df, sample_number(joined.layout, entities))
         running = out_of_fold(bundle)
         plan = ("target means leave out the fold of the row",)
+        if joined.given and joined.layout.time is None:
+            plan = ("target means leave out the fold of the row, which is that of its keys alone",)
+            warnings = (_NO_TIME,)
     kept = list(dict.fromkeys([*joined.layout.kept, FLAGS, *joined.order]))
     if engine == "spark":
         plan += tuple(plan_set(running, set_name).describe())
@@ -138,7 +153,7 @@ def write_dataset(
         parts = run_job(lambda: write_parts(df, writer))
         if not parts:
             pq.write_table(schema.empty_table(), aside / "part-00000.parquet")
-        report = _report(bundle, set_name, target, engine, parts, list(flags), plan)
+        report = _report(bundle, set_name, target, engine, parts, list(flags), plan, warnings)
         (aside / REPORT).write_text(json.dumps(report.as_data(), indent=1) + "\n", encoding="utf-8")
         _put_in_place(aside, target)
     finally:
@@ -201,6 +216,7 @@ def _report(
     parts: list[Any],
     flags: list[tuple[str, str]],
     plan: tuple[str, ...],
+    warnings: tuple[tuple[str, str], ...],
 ) -> Report:
     counts = [sum(part.flags[i] for part in parts) for i in range(len(flags))]
 
@@ -219,6 +235,7 @@ def _report(
         sum(part.nonfinite for part in parts) if engine == "native" else None,
         plan,
         tuple(part.file for part in parts) or ("part-00000.parquet",),
+        warnings,
     )
 
 

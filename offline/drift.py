@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from featdsl.facts import facts_of, facts_text
 from featdsl.state import FittedSite, State
 
 MUCH = 0.25
@@ -21,7 +22,8 @@ _LEAST_SHARE = 0.0001
 @dataclass(frozen=True, slots=True)
 class Drift:
     """One site. `status`: `new` (never fitted), `changed` (another expression than before), `same` (to the last bit),
-    `moved`, or `gone` (not in the program any more). `facts`: what moved, numbers with 4 digits after the point."""
+    `moved`, or `gone` (not in the program any more). `facts`: what moved, numbers with 4 digits after the point; what
+    was learned, where it is new or changed."""
 
     site: str
     statistic: str
@@ -47,7 +49,7 @@ def drift(before: State, after: State, fitted: Sequence[str], shifts: Mapping[st
         new, old = after.sites[number], before.sites.get(number)
         if old is None:
             status = "changed" if (new.name, new.statistic) in names else "new"
-            found.append(Drift(new.name, new.statistic, new.of, status))
+            found.append(Drift(new.name, new.statistic, new.of, status, facts_of(new)))
         elif old.values == new.values:
             found.append(Drift(new.name, new.statistic, new.of, "same"))
         else:
@@ -64,15 +66,9 @@ def drift_lines(found: Sequence[Drift]) -> Iterator[str]:
     """The report for people."""
     width = max((len(d.site) for d in found), default=0)
     for one in found:
-        facts = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in one.facts.items())
+        facts = facts_text(one.facts)
         much = "  (much)" if one.facts.get("psi", 0) >= MUCH else ""
         yield f"  {one.site:<{width}}  {one.statistic:<9}  {one.status}{': ' if facts else ''}{facts}{much}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return " -> ".join(map(_shown, value))
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
 def _facts(old: FittedSite, new: FittedSite, shift: list[int] | None) -> Iterator[tuple[str, Any]]:

@@ -171,7 +171,8 @@ def read_rows(
     for label, (name, type) in layout.labels.items():
         named[name] = functions.col(column(label)).cast(_LABEL_TYPES[type.kind])
     df = df.withColumns(named)
-    return JoinedRows(df if now_us is None else _at(df, bundle.schema.request, now_us), layout, order)
+    df = df if now_us is None else _at(df, bundle.schema.request, now_us)
+    return JoinedRows(df, layout, order, given=True)
 
 
 def _at(df: DataFrame, fields: tuple[Field, ...], now_us: int) -> DataFrame:

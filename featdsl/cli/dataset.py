@@ -100,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
             as_served=args.as_served,
             say=say,
         )
+    for message, help in report.warnings:
+        print(f"warning: {message}\nhelp: {help}", file=sys.stderr)
     if args.json:
         print(json.dumps(report.as_data()))
     else:

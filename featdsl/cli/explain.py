@@ -79,7 +79,7 @@ def _program(path: str) -> Explained | None:
         return None
     lowered = lower(checked)
     docs = {feature.name: feature.doc for feature in checked.features}
-    return Explained(checked.schema, optimize(lowered), docs, lowered)
+    return Explained(checked.schema, optimize(lowered), docs, lowered, checked.sites)
 
 
 def _explain_code(code: str, as_json: bool) -> int:

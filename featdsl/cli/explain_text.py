@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from compiler.inputs import inputs_read
@@ -13,8 +13,9 @@ from compiler.passes.prune import prune
 from compiler.passes.split import split
 from compiler.text import expression, listing, literal
 from featdsl.errors import InputError
+from featdsl.facts import facts_of, facts_text
 from featdsl.levels import Level
-from featdsl.program import Field, Schema, Sequence
+from featdsl.program import Field, FitSite, Schema, Sequence
 
 _LEVELS = (Level.CONSTANT, Level.REQUEST, Level.ITEM, Level.PAIR, Level.AFTER)
 _WHEN = {
@@ -28,12 +29,14 @@ _WHEN = {
 
 @dataclass(frozen=True)
 class Explained:
-    """A program to be shown: after lowering (for `--passes`), and after all passes."""
+    """A program to be shown: after lowering (for `--passes`), and after all passes. `sites`: what `feat fit` learned
+    for it; a bundle has only the constants."""
 
     schema: Schema
     module: Module
     docs: dict[str, str]
     lowered: Module | None = None
+    sites: tuple[FitSite, ...] = ()
 
 
 def _root(module: Module, name: str) -> tuple[str, Root]:
@@ -62,6 +65,7 @@ def show_program(program: Explained) -> Iterator[str]:
     module = program.module
     yield f"{program.schema.namespace}: {len(module.roots)} results, {len(module.graph.nodes)} nodes"
     yield from _show_levels(module)
+    yield from _show_sites(program.sites)
     yield ""
     yield "programs"
     for set_name in dict.fromkeys(set_of(name) for name in module.roots):
@@ -69,6 +73,20 @@ def show_program(program: Explained) -> Iterator[str]:
             instructions = sum(node.op != "const" for node in stage.nodes)
             counts = f"{len(stage.inputs):>4} in {instructions:>5} instructions {len(stage.outputs):>4} out"
             yield f"  {set_name:<20} {stage.name:<8} {counts}"
+
+
+def _show_sites(sites: Iterable[FitSite]) -> Iterator[str]:
+    """What is learned, of what, with which options; then what was."""
+    ordered = sorted(sites, key=lambda site: (site.name, site.statistic, site.of))
+    if ordered:
+        yield ""
+        yield "learned by `feat fit`"
+        width = max(len(site.name) for site in ordered)
+        for site in ordered:
+            options = ", ".join(f"{option}: {literal(value)}" for option, value in site.parameters.items())
+            yield f"  {site.name:<{width}}  {site.statistic:<9}  of {site.of}{options and f'  ({options})'}"
+            if site.state is not None:
+                yield f"  {'':<{width}}  {'':<9}  {facts_text(facts_of(site.state))}"
 
 
 def _show_levels(module: Module) -> Iterator[str]:
@@ -109,6 +127,7 @@ def show_feature(program: Explained, name: str) -> Iterator[str]:
         width = max(map(len, read))
         declared = _declarations(program.schema)
         yield from (f"  {name:<{width}}  {declared.get(name, '')}".rstrip() for name in read)
+    yield from _show_sites(site for site in program.sites if site.name == name)
 
 
 def _tree(top: Node) -> Iterator[str]:

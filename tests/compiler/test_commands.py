@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -192,6 +193,22 @@ def test_explain_shows_one_feature(capsys: pytest.CaptureFixture[str]) -> None:
     assert "feature/movie_age: float64, computed once a candidate (pair)" in shown
     assert "Years since release, on a log scale." in shown
     assert "movie.year" in shown
+
+
+def test_explain_lists_what_is_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "examples/movies/movies.feat"]) == 0
+    shown = capsys.readouterr().out
+    lines = shown[shown.index("learned by `feat fit`") :].splitlines()
+    assert (
+        lines[1]
+        .split("  ", 1)[1]
+        .startswith('movie_liked  means      of item  (label: "liked", folds: 5, smoothing: 20.0,')
+    )
+    assert re.fullmatch(r" +count [\d,]+, mean 0\.\d+, entries [\d,]+", lines[2])
+    assert main(["explain", "examples/movies/movies.feat", "user_bucket"]) == 0
+    shown = capsys.readouterr().out
+    assert "user_bucket  quantiles  of profile.n_ratings  (parts: 8)" in shown
+    assert "movie_liked" not in shown
 
 
 def test_explain_shows_passes(capsys: pytest.CaptureFixture[str]) -> None:

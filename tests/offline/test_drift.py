@@ -42,8 +42,8 @@ AFTER = [
 
 REPORT = """
   buckets     quantiles  moved: count 100 -> 200, points moved 1, psi 0.4573  (much)
-  edited      moments    changed
-  fresh       moments    new
+  edited      moments    changed: count 100, mean 0.5, std 1, low 0, high 9
+  fresh       moments    new: count 100, mean 0.5, std 1, low 0, high 9
   genres      vocab      moved: count 100 -> 200, entries 3 -> 3, added 1, gone 1, share of added 0.2, share of gone 0.1, psi 2.2277  (much)
   left        moments    gone
   liking      means      moved: mean 0.5 -> 0.6, entries 2 -> 2, added 1, gone 1, means moved by 0.1
@@ -51,6 +51,16 @@ REPORT = """
   quiet       moments    same
   words       corpus     moved: documents 10 -> 20, mean length 4 -> 5, entries 2 -> 2, added 1, gone 1, share of added 0.2, share of gone 0.2
 """  # noqa: E501
+
+
+NEW = """
+  buckets     quantiles  new: count 200, points 3, low 1, high 5
+  genres      vocab      new: count 200, distinct 3, entries 3
+  liking      means      new: count 9, mean 0.6, entries 2
+  popularity  moments    new: count 1,200, mean 2.25, std 0.5, low 0, high 9
+  quiet       moments    new: count 100, mean 1, std 1, low 0, high 9
+  words       corpus     new: documents 20, mean length 5, entries 2
+"""
 
 
 def _state(sites: list[FittedSite]) -> State:
@@ -76,5 +86,6 @@ def test_psi() -> None:
 
 
 def test_nothing_before() -> None:
-    found = drift(State(), _state(AFTER[:1]), ["1"], {})
-    assert [(d.site, d.status, d.facts) for d in found] == [("popularity", "new", {})]
+    found = drift(State(), _state(AFTER[:7]), [site.id for site in AFTER[:6]], {})
+    assert {d.status for d in found} == {"new"}
+    assert "\n".join(drift_lines(found)) == NEW.strip("\n")

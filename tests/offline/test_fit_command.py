@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import featdsl.cli.project
@@ -147,3 +148,31 @@ def test_a_program_with_mistakes_is_not_fitted(project: Path, capsys: pytest.Cap
     assert main(["fit"]) == 1
     assert "error[E0203]" in capsys.readouterr().err
     assert not Path("shop.state.json").exists()
+
+
+def test_joined_rows_without_a_time_are_warned_of(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row's fold is told by its keys and its time: from rows that lost it, the label would leak into its feature."""
+    assert main(["fit"]) == 0
+    _, samples = rows_of(5, count=80)
+    times = pa.array([s["at"] for s in samples], pa.timestamp("us", "UTC"))
+    rows = pa.table(
+        {"user": pa.array([s["who"] for s in samples], pa.int64()), "item": [s["what"] for s in samples]}
+    )
+    pq.write_table(rows, "lost.parquet")
+    pq.write_table(rows.append_column("time", times), "timed.parquet")
+    arguments = ["dataset", "--now", "0", "--what", "features"]
+    capsys.readouterr()
+    assert main([*arguments, "--rows", "lost.parquet", "--out", "lost"]) == 0
+    said = capsys.readouterr()
+    assert "warning: the rows have no column `time`" in said.err
+    assert "--as-served" in said.err
+    assert "the fold of the row, which is that of its keys alone" in said.out
+    assert len(json.loads(Path("lost/_REPORT.json").read_text())["warnings"]) == 1
+    assert main([*arguments, "--rows", "lost.parquet", "--out", "served", "--as-served"]) == 0
+    assert main([*arguments, "--rows", "timed.parquet", "--out", "timed"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    # with the time they are the samples' own folds
+    assert main(["dataset", "--out", "native", "--what", "features"]) == 0
+    key = ["user", "item", "time"]
+    own = {tuple(row[k] for k in key): row["liking"] for row in read(project / "native").to_pylist()}
+    assert {tuple(row[k] for k in key): row["liking"] for row in read(project / "timed").to_pylist()} == own
