@@ -39,6 +39,10 @@ def _of_float_elements(node: Node) -> bool:
     return node.args[0].type.innermost.kind in FLOAT_KINDS
 
 
+def _of_part(node: Node) -> bool:
+    return node.args[1].type.inside(node.mapped[1] if node.mapped else 0).is_listlike
+
+
 def _foreign_hash(node: Node) -> bool:
     attributes = dict(node.attributes)
     return attributes.get("seed", 42) != 42 or attributes.get("algorithm") in ("farm64", "farm64_bytes")
@@ -92,6 +96,7 @@ FALLBACKS: dict[str, Fallback] = {
         ("intersection", "difference"),
         Fallback("Spark makes 0.0 of a -0.0 that it picks", _of_float_elements),
     ),
+    "index_of": Fallback("SQL would take a part of the list at each place", _of_part),
     "round": Fallback("Spark rounds the shortest decimal that reads back, not the number", _to_digits),
     **dict.fromkeys(
         ("sin", "cos", "tan", "cbrt", "cyclic", "haversine"),

@@ -51,7 +51,8 @@ def distinct(call: Call) -> str:
     """Of floats the first of equals is kept as it is: `array_distinct` makes 0.0 of -0.0."""
     list = call.args[0]
     if call.result.item.kind.value.startswith("float"):
-        return f"filter({list}, (x_, n_) -> array_position({list}, x_) = n_ + 1)"
+        zero = f"get(filter({list}, z_ -> z_ = 0D), 0)"
+        return f"transform(array_distinct({list}), x_ -> if(x_ = 0D, {zero}, x_))"
     return f"array_distinct({list})"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from compiler.spark.lowering import Call, lowering, rows
-from compiler.spark.sql import held_as
 from featdsl.types import FLOAT_KINDS
 
 rows(
@@ -65,9 +64,4 @@ def _compared(x: str, y: str, is_float: bool, descending: bool) -> str:
 @lowering("index_of")
 def index_of(call: Call) -> str:
     list, value = call.args
-    if not call.types[1].is_listlike:
-        return f"nullif(array_position({list}, {value}), 0L) - 1L"
-    same = f"slice({list}, n_ + 1, size({value})) = cast({value} as {held_as(call.types[0])})"
-    starts = f"sequence(0, size({list}) - size({value}))"
-    found = f"get(filter({starts}, n_ -> {same}), 0)"
-    return f"if(size({value}) > size({list}), null, cast({found} as bigint))"
+    return f"nullif(array_position({list}, {value}), 0L) - 1L"

@@ -76,6 +76,24 @@ def test_sums_in_another_order_are_other_sums(spark: SparkSession) -> None:
     assert got["one"] != got["two"]
 
 
+def test_long_lists_take_no_square_of_time(spark: SparkSession) -> None:
+    """Many minutes where each element, or each place, is compared with all others."""
+    text = """
+        namespace long
+        entity user: int64 per request
+        request { xs: list<float64>  ys: list<int64>  part: list<int64> }
+        feature kept  = size(distinct(request.xs))
+        feature first = first(distinct(request.xs)) ?? 1.0
+        feature place = index_of(request.ys, request.part) ?? -1
+    """
+    bundle = compile_program(checked(text))
+    size = 100_000
+    request = {"xs": [-0.0, 0.0, *range(size)], "ys": [1] * size + [2], "part": [1] * (size // 2) + [2]}
+    type = pa.struct([("xs", pa.list_(pa.float64())), *((n, pa.list_(pa.int64())) for n in ("ys", "part"))])
+    made = run(spark, bundle, pa.table({"user": [1], "request": pa.array([request], type)})).to_pylist()
+    assert [(row["kept"], str(row["first"]), row["place"]) for row in made] == [(size, "-0.0", size // 2)]
+
+
 def test_a_deep_program_stays_as_small_as_it_is_written(spark: SparkSession) -> None:
     lets = ["let d0 = u.x"] + [f"let d{i} = d{i - 1} * 0.5 + d{i - 1}" for i in range(1, 61)]
     bundle = compiled("\n".join([*lets, "feature deep = d60"]))
