@@ -88,6 +88,7 @@ Callee = Overload | Form
 """What a program is drawn for."""
 
 
+@cache
 def all_callees() -> Mapping[str, Sequence[Sequence[Callee]]]:
     """By operator its overloads, and by def of the standard library its forms: each group gets its own programs."""
     operators = {name: [[one] for one in overloads_of(operator)] for name, operator in OPERATORS.items()}
@@ -171,7 +172,7 @@ class Maker:
             return self._draw(st.sampled_from(again))
         inputs = _inputs_of(wanted)
         plain = wanted.is_scalar and wanted.kind is not Kind.ID
-        if plain and self._draw(st.integers(0, 3)) == 0:
+        if plain and self._draw(st.integers(0, 4)) == 4:
             value = self._draw(st.sampled_from([*POOLS[wanted.kind], None]))
             text = literal(value, wanted)
             return self._known(

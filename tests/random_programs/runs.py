@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.random_programs.generate import all_callees
@@ -27,15 +27,19 @@ def examples_each(default: int) -> int:
 def draw(
     strategy: st.SearchStrategy[Any], count: int, use: Callable[[Any], None], *, shrink: bool = True
 ) -> None:
-    """Calls `use` with `count` values, always the same ones for a seed; what fails is made smaller."""
-    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    """Calls `use` with `count` values, always the same ones for a seed; what fails is made smaller. The first value is
+    the simplest, each other is drawn by itself: Hypothesis would make most of them by small changes of one before."""
+    for turn in range(count):
+        _draw_one(strategy if turn == 0 else _not_simplest(strategy), turn, use, shrink)
 
-    @seed(SEED)
+
+def _draw_one(strategy: st.SearchStrategy[Any], turn: int, use: Callable[[Any], None], shrink: bool) -> None:
+    @seed(SEED * 1_000_003 + turn)
     @settings(
-        max_examples=count,
+        max_examples=1,
         deadline=None,
         database=None,
-        phases=phases,
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(strategy)
@@ -43,3 +47,10 @@ def draw(
         use(value)
 
     run()
+
+
+@st.composite
+def _not_simplest(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
+    """Hypothesis begins with the simplest example: that one is refused."""
+    assume(draw(st.integers(0, 1 << 16)))
+    return draw(strategy)

@@ -88,6 +88,7 @@ def _general(scope: Scope, argument: str) -> Type | None:
     return wanted if _place(wanted) is not None else None
 
 
+@cache
 def _place(type: Type) -> str | None:
     """An input of the type: of a list one that is aligned with those of other types."""
     wanted = type.optional(False)

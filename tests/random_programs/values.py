@@ -112,10 +112,9 @@ def calls(draw: st.DrawFn, names: frozenset[str]) -> Call:
     fields = {block: fields_of(block, names) for block in ("u", "m", "request", "candidate")}
     items = draw(st.integers(1, 2))
     u = draw(_rows(fields["u"]))
-    clicks = [click for click in (u or {}).get("clicks") or [] if all(map(_is_kept, click.values()))]
     seen = None
     if any(name.startswith("seen.") for name in names) and draw(st.integers(0, 4)):
-        seen = [draw(_rows(fields["m"])) for _ in clicks]
+        seen = [draw(_rows(fields["m"])) for _ in range(_kept_clicks(u))]
     return Call(
         draw(st.sampled_from(INTEGERS)) if "user" in names else 1,
         u,
@@ -127,6 +126,40 @@ def calls(draw: st.DrawFn, names: frozenset[str]) -> Call:
         [draw(_rows(fields["candidate"])) or {} for _ in range(draw(st.integers(1, 3)))],
         seen,
     )
+
+
+def restricted(call: Call, names: frozenset[str]) -> Call:
+    """The call with the values of these inputs alone."""
+
+    def row(given: Mapping[str, Any] | None, block: str) -> dict[str, Any] | None:
+        if not given:
+            return None if given is None else {}
+        fields = fields_of(block, names)
+        made = {field_name(one): given[field_name(one)] for one in fields if not one.sequence}
+        members = [field_name(one) for one in fields if one.sequence]
+        if members:
+            clicks = given["clicks"]
+            made["clicks"] = clicks and [{name: click[name] for name in members} for click in clicks]
+        return made
+
+    u = row(call.u, "u")
+    seen = None
+    if call.seen is not None and any(name.startswith("seen.") for name in names):
+        # fewer members let more clicks be kept
+        rows = [row(one, "m") for one in call.seen] or [None]
+        seen = [rows[i % len(rows)] for i in range(_kept_clicks(u))]
+    return Call(
+        call.user if "user" in names else 1,
+        u,
+        row(call.request, "request") or {},
+        [(item, row(one, "m")) for item, one in call.items],
+        [row(one, "candidate") or {} for one in call.candidates],
+        seen,
+    )
+
+
+def _kept_clicks(u: Mapping[str, Any] | None) -> int:
+    return sum(all(map(_is_kept, click.values())) for click in (u or {}).get("clicks") or [])
 
 
 def _is_kept(value: Any) -> bool:
