@@ -8,6 +8,9 @@ from compiler.data import BadData, expect, members, parsed_type
 from compiler.signature import ModelSignature, TensorSignature
 from featdsl.levels import Level
 from featdsl.program import Column, Entity, Field, Schema, Sequence, Source
+from featdsl.types import FLOAT_KINDS, Kind, Type
+
+_WHOLE = (Kind.INT32, Kind.INT64, Kind.TIMESTAMP)
 
 
 def schema_to_data(schema: Schema) -> dict[str, Any]:
@@ -168,21 +171,35 @@ def _sequence(data: Any) -> Sequence:
 
 def _field(data: Any) -> Field:
     content = members(data, name=str, type=str, default=object, cap=object, required=bool, now=bool, doc=str)
-    default = content["default"]
-    if default is not None and not isinstance(default, bool | int | float | str):
-        raise BadData("a default is no scalar")
+    type = parsed_type(content["type"])
+    expect(_is_default(content["default"], type), f"a default is not of its type: `{content['name']}`")
+    cap = _cap(content["cap"])
+    expect(cap is None or type.kind is Kind.LIST, f"what has a cap is no list: `{content['name']}`")
     return Field(
         content["name"],
-        parsed_type(content["type"]),
-        default,
-        _cap(content["cap"]),
+        type,
+        content["default"],
+        cap,
         content["required"],
         content["now"],
         content["doc"],
     )
 
 
+def _is_default(value: Any, type: Type) -> bool:
+    """Whether a field of the type may have the default; a vector repeats one of its elements'."""
+    kind = type.item.kind if type.kind is Kind.VECTOR else type.kind
+    if value is None:
+        return True
+    if isinstance(value, bool) or kind is Kind.BOOL:
+        return isinstance(value, bool) and kind is Kind.BOOL
+    if isinstance(value, int):
+        bits = 31 if kind is Kind.INT32 else 63
+        return kind in FLOAT_KINDS or (kind in _WHOLE and -(2**bits) <= value < 2**bits)
+    return isinstance(value, float if kind in FLOAT_KINDS else str) and kind in (*FLOAT_KINDS, Kind.STRING)
+
+
 def _cap(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 0):
+    if value is not None and (type(value) is not int or not 0 <= value < 2**63):
         raise BadData("a cap is no size")
     return value

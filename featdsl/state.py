@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -84,9 +85,10 @@ def read_state(text: str) -> State:
     if hashlib.sha256(text[head.end() :].encode()).hexdigest() != head[2]:
         raise BadState("its content is not what was written, by its checksum")
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_no_number)
+        _expect(_is_count(data["samples"]))
         sites = [_site(entry) for entry in data["sites"]]
-        spaces = [HashSpace(**entry) for entry in data["hash_spaces"]]
+        spaces = [_hash_space(entry) for entry in data["hash_spaces"]]
         return State(data["samples"], {s.id: s for s in sites}, {s.id: s for s in spaces})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadState("it is damaged") from None
@@ -149,7 +151,48 @@ def _json(value: Any) -> str:
 
 def _site(data: Any) -> FittedSite:
     values = dict(data.pop("values"))
+    site = FittedSite(**data, values=values)
+    _expect(all(type(text) is str for text in (site.id, site.name, site.statistic, site.of)))
+    _expect(type(site.parameters) is dict)
     if "entries" in values:
-        entries = values["entries"]
-        values["entries"] = {int(k): v for k, v in entries.items()} if values.pop("integers") else entries
-    return FittedSite(**data, values=values)
+        entries, integers = values["entries"], values.pop("integers")
+        _expect(type(entries) is dict and type(integers) is bool)
+        values["entries"] = {int(k): v for k, v in entries.items()} if integers else entries
+        _expect(not integers or all(-(2**63) <= k < 2**63 for k in values["entries"]))
+    for name, value in values.items():
+        if name == "entries":
+            rows = site.statistic == "means"
+            _expect(all(_are_numbers(v) if rows else _is_count(v) for v in value.values()))
+        elif name in ("points", "counts", "otherwise"):
+            _expect(_are_numbers(value))
+        else:
+            _expect(_is_number(value))
+    return site
+
+
+def _hash_space(data: Any) -> HashSpace:
+    space = HashSpace(**data)
+    _expect(type(space.id) is str and type(space.of) is str)
+    _expect(all(map(_is_count, (space.buckets, space.values, space.colliding))))
+    return space
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**63)
+
+
+def _are_numbers(value: Any) -> bool:
+    return type(value) is list and all(map(_is_number, value))
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is not written")
+
+
+def _expect(holds: bool) -> None:
+    if not holds:
+        raise ValueError("a value of another kind")

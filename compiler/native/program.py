@@ -46,13 +46,18 @@ class StagePrograms:
 
 
 def stage_programs(bundle: Bundle, set_name: str) -> StagePrograms:
-    """The programs of a set, loaded. Errors: `InputError` if the engine does not take one."""
-    roots = bundle.outputs(set_name).values()
+    """The programs of a set, loaded. Errors: `InputError` if the engine does not take one, or if they do not make what
+    the bundle says."""
+    roots = bundle.outputs(set_name)
     try:
         programs = {stage: Program(data) for stage, data in bundle.stages(set_name).items()}
     except EngineError as error:
         raise InputError(f"the engine does not take the program `{set_name}`: {error}") from None
-    return StagePrograms(bundle.schema, inputs_read(root.node for root in roots), **programs)
+    made = {stage: dict(program.outputs) for stage, program in programs.items()}
+    for name, root in roots.items():
+        if made.get(root.stage, {}).get(name) != str(root.type):
+            raise InputError(f"the program `{set_name}` does not make `{name}` as `{root.type}`")
+    return StagePrograms(bundle.schema, inputs_read(root.node for root in roots.values()), **programs)
 
 
 def carried(names: Iterable[str]) -> list[str]:

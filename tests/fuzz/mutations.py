@@ -21,6 +21,7 @@ _BYTES = (
     b"\xf0\x9f\x98\x80",
     b"?",
 )
+_HEXADECIMAL = re.compile("(?:[0-9a-f]{2}){16,}")
 _VALUES: Sequence[Any] = (
     None,
     True,
@@ -28,6 +29,8 @@ _VALUES: Sequence[Any] = (
     -1,
     1 << 63,
     1e308,
+    -0.5,
+    "\ud800",
     "",
     "x",
     "vector<int64, 3>",
@@ -64,7 +67,7 @@ def change_words(data: bytes, others: Sequence[bytes], chance: random.Random) ->
 
 
 def change_json(data: bytes, others: Sequence[bytes], chance: random.Random) -> bytes:
-    """A JSON value with a node changed, dropped, doubled, or put in another's place."""
+    """A JSON value with a node changed, dropped, doubled, or put in another's place; of bytes in hexadecimal some."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -76,7 +79,9 @@ def change_json(data: bytes, others: Sequence[bytes], chance: random.Random) -> 
         holder, key = chance.choice(places)
         from_holder, from_key = chance.choice(places)
         kind = chance.randrange(4)
-        if kind == 0:
+        if isinstance(holder[key], str) and _HEXADECIMAL.fullmatch(holder[key]) and chance.random() < 0.9:
+            holder[key] = change_bytes(bytes.fromhex(holder[key]), others, chance).hex()
+        elif kind == 0:
             holder[key] = chance.choice(_VALUES)
         elif kind == 1:
             holder[key] = json.loads(json.dumps(from_holder[from_key]))
@@ -107,6 +112,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 CHANGES: Mapping[str, Callable[[bytes, Sequence[bytes], random.Random], bytes]] = {
     "check": change_words,
+    "state": change_json,
     "bundle": change_json,
     "program": change_bytes,
     "rows": change_bytes,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from compiler.bundle import Bundle, compile_program, write_bundle
 from compiler.bundle_files import files_of
 from featdsl.check import check
 from featdsl.levels import Level
-from featdsl.program import Field, Sequence, Source
-from featdsl.types import FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, list_of, map_of, vector_of
+from featdsl.program import Field, FitSite, Sequence, Source
+from featdsl.state import FittedSite, HashSpace, State
+from featdsl.types import FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, Kind, list_of, map_of, vector_of
 from store.decode_plan import decode_plan
 from store.encode import RowEncoder
 from tests.conformance.cases import FOLDER, read_cases
 from tests.conformance.programs import PATH, program_of
-from tests.fuzz.targets import packed
+from tests.fuzz.targets import LEARNING, packed
 
 ROOT = Path(__file__).parents[2]
 FOUND = Path(__file__).parent / "found"
@@ -47,6 +51,44 @@ def _texts() -> Iterator[bytes]:
         yield path.read_bytes()
     for text, _ in _case_programs():
         yield text.encode()
+
+
+_LEARNED: Mapping[str, Mapping[str, Any]] = {
+    "moments": {"count": 3, "mean": 1.5, "std": 0.5, "low": -1.0, "high": 2.0},
+    "quantiles": {"count": 3, "points": [-1.0, 0.5, 2.0], "counts": [0, 1, 1, 1]},
+    "corpus": {"documents": 9, "mean_length": 2.5, "integers": False, "entries": {"a": 3, "é b": 1}},
+}
+
+
+def _states() -> Iterator[bytes]:
+    """What could be learned of the target's program, site for site as each needs what was learned before."""
+    sites: dict[str, FittedSite] = {}
+    while True:
+        checked = check("fuzz.feat", overlay={"fuzz.feat": LEARNING}, fitting=State(3, sites)).program
+        assert checked is not None
+        if all(site.state is not None for site in checked.sites):
+            break
+        for site in checked.sites:
+            values = _LEARNED.get(site.statistic) or _entries(site)
+            found = FittedSite(site.id, site.name, site.statistic, site.of, dict(site.parameters), values)
+            sites[site.id] = found
+    spaces = [HashSpace(use.id, use.of, 100, 7, 3) for use in checked.hashes]
+    data = {
+        "samples": 3,
+        "sites": [asdict(site) for site in sites.values()],
+        "hash_spaces": [asdict(space) for space in spaces],
+    }
+    yield json.dumps(data, ensure_ascii=False).encode()
+
+
+def _entries(site: FitSite) -> Mapping[str, Any]:
+    integers = site.argument.type.kind is Kind.INT64
+    names = ["7", "-1"] if integers else ["a", "é b"]
+    if site.statistic == "vocab":
+        return {"count": 9, "integers": integers, "entries": dict(zip(names, (5, 2), strict=True))}
+    means = [0.5] * (1 + site.parameters["folds"])
+    entries = {name: [3, *means] for name in names}
+    return {"count": 9, "mean": 0.5, "otherwise": means, "integers": integers, "entries": entries}
 
 
 def _bundles() -> Iterator[bytes]:
@@ -108,12 +150,18 @@ def _rows() -> Iterator[bytes]:
 
 def seeds(target: str) -> list[bytes]:
     """The inputs of a target, those that failed once among them."""
-    made = {"check": _texts, "bundle": _bundles, "program": _programs, "rows": _rows}[target]()
+    made = {
+        "check": _texts,
+        "state": _states,
+        "bundle": _bundles,
+        "program": _programs,
+        "rows": _rows,
+    }[target]()
     return [*made, *(path.read_bytes() for path in sorted(FOUND.glob(f"{target}-*")))]
 
 
 if __name__ == "__main__":
-    for name in ("check", "bundle", "program", "rows"):
+    for name in ("check", "state", "bundle", "program", "rows"):
         folder = Path(sys.argv[1], name)
         folder.mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(seeds(name)):

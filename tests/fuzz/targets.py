@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import pyarrow as pa
 
 from compiler.archive import dump, read_archive
 from compiler.bundle import Bundle, compile_program
@@ -15,10 +19,13 @@ from compiler.bundle_files import parts_of
 from compiler.data import BadData
 from compiler.fingerprint import fingerprint
 from compiler.native.program import stage_programs
+from compiler.native.rows import run_rows
 from engine._engine import EngineError, Program, RowReader
 from featdsl.check import check
 from featdsl.errors import InputError
+from featdsl.program import Schema
 from featdsl.rendering import as_text
+from featdsl.types import Kind
 
 
 def check_file(data: bytes) -> None:
@@ -31,7 +38,11 @@ def check_file(data: bytes) -> None:
             return b"a\nb\n7\n"
         raise FileNotFoundError(path)
 
-    result = check("fuzz.feat", read=read)
+    _check_and_load("fuzz.feat", read)
+
+
+def _check_and_load(path: str, read: Callable[[str], bytes], *, nullable_features: bool = False) -> None:
+    result = check(path, read=read, nullable_features=nullable_features)
     as_text(result.diagnostics)
     assert (result.program is None) == any(d.severity == "error" for d in result.diagnostics)
     if result.program is not None:
@@ -41,6 +52,37 @@ def check_file(data: bytes) -> None:
             return
         for set_name in bundle.sets:
             stage_programs(bundle, set_name)
+
+
+LEARNING = """
+namespace fuzz
+entity user: int64 per request
+source p of user { n: int64 = 0  x: float64 = 0.0  s: string = ""  ns: list<int64>  words: list<string> }
+feature scaled = zscore(p.x) + minmax(p.n) + (fit median(p.x)) + (fit quantile(p.n, 0.9)) + (fit std(p.ns))
+feature parts = quantile_bucketize(p.x, 4) + quantile_bucketize(zscore(p.n), 3)
+feature edges = bucketize(p.x, fit quantiles(p.x, 3))
+feature often = frequency(p.s)
+feature liked = target_mean(p.s, label: "liked") + target_mean(p.n, label: "liked", folds: 2)
+feature ids = lookup(p.s, fit vocab()) + lookup(p.n, fit vocab(min_count: 2)) + hash(p.s, 100)
+feature texts = bm25(p.words, p.words) + sum(tf_idf(p.words)) + tf_idf_cosine(p.words, p.words)
+model m { x: float32 = liked  label liked: float32  output o: float32 }
+"""
+"""Learns something of every kind."""
+
+
+def state_file(data: bytes) -> None:
+    """A fitted state, as JSON: its program is checked with it under a checksum that is right, and with the bytes as
+    they are; what is no mistake compiles."""
+    given = [data]
+    with suppress(ValueError, RecursionError):
+        content = json.loads(data)
+        if isinstance(content, dict):
+            rest = json.dumps(content, ensure_ascii=False)[1:].encode("utf-8", "surrogatepass")
+            digest = hashlib.sha256(rest).hexdigest().encode()
+            given.append(b'{\n"format": "featdsl state 1",\n"sha256": "%s",\n%s' % (digest, rest))
+    for state in given:
+        files = {"fuzz.feat": LEARNING.encode(), "fuzz.state.json": state}
+        _check_and_load("fuzz.feat", files.__getitem__, nullable_features=True)
 
 
 def bundle_files(data: bytes) -> None:
@@ -68,8 +110,15 @@ def bundle_files(data: bytes) -> None:
         fingerprint(bundle.schema, bundle.models.values(), bundle.module)
         for set_name in bundle.sets:
             stage_programs(bundle, set_name)
+            run_rows(bundle, set_name, rows_of_nobody(bundle.schema))
     except (InputError, BadData):
         return
+
+
+def rows_of_nobody(schema: Schema) -> pa.Table:
+    """Two joined rows, in which all but the keys is missing."""
+    keys = {Kind.STRING: pa.array(["a", "é"]), Kind.INT64: pa.array([1, -(2**63)])}
+    return pa.table({"": pa.nulls(2)} | {e.name: keys.get(e.type.kind, pa.nulls(2)) for e in schema.entities})
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
@@ -112,6 +161,7 @@ def _piece(data: bytes) -> tuple[bytes, bytes]:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "check": check_file,
+    "state": state_file,
     "bundle": bundle_files,
     "program": program_file,
     "rows": row_bytes,

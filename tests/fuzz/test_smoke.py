@@ -11,7 +11,7 @@ from tests.fuzz.mutations import CHANGES
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
-CHANGED = {"check": 250, "bundle": 400, "program": 4000, "rows": 4000}
+CHANGED = {"check": 200, "state": 40, "bundle": 300, "program": 4000, "rows": 4000}
 
 
 @pytest.mark.parametrize("name", TARGETS)

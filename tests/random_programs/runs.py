@@ -25,11 +25,17 @@ def examples_each(default: int) -> int:
 
 
 def draw(
-    strategy: st.SearchStrategy[Any], count: int, use: Callable[[Any], None], *, shrink: bool = True
+    strategy: st.SearchStrategy[Any],
+    count: int,
+    use: Callable[[Any], None],
+    *,
+    shrink: bool = True,
+    simplest: bool = True,
 ) -> None:
-    """Calls `use` with `count` values, always the same ones for a seed; what fails is made smaller. The first value is
-    the simplest, each other is drawn by itself: Hypothesis would make most of them by small changes of one before."""
-    for turn in range(count):
+    """Calls `use` with `count` values, always the same ones for a seed; what fails is made smaller. The first is the
+    simplest value, if it is wished for; each other is drawn by itself: Hypothesis would make most of them by small
+    changes of one before."""
+    for turn in range(0 if simplest else 1, count if simplest else count + 1):
         _draw_one(strategy if turn == 0 else _not_simplest(strategy), turn, use, shrink)
 
 
