@@ -1,6 +1,7 @@
-// Equality of short texts, by words: no call, and no byte read past an end.
+// Equality of short texts, by words and without a call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -10,15 +11,29 @@ namespace feat {
 namespace same_text_detail {
 
 template <class Word>
-bool differs(const char* a, const char* b) {
+Word differing(const char* a, const char* b) {
   Word one, other;
   std::memcpy(&one, a, sizeof one);
   std::memcpy(&other, b, sizeof other);
-  return one != other;
+  return one ^ other;
 }
+template <class Word>
+bool differs(const char* a, const char* b) {
+  return differing<Word>(a, b) != 0;
+}
+
+// Which of 16 bytes belong to a text of each size up to 16.
+inline constexpr auto kInside = [] {
+  std::array<std::array<uint64_t, 2>, 17> inside{};
+  for (size_t size = 0; size <= 16; ++size) {
+    for (size_t i = 0; i < size; ++i) inside[size][i / 8] |= uint64_t{0xFF} << (i % 8 * 8);
+  }
+  return inside;
+}();
 
 }  // namespace same_text_detail
 
+// Reads no byte past an end.
 inline bool same_text(std::string_view first, std::string_view second) {
   using namespace same_text_detail;
   const size_t size = first.size();
@@ -34,6 +49,16 @@ inline bool same_text(std::string_view first, std::string_view second) {
   }
   if (size >= 4) return !differs<uint32_t>(a, b) && !differs<uint32_t>(a + size - 4, b + size - 4);
   return size == 0 || (a[0] == b[0] && a[size / 2] == b[size / 2] && a[size - 1] == b[size - 1]);
+}
+
+// Of two texts of one size; up to 16 bytes behind them are read: an Arena has them. Whatever the size, up to 16, there
+// is no branch to guess wrong.
+inline bool same_bytes(const char* a, const char* b, size_t size) {
+  using namespace same_text_detail;
+  if (size > 16) return std::memcmp(a, b, size) == 0;
+  const uint64_t first = differing<uint64_t>(a, b) & kInside[size][0];
+  const uint64_t second = differing<uint64_t>(a + 8, b + 8) & kInside[size][1];
+  return (first | second) == 0;
 }
 
 }  // namespace feat

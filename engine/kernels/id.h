@@ -165,7 +165,8 @@ class Hash {
 
 inline uint64_t chained(uint64_t so_far, int64_t part) { return xxh64(static_cast<uint64_t>(part), so_far); }
 
-// An entry of a VocabIndex, in 16 bytes; `number` is its position + 1, 0 where there is none.
+// An entry of a VocabIndex, in 16 bytes; `number` is its position + 1, 0 where there is none. `origin` is where the
+// texts of the entries begin, which lie in one column.
 template <class T>
 struct VocabSlot;
 
@@ -174,35 +175,42 @@ struct VocabSlot<int64_t> {
   uint32_t number = 0;
   int64_t value = 0;
 
-  static VocabSlot of(uint32_t number, int64_t value) { return {number, value}; }
-  bool holds(int64_t other) const { return value == other; }
-  void fetch() const {}
+  static VocabSlot of(uint32_t number, int64_t value, uint64_t, const char*) { return {number, value}; }
+  bool holds(int64_t other, uint64_t, const char*) const { return value == other; }
+  void fetch(const char*) const {}
 };
 
 template <>
 struct VocabSlot<std::string_view> {
   uint32_t number = 0;
+  uint32_t mark = 0;  // the upper half of the hash
+  uint32_t start = 0;
   uint32_t size = 0;
-  const char* text = nullptr;
 
-  static VocabSlot of(uint32_t number, std::string_view value) {
-    return {number, static_cast<uint32_t>(value.size()), value.data()};
+  static VocabSlot of(uint32_t number, std::string_view value, uint64_t hash, const char* origin) {
+    return {number, static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(value.data() - origin),
+            static_cast<uint32_t>(value.size())};
   }
-  bool holds(std::string_view other) const { return same_text({text, size}, other); }
-  void fetch() const { __builtin_prefetch(text); }
+  bool holds(std::string_view other, uint64_t hash, const char* origin) const {
+    return (mark == hash >> 32) & (size == other.size()) && same_bytes(origin + start, other.data(), size);
+  }
+  void fetch(const char* origin) const { __builtin_prefetch(origin + start); }
 };
 
-// The entries of a vocabulary by hash: open addressing, at most half full.
+// The entries of a vocabulary by hash: open addressing, at most half full. Texts, also those that are looked for, lie
+// in an Arena.
 template <class T>
 class VocabIndex {
  public:
   template <class Entries>
   explicit VocabIndex(const Entries& entries) : size_(entries.size()), slots_(std::bit_ceil(entries.size() * 2 + 2)) {
+    if constexpr (std::is_same_v<T, std::string_view>) origin_ = entries.empty() ? nullptr : entries[0].data();
     uint32_t number = 0;
     for (const T& entry : entries) {
       ++number;
-      VocabSlot<T>& slot = slots_[find(hashed(entry, kSeed), entry)];
-      if (slot.number == 0) slot = VocabSlot<T>::of(number, entry);
+      const uint64_t hash = hashed(entry, kSeed);
+      VocabSlot<T>& slot = slots_[find(hash, entry)];
+      if (slot.number == 0) slot = VocabSlot<T>::of(number, entry, hash, origin_);
     }
   }
 
@@ -218,18 +226,19 @@ class VocabIndex {
 
   // Two steps of a search, each of which fetches what the next reads: the slot, and the text that it names.
   void fetch_slot(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-  void fetch_text(uint64_t hash) const { slots_[hash & (slots_.size() - 1)].fetch(); }
+  void fetch_text(uint64_t hash) const { slots_[hash & (slots_.size() - 1)].fetch(origin_); }
 
  private:
   // The slot of a value, or the free one where it would be.
   size_t find(uint64_t hash, const T& value) const {
     const size_t mask = slots_.size() - 1;
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
-      if (slots_[at].number == 0 || slots_[at].holds(value)) return at;
+      if (slots_[at].number == 0 || slots_[at].holds(value, hash, origin_)) return at;
     }
   }
 
   size_t size_;
+  const char* origin_ = nullptr;
   std::vector<VocabSlot<T>> slots_;
 };
 
