@@ -57,7 +57,7 @@ CODES: dict[str, str] = {
     "E0501": "lists that are not aligned meet in an element-wise operator",
     "E0502": "the elements of a list may be null where they may not",
     "E0503": "integers in a map cannot become floats",
-    "E0504": "a list literal holds something else than scalars that are never null",
+    "E0504": "a list or map literal holds what it cannot hold",
     "E0601": "an input that is declared `per request` is not the same for all candidates",
     "E0602": "a model's input, label or output has a type that no tensor has",
     "E0603": "a model's input has no fixed width",

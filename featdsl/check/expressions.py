@@ -15,7 +15,7 @@ from featdsl.check.names import KINDS, Named, Names
 from featdsl.check.nodes import Nodes
 from featdsl.check.schema import Input, Members
 from featdsl.check.standard import is_standard, standard_defs
-from featdsl.check.types import DeclaredTypes
+from featdsl.check.types import DeclaredTypes, shown
 from featdsl.check.unknown import Unknown
 from featdsl.check.values import Given, Value, VocabValue
 from featdsl.check.vocabs import DeclaredVocab
@@ -25,11 +25,12 @@ from featdsl.levels import Level
 from featdsl.operators import OPERATORS, SYMBOLS
 from featdsl.source_file import Span
 from featdsl.syntax import tree
-from featdsl.typed import Typed
+from featdsl.typed import Constant, Typed
 from featdsl.types import (
     BOOL,
     FLOAT64,
     INT64,
+    INTEGER_KINDS,
     NULL,
     STRING,
     Kind,
@@ -78,6 +79,7 @@ class Expressions:
             tree.Binary: self._binary,
             tree.If: self._if,
             tree.ListLiteral: self._list,
+            tree.MapLiteral: self._map,
             tree.Fit: self._fit,
             tree.Broken: lambda node: None,
         }
@@ -375,6 +377,37 @@ class Expressions:
         for arg in args:
             level |= arg.level
         return self.nodes.make("list", wanted, level, node.span, tuple(args))
+
+    def _map(self, node: tree.MapLiteral) -> Typed | None:
+        if not node.keys:
+            self.complaints.error("E0504", "a map literal has at least one entry", node.span)
+            return None
+        keys = self._list(tree.ListLiteral(node.keys, node.keys[0].span.to(node.keys[-1].span)))
+        values = self._list(tree.ListLiteral(node.values, node.values[0].span.to(node.values[-1].span)))
+        if keys is None or values is None:
+            return None
+        seen: dict[Constant, Span] = {}
+        for written in node.keys:
+            if not isinstance(written, tree.Literal):
+                continue
+            if written.value in seen:
+                self.complaints.error(
+                    "E0504",
+                    f"a key stands twice in a map: {shown(written.value)}",
+                    written.span,
+                    notes=(Note("it stands here already", seen[written.value]),),
+                )
+                return None
+            seen[written.value] = written.span
+        if keys.type.item.kind not in (Kind.STRING, *INTEGER_KINDS):
+            self.complaints.error(
+                "E0504",
+                "the keys of a map are texts or integers",
+                node.keys[0].span,
+                label=f"this is `{keys.type.item}`",
+            )
+            return None
+        return self._calls.call("to_map", [Given(keys, keys.span), Given(values, values.span)], node.span)
 
     def _fit(self, node: tree.Fit) -> Value | None:
         given = self._given(node.arguments)

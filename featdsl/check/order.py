@@ -63,5 +63,7 @@ def names_in(expression: tree.Expr) -> Iterator[tuple[str, bool]]:
             stack += [node.otherwise, node.then, node.condition]
         elif isinstance(node, tree.ListLiteral):
             stack += reversed(node.items)
+        elif isinstance(node, tree.MapLiteral):
+            stack += reversed((*node.keys, *node.values))
         elif isinstance(node, tree.Fit):
             stack += [a.value for a in reversed(node.arguments)]

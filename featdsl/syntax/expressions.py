@@ -17,6 +17,7 @@ from featdsl.syntax.tree import (
     If,
     ListLiteral,
     Literal,
+    MapLiteral,
     Name,
     Unary,
 )
@@ -175,6 +176,8 @@ class ExpressionParser:
             return inner
         if token.kind == "[":
             return self._list()
+        if token.kind == "{":
+            return self._map()
         if token.kind == "fit":
             return self._fit()
         if token.kind in KEYWORDS and not cursor.at_declaration() and token.kind not in ("then", "else"):
@@ -233,6 +236,27 @@ class ExpressionParser:
         self._leave()
         cursor.close(opening)
         return self._sized(ListLiteral(tuple(items), cursor.span_from(opening.start)), *items, at=opening)
+
+    def _map(self) -> Expr:
+        cursor = self.cursor
+        opening = cursor.advance()
+        self._enter(opening)
+        keys: list[Expr] = []
+        values: list[Expr] = []
+        while cursor.kind not in ("}", "end"):
+            if cursor.at_item():
+                name = cursor.token.text
+                help = f'a text stands in quotes: `"{name}": …`; if it is the name of a value, write `({name}): …`'
+                raise cursor.unexpected("a key", help)
+            keys.append(self.expression())
+            cursor.expect(":", help='a map is written `{"a": 1, "b": 2}`, a list `[1, 2]`')
+            values.append(self.expression())
+            if not cursor.accept(","):
+                break
+        self._leave()
+        cursor.close(opening)
+        span = cursor.span_from(opening.start)
+        return self._sized(MapLiteral(tuple(keys), tuple(values), span), *keys, *values, at=opening)
 
     def _fit(self) -> Expr:
         cursor = self.cursor

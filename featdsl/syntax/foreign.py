@@ -67,8 +67,6 @@ def _instead_of_operand(token: Token, previous: Token, following: Token) -> str:
         return "leave the `+` out"
     if token.kind == "." and following.kind == "int":
         return f"write `0.{following.text}`"
-    if token.kind == "{":
-        return "there is no literal for a map; a list is written `[1, 2]`"
     return ""
 
 

@@ -94,6 +94,15 @@ class ListLiteral:
 
 
 @node
+class MapLiteral:
+    """`{"a": 1, "b": 2}`; the n-th value stands under the n-th key."""
+
+    keys: tuple[Expr, ...]
+    values: tuple[Expr, ...]
+    span: Span
+
+
+@node
 class Fit:
     """`fit vocab(min_count: 5)`: state learned from data, as an argument."""
 
@@ -109,7 +118,7 @@ class Broken:
     span: Span
 
 
-Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | Fit | Broken
+Expr = Literal | Name | Attribute | Call | Unary | Binary | If | ListLiteral | MapLiteral | Fit | Broken
 
 
 # --- types as written --------------------------------------------------------------------------
