@@ -332,10 +332,10 @@ class Expressions:
             return None
         common = items[0].type
         for item, written in zip(items, node.items, strict=True):
-            if not item.type.is_scalar:
+            if not item.type.is_scalar and not (item.type.is_listlike and item.op == "const"):
                 self.complaints.error(
                     "E0504",
-                    f"a list literal holds scalars, not `{item.type}`",
+                    f"a list literal holds scalars, or lists of constants, not `{item.type}`",
                     written.span,
                     help="join lists with `concat(a, b)`" if item.type.is_listlike else "",
                 )
@@ -361,6 +361,9 @@ class Expressions:
                 )
                 return None
             common = joined
+        if common.is_listlike and common.innermost.kind is Kind.NOTHING:
+            self.complaints.error("E0504", "a list of empty lists has no type", node.span)
+            return None
         return self._list_of(node, items, common)
 
     def _list_of(self, node: tree.ListLiteral, items: list[Typed], common: Type) -> Typed | None:
@@ -370,7 +373,7 @@ class Expressions:
             if coerced is None:
                 return None
             args.append(coerced)
-        wanted = vector_of(common, len(args))
+        wanted = vector_of(common, len(args)) if common.is_scalar else list_of(common)
         if all(a.op == "const" for a in args):
             return self.nodes.constant(tuple([a.attributes[0][1] for a in args]), wanted, node.span)
         level = Level.CONSTANT
