@@ -45,6 +45,8 @@ class Unknown:
             help = f"did you mean `{paths[close]}`?" if close else ""
         if not help and (name in OPERATORS or name in standard_defs()):
             help = f"an operator is called: `{name}(…)`"
+        if not help and "vocab" in name:
+            help = f'declare it: `vocab {name} from "{name}.txt"`'
         return help
 
     def operator(self, name: str) -> str:
@@ -64,6 +66,10 @@ class Unknown:
             # the field of another source on the same key
             if isinstance(root, Members) and root.name != members.name and name in root.inputs:
                 return f"did you mean `{root.name}.{name}`?"
+        if name in OPERATORS or name in standard_defs():
+            # the fields of a sequence are lists, those of a source of all kinds
+            of = f"{members.name}.{next(iter(members.inputs))}" if "." in members.name else "…"
+            return f"an operator is called: `{name}({of})`"
         shown = [f"`{members.name}.{n}`" for n in list(members.inputs)[:_MOST_SHOWN]]
         return "there is " + ", ".join(shown)
 

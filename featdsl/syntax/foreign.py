@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from featdsl.syntax.lexer import Token
@@ -10,6 +11,7 @@ _CONDITION = "a condition is written `if a then b else c`"
 _COMMENT = "a comment begins with `#`"
 _MAPS = "an operator maps over a list by itself: `lower(genres)`"
 _JOIN = "join texts with `concat(a, b)`"
+_WHERE = "what meets a condition is `filter(list, condition)` or `mean_where(list, condition)`"
 
 _WORDS = {
     "as": "a cast is a call: `int64(x)`",
@@ -25,7 +27,7 @@ _WORDS = {
     "like": "write `contains(text, part)`, `starts_with` or `ends_with`",
     "mod": "write `a % b`",
     "when": _CONDITION,
-    "where": _CONDITION,
+    "where": _WHERE,
     "xor": "write `a != b`",
 }
 _OPENING = {")": "(", "]": "[", "}": "{"}
@@ -48,7 +50,29 @@ def advice(tokens: Sequence[Token], index: int, *, operand: bool) -> str:
         return _instead_of_operand(token, previous, following)
     if token.kind == "name" and previous.text in ("lambda", "case") and previous.kind == "name":
         return _WORDS[previous.text]
+    if token.kind == "[":
+        return _instead_of_index(tokens[index + 1 : index + 8])
     return _instead_of_operator(token, previous, following)
+
+
+def _instead_of_index(inside: Sequence[Token]) -> str:
+    """How to write what `x[…]` was meant for."""
+    kinds = [t.kind for t in inside]
+    until = kinds.index("]") if "]" in kinds else len(kinds)
+    if ":" in kinds[:until]:
+        return "a part of a list is `slice(list, 1, 3)`, its end `take_last(list, 5)`"
+    if kinds[:1] == ["string"]:
+        return "the value of a key is `get(map, key)`"
+    element = "an element is `at(list, 0)`; positions count from 0"
+    return f"{element}; the value of a key is `get(map, key)`" if kinds[:1] == ["name"] else element
+
+
+def _formatted(text: str) -> str:
+    """The call that makes what Python's f-string `text` does."""
+    values = [found.partition(":") for found in re.findall(r"\{([^{}]*)\}", text)]
+    pattern = re.sub(r"\{[^{}:]*(:\.\d+f)?[^{}]*\}", r"{\1}", text)
+    arguments = ", ".join([f'"{pattern}"', *(value for value, _, _ in values)])
+    return f"write `format({arguments})`"
 
 
 def _instead_of_operand(token: Token, previous: Token, following: Token) -> str:
@@ -76,16 +100,14 @@ def _instead_of_operator(token: Token, previous: Token, following: Token) -> str
         return "write `==` to compare"
     if kind == "?":
         return "write `a ?? b` to replace null" if following.kind == ":" else _CONDITION
-    if kind == "[":
-        if following.kind == "string":
-            return "the value of a key is `get(map, key)`"
-        return "an element is `at(list, 0)`; positions count from 0"
     if kind == "(" and previous.kind == "name":
         return f"an operator stands first, or after `|>`: `{previous.text}(x)`, `x |> {previous.text}`"
     if kind == "(":
         return "only a name can be called: `f(x)`"
     if kind == "not" and following.kind == "in":
         return "write `not (x in list)`"
+    if kind == "string" and previous.text in ("f", "F") and previous.end == token.start:
+        return _formatted(token.text[1:-1])
     if kind == "string" and (previous.kind == "string" or previous.end == token.start):
         return _JOIN
     if kind == "," and previous.kind == following.kind == "int" and len(following.text) == 3:

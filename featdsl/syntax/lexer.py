@@ -43,7 +43,7 @@ _TOKEN = re.compile(
     | (?P<word>[^\W\d]\w*)
     | (?P<number>\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d[\d_]*)?)
     | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
-    | (?P<mark>\?\?|\|>|\*\*|//|==|!=|<=|>=|[-+*/%<>=(){}\[\],:.?])
+    | (?P<mark>\?\?|\|>|\*\*|//|==|!=|<=|>=|=(?!>)|[-+*/%<>(){}\[\],:.?])
     | (?P<bad>&&?|\|\|?|=>|['`].*?['`]|[\u201c\u201d].*?[\u201c\u201d]|[\u2018\u2019].*?[\u2018\u2019]|.)
     """,
     re.VERBOSE,
@@ -57,13 +57,15 @@ _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]*)\}|(u)|(.))", re.DOTALL)
 _WRITTEN = re.compile(rf"{_ESCAPE.pattern}|.", re.DOTALL)
 """A code point of a text as it is written in a literal."""
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+_OF_PATTERNS = "dDwWsSbBpPAzQ.()[]{}+*?^$|/-"
+"""What follows a backslash in regular expressions."""
 _ADVICE = {
     "&&": "write `and`",
     "&": "write `and`",
     "||": "write `or`",
     "|": "a pipe is written `|>`, and the logical operator `or`",
     "!": "write `not`",
-    "=>": "write `>=` to compare, `=` to define",
+    "=>": "write `>=` to compare, `:` in a map; an operator maps over a list by itself: `prices * 2`",
     ";": "a declaration ends where the next one begins: leave it out",
     "^": "a power is written `**`",
     '"': 'close it with a `"` on the same line; a line break inside is written `\\n`',
@@ -204,14 +206,11 @@ class _Lexer:
                 number = int(code_point, 16)
                 if number < 0x110000 and not 0xD800 <= number < 0xE000:
                     return chr(number)
-            self._error(
-                "E0104",
-                "not an escape",
-                at,
-                at + len(found.group()),
-                help='the escapes are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{1F600}`',
-            )
-            return ""
+            help = 'the escapes are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{1F600}`'
+            if char and char in _OF_PATTERNS:
+                help = f"in a pattern a backslash is written twice: `\\\\{char}`"
+            self._error("E0104", "not an escape", at, at + len(found.group()), help=help)
+            return found.group() if char else ""
 
         return _ESCAPE.sub(replace, body)
 
