@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from compiler.data import BadData, expect, members, parsed_type
@@ -14,6 +16,7 @@ from featdsl.typed import Constant
 from featdsl.types import Kind, Type
 
 SPECIAL_OPS = frozenset({"const", "input", "list"})
+_LEVELS = {level.label: level for level in Level.__members__.values()}
 _FLOATS = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
@@ -108,48 +111,78 @@ def _add_node(
         mapped=(list, []),
         drops_null=(bool, False),
     )
-    op, args, mapped = data["op"], data["args"], data["mapped"]
-    expect(all(type(a) is int and 0 <= a < number for a in args), f"node {number} has a bad argument")
-    expect(all(type(m) is int and 0 <= m < 256 for m in mapped), f"node {number} has bad depths")
-    expect(len(mapped) in (0, len(args)), f"node {number} has bad depths")
+    op, args, mapped, overload = data["op"], data["args"], data["mapped"], data["overload"]
     attributes = tuple(
-        (name, _constant_from_data(value, vocabs, zones))
-        for name, value in sorted(data["attributes"].items())
+        [
+            (name, _constant_from_data(value, vocabs, zones))
+            for name, value in sorted(data["attributes"].items())
+        ]
     )
     node_type = parsed_type(data["type"])
-    names = tuple(name for name, _ in attributes)
-    if op in SPECIAL_OPS:
+    names = tuple([name for name, _ in attributes])
+    wrong = None
+    if not all(type(a) is int and 0 <= a < number for a in args):
+        wrong = "has a bad argument"
+    elif len(mapped) not in (0, len(args)) or not all(type(m) is int and 0 <= m < 256 for m in mapped):
+        wrong = "has bad depths"
+    elif op in SPECIAL_OPS:
         wanted = {"const": ("value",), "input": ("name",), "list": ()}[op]
-        expect(names == wanted and bool(args) == (op == "list"), f"node {number} is not a {op}")
-        expect(op != "input" or isinstance(attributes[0][1], str), f"node {number} names no input")
-        expect(op != "const" or _holds(node_type, attributes[0][1]), f"node {number} is not a const")
+        if names != wanted or bool(args) != (op == "list"):
+            wrong = f"is not a {op}"
+        elif op == "input" and not isinstance(attributes[0][1], str):
+            wrong = "names no input"
+        elif op == "const" and not _holds(node_type, attributes[0][1]):
+            wrong = "is not a const"
     else:
         expect(op in OPERATORS, f"no such operator: {op}")
-        signatures = OPERATORS[op].signatures
-        expect(0 <= data["overload"] < len(signatures), f"node {number} has no such overload")
-        signature = signatures[data["overload"]]
-        constants = tuple(sorted(p.name for p in signature.parameters if p.constant))
-        expect(names == constants, f"node {number} has other attributes than {op}")
-        values = signature.arguments
-        variadic = bool(values) and values[-1].variadic
-        right = len(args) >= len(values) if variadic else len(args) == len(values)
-        expect(right, f"node {number} has another number of arguments than {op}")
+        shape = _shape(op, overload)
+        if shape is None:
+            wrong = "has no such overload"
+        elif names != shape.constants:
+            wrong = f"has other attributes than {op}"
+        elif len(args) < shape.least or (len(args) > shape.least and not shape.variadic):
+            wrong = f"has another number of arguments than {op}"
+    if wrong is not None:
+        raise BadData(f"node {number} {wrong}")
     node = graph.node(
         op,
         node_type,
         _level(data["level"]),
-        tuple(graph.nodes[a] for a in args),
+        tuple([graph.nodes[a] for a in args]),
         attributes,
-        data["overload"],
+        overload,
         tuple(mapped),
         data["drops_null"],
     )
-    expect(node.id == number, f"node {number} is there twice")
+    if node.id != number:
+        raise BadData(f"node {number} is there twice")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The names of an overload's constants, in order, and its number of arguments: at `least`, if `variadic`."""
+
+    constants: tuple[str, ...]
+    least: int
+    variadic: bool
+
+
+@cache
+def _shape(op: str, overload: int) -> _Shape | None:
+    signatures = OPERATORS[op].signatures
+    if not 0 <= overload < len(signatures):
+        return None
+    signature = signatures[overload]
+    constants = tuple(sorted(p.name for p in signature.parameters if p.constant))
+    values = signature.arguments
+    return _Shape(constants, len(values), bool(values) and values[-1].variadic)
 
 
 def _level(label: str) -> Level:
-    expect(label.upper() in Level.__members__, "no such level")
-    return Level[label.upper()]
+    found = _LEVELS.get(label)
+    if found is None:
+        raise BadData("no such level")
+    return found
 
 
 def _holds(type: Type, value: Constant) -> bool:
