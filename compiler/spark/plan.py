@@ -122,10 +122,10 @@ def _inline(nodes: list[Node], texts: dict[int, str], outputs: Iterable[str]) ->
     for node in nodes:
         if node.id not in texts:
             continue
-        for arg in {a.id: a for a in node.args}.values():
-            if arg.id in inlined:
-                texts[node.id] = texts[node.id].replace(_reference(arg), f"({texts[arg.id]})")
-                depth[node.id] = max(depth.get(node.id, 0), depth.get(arg.id, 0) + 1)
+        held = {arg.id for arg in node.args if arg.id in inlined}
+        if held:
+            texts[node.id] = _filled(texts[node.id], {number: texts[number] for number in held})
+            depth[node.id] = 1 + max(depth.get(number, 0) for number in held)
         if (
             node.id in once
             and fallback_of(node) is None
@@ -134,3 +134,13 @@ def _inline(nodes: list[Node], texts: dict[int, str], outputs: Iterable[str]) ->
         ):
             inlined.add(node.id)
     return inlined
+
+
+def _filled(text: str, by: Mapping[int, str]) -> str:
+    """The text with these nodes' texts in place of their columns, in one go: a list may have thousands."""
+
+    def one(found: re.Match[str]) -> str:
+        inner = by.get(int(found[1]))
+        return found[0] if inner is None else f"({inner})"
+
+    return _REFERENCE.sub(one, text)
