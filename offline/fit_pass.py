@@ -117,9 +117,9 @@ class FitPass:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of values, put together now and then."""
+    """Counts of values, put together now and then: by site, with the columns that the site has."""
 
-    _tables: list[pa.Table] = field(default_factory=list)
+    _tables: dict[int, list[pa.Table]] = field(default_factory=dict)
     _rows: int = 0
 
     def add_values(
@@ -146,10 +146,8 @@ class Tally:
         size = len(next(iter(given.values()))) if given else 1
         if size == 0:
             return
-        made = {"site": pa.array(np.full(size, site, np.int32)), "n": pa.array(np.full(size, n)), **given}
-        arrays = [made.get(f.name) for f in TALLY]
-        full = [pa.nulls(size, f.type) if a is None else a for a, f in zip(arrays, TALLY, strict=True)]
-        self._tables.append(pa.Table.from_arrays(full, schema=TALLY))
+        table = pa.table({**given, "n": pa.array(np.full(size, n))})
+        self._tables.setdefault(site, []).append(table)
         self._rows += size
         if self._rows > _MOST_KEPT:
             self._put_together()
@@ -161,21 +159,32 @@ class Tally:
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         self._put_together()
-        yield from (batch for table in self._tables for batch in table.to_batches(max_chunksize=65_536))
-        self._tables, self._rows = [], 0
+        for site, tables in self._tables.items():
+            for table in tables:
+                table = table.append_column("site", pa.array(np.full(table.num_rows, site, np.int32)))
+                given = table.column_names
+                columns = [
+                    table[f.name] if f.name in given else pa.nulls(table.num_rows, f.type) for f in TALLY
+                ]
+                yield from pa.table(columns, schema=TALLY).to_batches(max_chunksize=65_536)
+        self._tables, self._rows = {}, 0
 
     def _put_together(self) -> None:
-        if not self._tables:
-            return
-        table = put_together(pa.concat_tables(self._tables))
-        self._tables, self._rows = [table], table.num_rows
+        for site, tables in self._tables.items():
+            table = pa.concat_tables(tables)
+            keys = [name for name in table.column_names if name != "n"]
+            self._tables[site] = [_summed(table, keys)] if len(tables) > 1 or table.num_rows > 1 else tables
+        self._rows = sum(table.num_rows for tables in self._tables.values() for table in tables)
 
 
 def put_together(table: pa.Table) -> pa.Table:
     """A tally with each combination once."""
-    table = table.group_by(KEYS, use_threads=False).aggregate([("n", "sum")])
-    table = table.rename_columns([name.removesuffix("_sum") for name in table.column_names])
-    return table.select(TALLY.names).cast(TALLY)
+    return _summed(table, KEYS).select(TALLY.names).cast(TALLY)
+
+
+def _summed(table: pa.Table, keys: list[str]) -> pa.Table:
+    table = table.group_by(keys, use_threads=False).aggregate([("n", "sum")])
+    return table.rename_columns([name.removesuffix("_sum") for name in table.column_names])
 
 
 def sortable(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
