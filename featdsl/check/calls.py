@@ -53,10 +53,15 @@ class Calls:
         if name != EACH:
             given = [_opened(one) for one in given]
         bindings = self._bind(operator, given)
+        found = find(bindings, self.nodes) if bindings else None
+        if found is None and operator.otherwise is not None:
+            other = OPERATORS[operator.otherwise]
+            meant = find(self._bind(other, given), self.nodes)
+            if meant is not None:
+                return self._node(other, meant, span, at, fitted)
         if not bindings:
             self.complaints.arguments(operator, given, at, symbol)
             return None
-        found = find(bindings, self.nodes)
         if found is None:
             self.complaints.mismatch(operator, bindings, self.nodes, at, symbol)
             return None

@@ -51,6 +51,8 @@ aligned with each other where these arguments are, all others being the same: `t
 result declared `?` cannot be null after all: `never_null_when=lambda args: args[1] not in (NOT_CONSTANT, 0)` of a
 division. A null argument still spreads.
 
+`otherwise` names the operator that a call means whose arguments fit this one in no way: `truncate(list, n)` is `take`.
+
 The checker finds what stands for syntax by `symbol`: `+ - * / // % ** == != < <= > >= in and or not ?? if` and
 `unary -`.
 `in` gets the value first, then the list; `if` the condition, then the two branches.
@@ -178,6 +180,8 @@ class Operator:
     """The list parameter with which the result is aligned."""
     places: tuple[str, ...] = ()
     """The list parameters whose elements the result has, picked or moved without a look at them."""
+    otherwise: str | None = None
+    """The operator that a call means whose arguments do not fit this one."""
     entries: str | None = None
     """The map parameter that the result lists a part of: lists of the entries of one map are aligned."""
 
@@ -207,6 +211,7 @@ def operator(
     aligned: tuple[str, ...] = (),
     along: str | None = None,
     places: tuple[str, ...] = (),
+    otherwise: str | None = None,
     entries: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an operator; the decorated function is its reference. See the module's docstring."""
@@ -233,6 +238,7 @@ def operator(
             aligned,
             along,
             places,
+            otherwise,
             entries,
         )
         if symbol:

@@ -202,9 +202,11 @@ def _unit_error(constants: Mapping[str, Any]) -> str | None:
 @operator(
     'truncate(at: timestamp, unit: const string, zone: const zone = "UTC") -> timestamp',
     validate=_unit_error,
+    otherwise="take",
     examples={
         'int64(truncate(timestamp_seconds(100), "minute"))': 60_000_000,
         'truncate(timestamp_seconds(100_000), "day") == date(1970, 1, 2)': True,
+        "truncate([5, 6, 7], 2)": [5, 6],
     },
 )
 def truncate(at: int, unit: str, zone: Zone) -> int:
@@ -213,6 +215,8 @@ def truncate(at: int, unit: str, zone: Zone) -> int:
 
     Of an hour that the clocks show twice it is the one that the time lies in. Before the first moment of the first
     unit that int64 reaches it wraps.
+
+    `truncate(list, n)` is `take(list, n)`. (A number is cut by `trunc`, a text by `substr`.)
     """
     local = _local(at, zone)
     if unit in _LENGTHS:
