@@ -88,5 +88,6 @@ CODES: dict[str, str] = {
     "W0107": "a comparison is decided before any row is read",
     "W0108": "the condition of an `if` is constant",
     "W0109": "a comment that silences a warning is at fault",
+    "W0110": "microseconds stand where another unit seems to be meant",
     "W0201": "a hash space is so small that values collide",
 }

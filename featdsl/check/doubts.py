@@ -10,6 +10,7 @@ from featdsl.check.nodes import Nodes
 from featdsl.check.ranges import element, gives, is_computed_float, is_idempotent, longest, range_of
 from featdsl.check.schema import Input, Members
 from featdsl.check.types import shown
+from featdsl.check.units import look_at_units
 from featdsl.levels import Level
 from featdsl.operators.cast import nearest_float32
 from featdsl.operators.declare import NOT_CONSTANT
@@ -43,6 +44,7 @@ class Doubts:
         elif node.op == "if":
             self._condition(node.args[0], at)
         self._needless(node, at)
+        look_at_units(node, self._nodes, self._complaints, at)
 
     # --- comparisons ---------------------------------------------------------------------------
 
