@@ -1,8 +1,10 @@
 """What programs of 500 to 5,000 features over 500 source fields cost: to check, build, store, load and run.
 
-    .venv/bin/python -m benchmarks.scale [--features 500 1000 2000 5000] [--json FILE]
+    .venv/bin/python -m benchmarks.scale [--features 500 1000 2000 5000] [--spark] [--json FILE]
 
-Seconds of processor time; a run is of 1,000 joined rows.
+Seconds of processor time; a run is of 1,000 joined rows. `--spark` adds data sets of these rows in Spark, with the
+engine and with Spark's own columns: the seconds of the driver, the JVM and its workers together, after a first one that
+starts them.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from benchmarks.large_program import LargeProgram
-from benchmarks.measure import machine, report
+from benchmarks.measure import machine, processor_seconds, report
 from compiler.bundle import compile_program, read_bundle, write_bundle
 from compiler.native.rows import RowRunner
 from featdsl.check import check
@@ -27,6 +31,7 @@ COLUMNS = ("check", "compile", "write", "read", "load", "run", "MB", "nodes")
 def main() -> int:
     parser = argparse.ArgumentParser(description="What large programs cost.")
     parser.add_argument("--features", type=int, nargs="+", default=[500, 1_000, 2_000, 5_000])
+    parser.add_argument("--spark", action="store_true", help="data sets in Spark, too")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     args = parser.parse_args()
     print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
@@ -37,8 +42,41 @@ def main() -> int:
         results[str(features)] = found
         cells = (f"{value:8.3f}" if isinstance(value, float) else f"{value:>8}" for value in found.values())
         print(f"{features:>8}", *cells)
+    if args.spark:
+        results["spark"] = _in_spark(args.features)
     report({"scale": results}, args.json)
     return 0
+
+
+def _in_spark(sizes: Sequence[int]) -> dict[str, dict[str, float]]:
+    from offline.dataset import write_dataset
+    from offline.samples import read_rows
+    from offline.session import open_session
+
+    session = open_session("benchmark", small=True)
+    results: dict[str, dict[str, float]] = {}
+    print(f"\n{'features':>8} {'native':>8} {'spark':>8}  seconds of a data set of all features")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for features in (min(sizes), *sizes):
+                program = LargeProgram(features)
+                given = check("large.feat", overlay={"large.feat": program.text()}).program
+                assert given is not None
+                bundle = compile_program(given)
+                path = str(Path(folder, "rows.parquet"))
+                pq.write_table(program.rows(ROWS), path)
+                found = results[str(features)] = {}
+                for engine in ("native", "spark"):
+                    start = processor_seconds()
+                    joined = read_rows(session, bundle, "features", path)
+                    write_dataset(
+                        bundle, "features", joined, Path(folder, "out"), engine=engine, overwrite=True
+                    )
+                    found[engine] = processor_seconds() - start
+                print(f"{features:>8} {found['native']:8.1f} {found['spark']:8.1f}", flush=True)
+    finally:
+        session.stop()
+    return results
 
 
 def _measure(program: LargeProgram) -> dict[str, float | int]:

@@ -168,6 +168,10 @@ class Round:
     ) -> Found:
         samples = count_rows(tally)
         say(f"{samples:,} samples")
+        if samples == 0:
+            raise InputError(
+                "there are no samples to learn from", help="see `path` in [samples] of feat.toml, and --until"
+            )
         values: dict[int, Values] = {}
         for statistic, compute in STATISTICS.items():
             some = {number: site for number, site in by_number.items() if site.statistic == statistic}

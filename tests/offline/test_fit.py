@@ -343,6 +343,11 @@ def test_serving_has_the_means_of_all(spark: SparkSession, project: Path) -> Non
     assert report["plan"] == ["target means leave out the fold of the row"]
 
 
+def test_no_samples_are_a_mistake(spark: SparkSession, project: Path) -> None:
+    with pytest.raises(InputError, match="there are no samples to learn from"):
+        fitted(spark, project, until_us=-1)
+
+
 # --- nothing to learn --------------------------------------------------------------------------
 
 
