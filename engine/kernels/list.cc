@@ -3,6 +3,8 @@
 #include <string>
 #include <type_traits>
 
+#include "engine/kernels/membership.h"
+
 namespace feat {
 
 namespace {
@@ -29,7 +31,9 @@ void register_values(Registry& r) {
     if (x.has) out.push(x.value);
   });
   r.add("distinct", [](ListIn<T> values, ListOut<T>& out) { list::distinct(values, out); });
-  r.add("contains", [](ListIn<T> values, T wanted) -> bool { return list::contains(values, wanted); });
+  const std::string type = ShapeOf<T>::get().text();
+  r.add_column("contains(list<" + type + ">," + type + ")->bool",
+               [](const Call& call) { return membership<T>(call, call.arguments[0], call.arguments[1]); });
 }
 
 }  // namespace
@@ -58,8 +62,8 @@ void register_list(Registry& r) {
   r.add("mean", [](ListIn<int64_t> values) -> Maybe<double> { return list::mean(values); });
   r.add("mean", [](ListIn<double> values) -> Maybe<double> { return list::mean(values); });
   r.add("count", [](ListIn<bool> values) -> int64_t { return list::count(values); });
-  r.add("any", [](ListIn<bool> values) -> bool { return list::contains(values, true); });
-  r.add("all", [](ListIn<bool> values) -> bool { return !list::contains(values, false); });
+  r.add("any", [](ListIn<bool> values) -> bool { return holds(values, true); });
+  r.add("all", [](ListIn<bool> values) -> bool { return !holds(values, false); });
 }
 
 }  // namespace feat

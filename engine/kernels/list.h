@@ -161,14 +161,6 @@ void distinct(const ListIn<T>& values, ListOut<T>& out) {
   }
 }
 
-template <class T>
-bool contains(const ListIn<T>& values, const T& wanted) {
-  for (const T value : values) {
-    if (same_value(value, wanted)) return true;
-  }
-  return false;
-}
-
 inline int64_t sum(const ListIn<int64_t>& values) {
   uint64_t total = 0;
   for (const int64_t value : values) total += static_cast<uint64_t>(value);

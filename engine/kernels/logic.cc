@@ -1,5 +1,8 @@
 #include "engine/kernels/logic.h"
 
+#include <string>
+
+#include "engine/kernels/membership.h"
 #include "engine/rows_many.h"
 
 namespace feat {
@@ -74,7 +77,9 @@ void register_comparison(Registry& r) {
   r.add("less_equal", [](T a, T b) -> bool { return a <= b; });
   r.add("greater", [](T a, T b) -> bool { return a > b; });
   r.add("greater_equal", [](T a, T b) -> bool { return a >= b; });
-  r.add("in", [](T value, ListIn<T> values) -> bool { return logic::holds(values, value); });
+  const std::string type = ShapeOf<T>::get().text();
+  r.add_column("in(" + type + ",list<" + type + ">)->bool",
+               [](const Call& call) { return membership<T>(call, call.arguments[1], call.arguments[0]); });
 }
 
 // Of fixed width, where a loop over all rows is faster than gathering.

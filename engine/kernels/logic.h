@@ -21,21 +21,6 @@ inline Maybe<bool> either(Maybe<bool> a, Maybe<bool> b) {
   return result;
 }
 
-// As values are identified in lists: NaN is one value, -0.0 is 0.0.
-template <class T>
-bool same(T a, T b) {
-  if constexpr (std::is_same_v<T, double>) return a == b || (a != a && b != b);
-  return a == b;
-}
-
-template <class T>
-bool holds(const ListIn<T>& values, T wanted) {
-  for (T value : values) {
-    if (same(value, wanted)) return true;
-  }
-  return false;
-}
-
 // Row by row from the second or the third argument, of any type. Null: an absent condition is false.
 Column choose(const Call& call);
 // Row by row the first argument that is not null, of any type.
