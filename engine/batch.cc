@@ -4,21 +4,43 @@
 
 namespace feat {
 
-Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) {
-  auto made = std::make_shared<Fields>();
-  made->list = std::move(fields);
-  made->by_name.reserve(made->list.size());
-  for (size_t i = 0; i < made->list.size(); ++i) {
-    const Field& field = made->list[i];
+NameIndex::NameIndex(std::vector<std::string> names) : names_(std::move(names)) {
+  places_.reserve(names_.size());
+  for (const std::string& name : names_) {
+    if (!places_.emplace(name, static_cast<int64_t>(places_.size())).second) {
+      throw EngineError("two columns of a batch are named `" + name + "`");
+    }
+  }
+}
+
+int64_t NameIndex::find(std::string_view name) const {
+  const auto found = places_.find(name);
+  return found == places_.end() ? -1 : found->second;
+}
+
+namespace {
+
+std::shared_ptr<const NameIndex> index_of(const std::vector<Batch::Field>& fields) {
+  std::vector<std::string> names;
+  names.reserve(fields.size());
+  for (const Batch::Field& field : fields) names.push_back(field.name);
+  return std::make_shared<const NameIndex>(std::move(names));
+}
+
+}  // namespace
+
+Batch::Batch(int64_t num_rows, std::vector<Field> fields) : Batch(num_rows, std::move(fields), nullptr) {}
+
+Batch::Batch(int64_t num_rows, std::vector<Field> fields, std::shared_ptr<const NameIndex> index)
+    : num_rows_(num_rows) {
+  for (const Field& field : fields) {
     if (field.column.length != num_rows) {
       throw EngineError("the column `" + field.name + "` has " + std::to_string(field.column.length) +
                         " rows in a batch of " + std::to_string(num_rows));
     }
-    if (!made->by_name.emplace(field.name, i).second) {
-      throw EngineError("two columns of a batch are named `" + field.name + "`");
-    }
   }
-  fields_ = std::move(made);
+  if (index == nullptr) index = index_of(fields);
+  fields_ = std::make_shared<const Fields>(Fields{std::move(fields), std::move(index)});
 }
 
 std::span<const Batch::Field> Batch::fields() const {
@@ -27,8 +49,8 @@ std::span<const Batch::Field> Batch::fields() const {
 
 const Batch::Field* Batch::find(std::string_view name) const {
   if (!fields_) return nullptr;
-  const auto found = fields_->by_name.find(name);
-  return found == fields_->by_name.end() ? nullptr : &fields_->list[found->second];
+  const int64_t place = fields_->index->find(name);
+  return place < 0 ? nullptr : &fields_->list[static_cast<size_t>(place)];
 }
 
 const Batch::Field& Batch::field(std::string_view name) const {

@@ -16,6 +16,21 @@
 
 namespace feat {
 
+// Where each name stands in a list, made once for all batches of one form.
+class NameIndex {
+ public:
+  // Errors: EngineError when two are the same.
+  explicit NameIndex(std::vector<std::string> names);
+  NameIndex(const NameIndex&) = delete;
+  NameIndex& operator=(const NameIndex&) = delete;
+  // Its place, or -1.
+  int64_t find(std::string_view name) const;
+
+ private:
+  std::vector<std::string> names_;
+  std::unordered_map<std::string_view, int64_t> places_;
+};
+
 class Batch {
  public:
   struct Field {
@@ -28,6 +43,8 @@ class Batch {
   Batch() = default;
   // Errors: EngineError when a column has not `num_rows` rows, or two have one name.
   Batch(int64_t num_rows, std::vector<Field> fields);
+  // With the index of the fields' names.
+  Batch(int64_t num_rows, std::vector<Field> fields, std::shared_ptr<const NameIndex> index);
 
   int64_t num_rows() const { return num_rows_; }
   std::span<const Field> fields() const;
@@ -42,7 +59,7 @@ class Batch {
  private:
   struct Fields {
     std::vector<Field> list;
-    std::unordered_map<std::string_view, size_t> by_name;
+    std::shared_ptr<const NameIndex> index;
   };
   int64_t num_rows_ = 0;
   std::shared_ptr<const Fields> fields_;

@@ -79,7 +79,7 @@ class Driver {
         throw EngineError("output `" + output.name + "`: " + error.what());
       }
     }
-    return {num_rows_, std::move(fields)};
+    return {num_rows_, std::move(fields), program_.output_names_};
   }
 
  private:

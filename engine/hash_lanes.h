@@ -14,14 +14,16 @@ inline Lanes avalanche(Lanes state) {
 
 inline Lanes hash_word(Lanes word, Lanes seed) { return avalanche(add_word(plus(seed, all(kPrime5 + 8)), word)); }
 
-// `kLanes * abreast` texts; those of 32 bytes and more come out wrong. Returns whether there are such.
+// `kLanes * abreast` texts; those of 32 bytes and more come out wrong. Returns whether there are such. Reads 32 bytes
+// from the start of each.
 template <int abreast>
 inline bool hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
-  Lanes at[abreast], size[abreast], state[abreast];
+  Lanes size[abreast], state[abreast], rest[abreast], words[abreast][4];
   for (int k = 0; k < abreast; ++k) {
-    at[k] = widen(offsets + k * kLanes);
-    size[k] = minus(widen(offsets + k * kLanes + 1), at[k]);
+    size[k] = minus(widen(offsets + k * kLanes + 1), widen(offsets + k * kLanes));
     state[k] = plus(size[k], all(seed + kPrime5));
+    load_starts(bytes, offsets + k * kLanes, words[k]);
+    rest[k] = words[k][0];
   }
   for (uint64_t done = 8; done < 32; done += 8) {
     Mask has[abreast];
@@ -29,14 +31,11 @@ inline bool hash_short_texts(const char* bytes, const int32_t* offsets, uint64_t
     for (int k = 0; k < abreast; ++k) more |= any(has[k] = less(all(done - 1), size[k]));
     if (!more) break;
     for (int k = 0; k < abreast; ++k) {
-      const Lanes word = gather(bytes, plus(at[k], all(done - 8)), has[k]);
-      state[k] = choose(has[k], add_word(state[k], word), state[k]);
+      state[k] = choose(has[k], add_word(state[k], words[k][done / 8 - 1]), state[k]);
+      rest[k] = choose(has[k], words[k][done / 8], rest[k]);
     }
   }
-  Lanes rest[abreast];
   for (int k = 0; k < abreast; ++k) {
-    const Lanes left = both(size[k], all(7));
-    rest[k] = gather(bytes, plus(at[k], minus(size[k], left)), less(all(0), left));
     const Lanes half = both(rest[k], all(0xffffffff));
     const Lanes mixed = rotate<23>(exclusive_or(state[k], times(half, all(kPrime1))));
     state[k] = choose(any_bit(size[k], all(4)), plus(times(mixed, all(kPrime2)), all(kPrime3)), state[k]);
@@ -173,14 +172,16 @@ inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const 
   return rows;
 }
 
-inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& by, uint64_t first_code, uint64_t* out) {
+inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& by, uint64_t first_code,
+                          const uint8_t* valid, uint64_t* out) {
   const Divider divide(by);
   const Lanes divisor = all(by.value), first = all(first_code);
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const Lanes code = load(codes + i), sign = signs(code);
     const Lanes rest = exclusive_or(divide.rest(exclusive_or(code, sign)), sign);
-    store(out + i, plus(plus(rest, both(sign, divisor)), first));
+    const Lanes folded = plus(plus(rest, both(sign, divisor)), first);
+    store(out + i, valid == nullptr ? folded : choose(mask_of(valid + i), folded, all(0)));
   }
   return i;
 }

@@ -105,13 +105,13 @@ Fold::Fold(int64_t divisor, int64_t first)
   divisor_.shift = bits - 1;
 }
 
-void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out) const {
+void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid) const {
   int64_t i = 0;
   if (divisor_.value != 1) {
     const auto* from = reinterpret_cast<const uint64_t*>(codes);
-    i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, reinterpret_cast<uint64_t*>(out)));
+    i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, valid, reinterpret_cast<uint64_t*>(out)));
   }
-  for (; i < count; ++i) out[i] = (*this)(codes[i]);
+  for (; i < count; ++i) out[i] = valid != nullptr && !valid[i] ? 0 : (*this)(codes[i]);
 }
 
 }  // namespace feat

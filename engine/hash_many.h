@@ -7,7 +7,7 @@
 
 namespace feat {
 
-// Of texts: text i lies from offsets[i] to offsets[i + 1] (as in a Column). Up to 8 bytes behind a text are read too:
+// Of texts: text i lies from offsets[i] to offsets[i + 1] (as in a Column). Up to 32 bytes behind a text are read too:
 // an Arena has them.
 void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out);
 
@@ -50,8 +50,8 @@ class Fold {
     const uint64_t rest = (magnitude - quotient * divisor_.value) ^ sign;
     return static_cast<int64_t>(rest + (divisor_.value & sign) + first_);
   }
-  // `out` may be `codes`.
-  void operator()(const int64_t* codes, int64_t count, int64_t* out) const;
+  // `out` may be `codes`. With `valid`, 0 where that is 0.
+  void operator()(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid = nullptr) const;
 
  private:
   Divisor divisor_;

@@ -50,9 +50,16 @@ inline Mask equal(Lanes a, Lanes b) { return _mm256_cmpeq_epi64(a, b); }
 inline bool all_of(Mask mask) { return _mm256_movemask_epi8(mask) == -1; }
 inline bool any(Mask mask) { return _mm256_testz_si256(mask, mask) == 0; }
 inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm256_blendv_epi8(no, yes, mask); }
-// The words at `base + at` of the lanes in the mask; 0 in the others, which are not read.
-inline Lanes gather(const char* base, Lanes at, Mask mask) {
-  return _mm256_mask_i64gather_epi64(_mm256_setzero_si256(), reinterpret_cast<const long long*>(base), at, mask, 1);
+// Word k of each lane's 32 bytes from `base + starts[lane]` on.
+inline void load_starts(const char* base, const int32_t* starts, Lanes words[4]) {
+  const auto text = [&](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + starts[k])); };
+  const Lanes row0 = text(0), row1 = text(1), row2 = text(2), row3 = text(3);
+  const Lanes even01 = _mm256_unpacklo_epi64(row0, row1), odd01 = _mm256_unpackhi_epi64(row0, row1);
+  const Lanes even23 = _mm256_unpacklo_epi64(row2, row3), odd23 = _mm256_unpackhi_epi64(row2, row3);
+  words[0] = _mm256_permute2x128_si256(even01, even23, 0x20);
+  words[1] = _mm256_permute2x128_si256(odd01, odd23, 0x20);
+  words[2] = _mm256_permute2x128_si256(even01, even23, 0x31);
+  words[3] = _mm256_permute2x128_si256(odd01, odd23, 0x31);
 }
 // Of bytes that are 0 or 1.
 inline Mask mask_of(const uint8_t* bytes) {
@@ -60,8 +67,10 @@ inline Mask mask_of(const uint8_t* bytes) {
   std::memcpy(&four, bytes, sizeof four);
   return less(all(0), _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)));
 }
-// 0, 1, 2, …
-inline Lanes places() { return _mm256_set_epi64x(3, 2, 1, 0); }
+// The first `count` lanes; none where that is negative, all where it is more than there are.
+inline Mask first_lanes(int64_t count) {
+  return less(_mm256_set_epi64x(3, 2, 1, 0), all(static_cast<uint64_t>(count)));
+}
 inline Lanes plus_one(Mask mask, Lanes x) { return minus(x, mask); }
 inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus(x, plus(mask, all(1))); }
 inline uint64_t either_of_all(Lanes x) {

@@ -44,17 +44,34 @@ inline Mask equal(Lanes a, Lanes b) { return _mm512_cmpeq_epi64_mask(a, b); }
 inline bool all_of(Mask mask) { return mask == 0xff; }
 inline bool any(Mask mask) { return mask != 0; }
 inline Lanes choose(Mask mask, Lanes yes, Lanes no) { return _mm512_mask_mov_epi64(no, mask, yes); }
-// The words at `base + at` of the lanes in the mask; 0 in the others, which are not read.
-inline Lanes gather(const char* base, Lanes at, Mask mask) {
-  return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), mask, at, base, 1);
+// Word k of each lane's 32 bytes from `base + starts[lane]` on.
+inline void load_starts(const char* base, const int32_t* starts, Lanes words[4]) {
+  const auto text = [base](int32_t start) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + start));
+  };
+  const auto pair = [&](int k) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(text(starts[k])), text(starts[k + 4]), 1);
+  };
+  const Lanes row0 = pair(0), row1 = pair(1), row2 = pair(2), row3 = pair(3);
+  const Lanes even01 = _mm512_unpacklo_epi64(row0, row1), odd01 = _mm512_unpackhi_epi64(row0, row1);
+  const Lanes even23 = _mm512_unpacklo_epi64(row2, row3), odd23 = _mm512_unpackhi_epi64(row2, row3);
+  const Lanes first = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
+  const Lanes second = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
+  // Lanes 0 to 3 are texts 0, 1, 2, 3, lanes 4 to 7 texts 4, 5, 6, 7.
+  words[0] = _mm512_permutex2var_epi64(even01, first, even23);
+  words[1] = _mm512_permutex2var_epi64(odd01, first, odd23);
+  words[2] = _mm512_permutex2var_epi64(even01, second, even23);
+  words[3] = _mm512_permutex2var_epi64(odd01, second, odd23);
 }
 // Of bytes that are 0 or 1.
 inline Mask mask_of(const uint8_t* bytes) {
   const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
   return static_cast<Mask>(_mm_test_epi8_mask(eight, eight));
 }
-// 0, 1, 2, …
-inline Lanes places() { return _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0); }
+// The first `count` lanes; none where that is negative, all where it is more than there are.
+inline Mask first_lanes(int64_t count) {
+  return static_cast<Mask>((uint32_t{1} << (count < 0 ? 0 : count > kLanes ? kLanes : count)) - 1);
+}
 inline Lanes plus_one(Mask mask, Lanes x) { return _mm512_mask_add_epi64(x, mask, x, all(1)); }
 inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus_one(static_cast<Mask>(~mask), x); }
 inline uint64_t either_of_all(Lanes x) { return static_cast<uint64_t>(_mm512_reduce_or_epi64(x)); }

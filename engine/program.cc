@@ -328,6 +328,9 @@ class ProgramReader {
 Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
+  std::vector<std::string> names;
+  for (const Output& output : outputs_) names.push_back(output.name);
+  output_names_ = std::make_shared<const NameIndex>(std::move(names));
 }
 
 }  // namespace feat

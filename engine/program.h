@@ -68,6 +68,7 @@ class Program {
   std::vector<Constant> constants_;
   std::vector<Instruction> instructions_;
   std::vector<Output> outputs_;
+  std::shared_ptr<const NameIndex> output_names_;
   std::unique_ptr<Arena> memory_;  // of the constants
   mutable std::atomic<int64_t> nonfinite_ = 0;
 };

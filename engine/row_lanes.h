@@ -4,8 +4,7 @@
 // many.
 inline void pad_row(const uint64_t* from, int64_t count, Lanes fill, int64_t width, uint64_t* out) {
   for (int64_t k = 0; k < width; k += kLanes) {
-    const Mask kept = less(places(), all(static_cast<uint64_t>(count > k ? count - k : 0)));
-    store(out + k, choose(kept, load(from + k), fill));
+    store(out + k, choose(first_lanes(count - k), load(from + k), fill));
   }
 }
 
@@ -77,7 +76,7 @@ inline int64_t count_bits_of_rows(const uint64_t* words, const int32_t* offsets,
     const uint64_t* row = words + offsets[i];
     Lanes bits = all(0);
     for (int64_t left = offsets[i + 1] - offsets[i]; left > 0; left -= kLanes, row += kLanes) {
-      bits = either(bits, choose(less(places(), all(static_cast<uint64_t>(left))), load(row), all(0)));
+      bits = either(bits, choose(first_lanes(left), load(row), all(0)));
     }
     counts[i] = std::popcount(either_of_all(bits));
   }

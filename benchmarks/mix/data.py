@@ -45,10 +45,25 @@ class Call:
         return _columns("movie", ITEM_TYPES, self.items)
 
 
+@dataclass(frozen=True)
+class Lists:
+    """How many elements the lists have, drawn evenly from a range: the user's likes, the items' tags."""
+
+    likes: range
+    tags: range
+
+
+SHORT = Lists(range(1, 4), range(3))
+"""At 500 items 15,000 texts to hash and 10,000 combinations of list crosses a call."""
+LONG = Lists(range(3, 8), range(6))
+"""22,500 texts and 60,000 combinations."""
+
+
 class Catalogue:
     """Items and users of which calls are drawn. About 5 % of the values are null, texts have 4 to 30 bytes."""
 
-    def __init__(self, items: int = 20_000, users: int = 500, seed: int = 1) -> None:
+    def __init__(self, items: int = 20_000, users: int = 500, seed: int = 1, lists: Lists = SHORT) -> None:
+        self._lists = lists
         rng = random.Random(seed)
         self.vocabs = [_words(rng, size) for size in VOCAB_SIZES]
         self._words = [*self.vocabs, *(_words(rng, 2_000) for _ in range(TEXTS - len(self.vocabs)))]
@@ -66,7 +81,7 @@ class Catalogue:
             "n_ratings": rng.randrange(1_000),
             "mean": _or_null(rng, round(rng.uniform(1, 10), 3)),
             **{f"word_{k}": _or_null(rng, rng.choice(self._words[k])) for k in range(USER_WORDS)},
-            **{f"likes_{k}": rng.sample(self._tags[k], rng.randrange(3, 8)) for k in range(USER_LISTS)},
+            **{f"likes_{k}": rng.sample(self._tags[k], rng.choice(self._lists.likes)) for k in range(USER_LISTS)},
         }
 
     def _item(self, rng: random.Random) -> Row:
@@ -78,7 +93,10 @@ class Catalogue:
                 f"text_{k}": _or_null(rng, rng.choice(self._words[k]) if rng.random() < 0.95 else unknown)
                 for k in range(TEXTS)
             },
-            **{f"tags_{k}": rng.sample(self._tags[k % USER_LISTS], rng.randrange(6)) for k in range(LISTS)},
+            **{
+                f"tags_{k}": rng.sample(self._tags[k % USER_LISTS], rng.choice(self._lists.tags))
+                for k in range(LISTS)
+            },
         }
 
 

@@ -119,10 +119,10 @@ class Hash {
   // Whether it gives XXH64 with this seed, as it is.
   bool is_whole_xxhash64(uint64_t seed) const { return is_xxhash64() && seed_ == seed && form_ == Form::Whole; }
 
-  // Folds what `code_of` made; `out` may be `codes`.
-  void fold(const int64_t* codes, int64_t count, int64_t* out) const {
-    if (form_ != Form::Whole && !folds_unsigned()) return fold_(codes, count, out);
-    for (int64_t i = 0; i < count; ++i) out[i] = folded(codes[i]);
+  // Folds what `code_of` made; `out` may be `codes`. With `valid`, 0 where that is 0.
+  void fold(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid) const {
+    if (form_ != Form::Whole && !folds_unsigned()) return fold_(codes, count, out, valid);
+    for (int64_t i = 0; i < count; ++i) out[i] = valid != nullptr && !valid[i] ? 0 : folded(codes[i]);
   }
 
   template <class T>

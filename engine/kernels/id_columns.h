@@ -26,12 +26,10 @@ inline Column integers(const int64_t* values, int64_t length, const uint8_t* val
 }
 
 // `codes`, whose null rows may hold anything, as `hash` gives them; `out` may be `codes`.
-inline Column folded(const Hash& hash, const int64_t* made, int64_t rows, const uint8_t* __restrict__ valid,
-                     int64_t* codes) {
-  hash.fold(made, rows, codes);
-  if (valid == nullptr || !hash.null_is_zero()) return integers(codes, rows, valid);
-  for (int64_t i = 0; i < rows; ++i) codes[i] = valid[i] ? codes[i] : 0;
-  return integers(codes, rows);
+inline Column folded(const Hash& hash, const int64_t* made, int64_t rows, const uint8_t* valid, int64_t* codes) {
+  const bool null_is_zero = hash.null_is_zero();
+  hash.fold(made, rows, codes, null_is_zero ? valid : nullptr);
+  return integers(codes, rows, null_is_zero ? nullptr : valid);
 }
 
 // Column kernels: state Hash, one dense argument.
@@ -141,6 +139,11 @@ inline Column cross_same_list(const Call& call) {
   const int32_t count = same.sizes[0];
   auto* seeds = call.arena.take<uint64_t>(count);
   xxh64_words(same.values + same.starts[0], count, kSeed, seeds);
+  if (count == 1) {
+    auto* codes = call.arena.take<uint64_t>(lists.child->length);
+    xxh64_words(codes_of(*lists.child), lists.child->length, seeds[0], codes);
+    return list_of(codes, lists.offsets, call);
+  }
   auto* offsets = call.arena.take<int32_t>(call.rows + 1);
   offsets[0] = 0;
   for (int64_t i = 0; i < call.rows; ++i) {
