@@ -81,7 +81,10 @@ class Catalogue:
             "n_ratings": rng.randrange(1_000),
             "mean": _or_null(rng, round(rng.uniform(1, 10), 3)),
             **{f"word_{k}": _or_null(rng, rng.choice(self._words[k])) for k in range(USER_WORDS)},
-            **{f"likes_{k}": rng.sample(self._tags[k], rng.choice(self._lists.likes)) for k in range(USER_LISTS)},
+            **{
+                f"likes_{k}": rng.sample(self._tags[k], rng.choice(self._lists.likes))
+                for k in range(USER_LISTS)
+            },
         }
 
     def _item(self, rng: random.Random) -> Row:
