@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from compiler.reference.arrow_values import python_values
 from tests.conformance.programs import exact
 
 
@@ -24,7 +25,7 @@ def same_bits(got: pa.Array, wanted: pa.Array) -> bool:
         integers = pa.int64() if got.type.bit_width == 64 else pa.int32()
         return bool(got.view(integers).equals(wanted.view(integers)))
     if pa.types.is_map(got.type):
-        return bool(exact(got.to_pylist()) == exact(wanted.to_pylist()))
+        return bool(exact(python_values(got)) == exact(python_values(wanted)))
     if pa.types.is_list(got.type) or pa.types.is_fixed_size_list(got.type):
         return same_bits(got.flatten(), wanted.flatten())
     return True

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from compiler.bundle import Bundle, compile_program
 from compiler.native.rows import run_rows
+from compiler.reference.arrow_values import python_values
 from compiler.reference.run import Evaluator, read_inputs
 from compiler.reference.run import RowRunner as Reference
 from compiler.reference.store import stored_column
@@ -52,8 +53,15 @@ def _differences(side: str, got: pa.Table, wanted: pa.Table, rows: pa.Table) -> 
         left, right = got.column(name).combine_chunks(), wanted.column(name).combine_chunks()
         for row in differing_rows(left, right)[:1]:
             place = f"for {rows.slice(row, 1).to_pylist()[0]!r}" if row >= 0 else f"of type {left.type}"
-            found.append(f"{side}: {name} is {left[row].as_py()!r}, not {right[row].as_py()!r} {place}")
+            found.append(f"{side}: {name} is {_shown(left, row)}, not {_shown(right, row)} {place}")
     return found
+
+
+def _shown(column: pa.Array, row: int) -> str:
+    try:
+        return repr(column[row].as_py())
+    except (OverflowError, ValueError):  # a time that Python's datetime does not reach
+        return repr(python_values(column.slice(max(row, 0), 1))[0])
 
 
 def _after(bundle: Bundle, program: Program, rows: pa.Table, call: Call) -> list[str]:
