@@ -5,7 +5,7 @@
 #   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
-#   make soak    20,000 random programs and the fuzzers, for about SOAK_MINUTES (60) in all
+#   make soak    20,000 random programs, then the fuzzers for SOAK_MINUTES (60) in all
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -47,14 +47,14 @@ sanitize: setup
 fuzz: setup
 	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
 
-# Two thirds of the time is the four fuzzers', one after another.
+# The fuzzers share the time; the random programs come before it.
 soak: setup
 	@echo "seed $(SOAK_SEED)"
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 20000 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_engine.py
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
-	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 10))
+	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 6))
 
 # matxscript wants another numpy than ours, so it has an environment of its own.
 peers: setup

@@ -365,6 +365,7 @@ class Importer {
   Column import_dictionary() {
     const ArrowArray* dictionary = source_.array->dictionary;
     if (dictionary == nullptr) source_.fail("the Arrow array lacks its dictionary");
+    if (source_.schema->dictionary->dictionary != nullptr) source_.fail("a dictionary of a dictionary");
     ArrowSchema index_schema = *source_.schema;
     index_schema.dictionary = nullptr;
     ArrowColumn index_source = source_;

@@ -227,9 +227,9 @@ class FixedLists final : public Lists {
 
  protected:
   Range stored_range(int64_t at) const override {
-    int64_t start;
-    if (__builtin_mul_overflow(at, width_, &start)) return {0, -1};
-    return {start, start + width_};
+    int64_t start, end;
+    if (__builtin_mul_overflow(at, width_, &start) || __builtin_add_overflow(start, width_, &end)) return {0, -1};
+    return {start, end};
   }
 
  private:
@@ -369,7 +369,8 @@ std::unique_ptr<Lists> make_lists(const ArrowSchema& schema, const ArrowArray& a
 }
 
 void check_elements(const ArrowSchema& schema, const ArrowArray& array, const Sink& sink) {
-  if (schema.n_children != 1 || array.n_children != 1 || array.children[0] == nullptr) {
+  if (schema.n_children != 1 || array.n_children != 1 || schema.children[0] == nullptr ||
+      array.children[0] == nullptr) {
     throw EngineError("the array for `" + sink.name() + "` is broken: a list without elements");
   }
 }

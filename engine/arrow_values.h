@@ -104,6 +104,7 @@ class Structs final : public Values {
   Structs(const ArrowSchema& schema, const ArrowArray& array, Sink& sink, int depth) : Values(array, sink) {
     always_null_ = ArrowColumn::of(schema, array, sink.name()).format() == "n";
     for (int64_t i = 0; i < schema.n_children; ++i) {
+      if (schema.children[i] == nullptr) broken("a child is missing");
       const ArrowSchema& child = *schema.children[i];
       const int member = sink.member_index(child.name == nullptr ? "" : child.name);
       if (member >= 0) add(child, i, member, depth);
@@ -112,7 +113,10 @@ class Structs final : public Values {
   // An entry of a map: the first child is the key, the second the value, whatever their names.
   static std::unique_ptr<Structs> entry(const ArrowSchema& schema, const ArrowArray& array, Sink& sink, int depth) {
     std::unique_ptr<Structs> entry(new Structs(array, sink));
-    if (schema.n_children != 2) entry->broken("a map's entry has not two children");
+    ArrowColumn::of(schema, array, sink.name());
+    if (schema.n_children != 2 || schema.children[0] == nullptr || schema.children[1] == nullptr) {
+      entry->broken("a map's entry has not two children");
+    }
     for (int i = 0; i < 2; ++i) entry->add(*schema.children[i], i, i, depth);
     return entry;
   }

@@ -13,7 +13,7 @@ namespace feat {
 namespace {
 
 bool is_struct(const ArrowSchema& schema) {
-  const std::string_view format = schema.format;
+  const std::string_view format = schema.format == nullptr ? "" : schema.format;
   return schema.dictionary == nullptr && (format == "+s" || format == "n");
 }
 
@@ -42,6 +42,7 @@ void emit_rows(Structs& structs, RowSink& row, int64_t count, Position&& positio
 }  // namespace
 
 void read_structs(const ArrowSchema& schema, const ArrowArray& array, RowSink& row) {
+  ArrowColumn::of(schema, array, row.name());
   if (!is_struct(schema)) {
     throw EngineError("the rows of `" + row.name() + "` are not structs, the column holds " + shown(schema.format));
   }
@@ -52,15 +53,15 @@ void read_structs(const ArrowSchema& schema, const ArrowArray& array, RowSink& r
 }
 
 const int32_t* read_struct_lists(const ArrowSchema& schema, const ArrowArray& array, RowSink& row, Arena& arena) {
-  const std::string_view format = schema.format;
-  int32_t* offsets = arena.take_zero<int32_t>(array.length < 0 ? 1 : array.length + 1);
+  const std::string_view format = ArrowColumn::of(schema, array, row.name()).format();
+  int32_t* offsets = arena.take_zero<int32_t>(array.length + 1);
   if (format == "n" && schema.dictionary == nullptr) return offsets;
   const bool is_list =
       schema.dictionary == nullptr && format.starts_with("+") && schema.n_children == 1 && format != "+m";
+  if (is_list) check_elements(schema, array, row);
   if (!is_list || !is_struct(*schema.children[0])) {
     throw EngineError("the rows of `" + row.name() + "` are not lists of structs, the column holds " + shown(format));
   }
-  check_elements(schema, array, row);
   auto elements = std::make_unique<Structs>(*schema.children[0], *array.children[0], row, 0);
   Structs& structs = *elements;
   const std::unique_ptr<Lists> lists = make_lists(schema, array, row, std::move(elements));
