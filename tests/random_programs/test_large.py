@@ -25,7 +25,10 @@ TEXT_BYTES = 1_000_000
 MOST_S = 20.0
 """On a busy machine; a square of the length would take minutes."""
 
-PRODUCTS = {"cross": "every combination of the lists' elements is asked for"}
+PRODUCTS = {
+    "cross": "every combination of the lists' elements is asked for",
+    "join": "the separator, as long as any text, stands between all elements",
+}
 """Operators whose result grows faster than what they are given, and why."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
