@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <mutex>
 #include <new>
+#include <utility>
 
 namespace feat {
 
@@ -56,6 +58,45 @@ void Arena::reset(size_t kept_bytes) {
   reserved_ = kept;
   current_ = 0;
   next_ = end_ = nullptr;
+}
+
+namespace {
+
+// Arenas that nobody uses now.
+class FreeArenas {
+ public:
+  std::unique_ptr<Arena> take() {
+    const std::lock_guard lock(mutex_);
+    if (arenas_.empty()) return std::make_unique<Arena>();
+    std::unique_ptr<Arena> arena = std::move(arenas_.back());
+    arenas_.pop_back();
+    bytes_ -= arena->reserved_bytes();
+    return arena;
+  }
+
+  void put(std::unique_ptr<Arena> arena) {
+    arena->reset(kMostBytesOfOne);
+    const std::lock_guard lock(mutex_);
+    if (bytes_ + arena->reserved_bytes() > kMostBytes || arenas_.size() == kMost) return;
+    bytes_ += arena->reserved_bytes();
+    arenas_.push_back(std::move(arena));
+  }
+
+ private:
+  static constexpr size_t kMost = 64;
+  static constexpr size_t kMostBytes = size_t{64} << 20;
+  static constexpr size_t kMostBytesOfOne = size_t{16} << 20;
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Arena>> arenas_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<Arena> batch_memory() {
+  static FreeArenas* free = new FreeArenas;  // outlives every batch
+  return {free->take().release(), [](Arena* arena) { free->put(std::unique_ptr<Arena>(arena)); }};
 }
 
 bool Arena::holds(const void* address) const {

@@ -87,6 +87,10 @@ class Arena {
   size_t limit_;
 };
 
+// The memory of a batch. When its last owner is gone it is kept for the next batch, up to a limit of all that is kept:
+// memory that was written before costs the system no new pages.
+std::shared_ptr<Arena> batch_memory();
+
 // An array in an arena that grows at its end.
 template <class T>
 class Growing {

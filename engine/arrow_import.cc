@@ -408,7 +408,7 @@ Batch import_batch(const ArrowSchema& schema, const ArrowArray& array,
   for (int64_t i = 0; i < rows.length && array.buffers[0] != nullptr; ++i) {
     if (!rows.is_valid(i)) rows.fail("row " + std::to_string(i) + " as a whole is null");
   }
-  auto memory = std::make_shared<Arena>();
+  auto memory = batch_memory();
   std::vector<Batch::Field> fields;
   for (const auto& [name, type] : types) {
     int64_t index = -1;

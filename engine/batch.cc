@@ -79,7 +79,7 @@ Batch Batch::merge(const Batch& other) const {
 Batch Batch::take(std::span<const int64_t> rows) const {
   const auto count = static_cast<int64_t>(rows.size());
   checked_offset(count);
-  auto memory = std::make_shared<Arena>();
+  auto memory = batch_memory();
   auto* picked = memory->take<int32_t>(count);
   bool any_null = false;
   for (int64_t i = 0; i < count; ++i) {

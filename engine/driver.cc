@@ -344,7 +344,7 @@ class Driver {
   const Program& program_;
   const int64_t num_rows_;
   Arena& arena_;
-  const std::shared_ptr<Arena> memory_ = std::make_shared<Arena>();  // of the outputs
+  const std::shared_ptr<Arena> memory_ = batch_memory();  // of the outputs
   TextCodes codes_;
   std::vector<Slot> registers_, constants_;
   // Of the instruction at work.

@@ -164,7 +164,7 @@ RowReader::RowReader(std::string prefix, std::vector<FieldSpec> fields, std::vec
 }
 
 Batch RowReader::read_arrow(const ArrowSchema& schema, const ArrowArray& array) {
-  auto arena = std::make_shared<Arena>();
+  auto arena = batch_memory();
   Intake intake{*arena};
   RowSink row(prefix_, fields_, sequences_, intake);
   read_structs(schema, array, row);
@@ -173,7 +173,7 @@ Batch RowReader::read_arrow(const ArrowSchema& schema, const ArrowArray& array) 
 }
 
 Batch RowReader::read_arrow_lists(const ArrowSchema& schema, const ArrowArray& array) {
-  auto arena = std::make_shared<Arena>();
+  auto arena = batch_memory();
   Intake intake{*arena};
   RowSink row(prefix_, fields_, sequences_, intake);
   const int32_t* offsets = read_struct_lists(schema, array, row, *arena);
@@ -200,7 +200,7 @@ std::shared_ptr<const RowReader::Plans> RowReader::plans() const {
 }
 
 AvroRows RowReader::read_avro(std::span<const std::optional<std::string_view>> rows) {
-  auto arena = std::make_shared<Arena>();
+  auto arena = batch_memory();
   std::vector<Batch::Field> columns;
   AvroRows result = read_avro_into(rows, arena, columns);
   result.batch = Batch(static_cast<int64_t>(rows.size()), std::move(columns));
@@ -253,7 +253,7 @@ AvroRows RowReader::read_avro_lists(std::span<const std::optional<std::string_vi
                                     std::span<const int64_t> lengths) {
   const auto num_rows = static_cast<int64_t>(lengths.size());
   const auto total = static_cast<int64_t>(rows.size());
-  auto arena = std::make_shared<Arena>();
+  auto arena = batch_memory();
   int32_t* offsets = arena->take<int32_t>(num_rows + 1);
   int64_t end = offsets[0] = 0;
   for (int64_t i = 0; i < num_rows; ++i) {
