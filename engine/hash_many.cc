@@ -32,7 +32,10 @@ void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint6
   for (int64_t i = 0; any_long && i < done; ++i) {
     if (offsets[i + 1] - offsets[i] >= 32) out[i] = xxh64(text(i), seed);
   }
-  for (int64_t i = done; i < count; ++i) out[i] = xxh64(text(i), seed);
+  for (int64_t i = done; i < count; ++i) {
+    const auto size = static_cast<uint64_t>(offsets[i + 1] - offsets[i]);
+    out[i] = size < 32 ? xxh64_short(bytes + offsets[i], size, seed) : xxh64(text(i), seed);
+  }
 }
 
 void xxh64_words(const uint64_t* words, int64_t count, uint64_t seed, uint64_t* out) {

@@ -5,6 +5,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -27,13 +28,28 @@ void count_edges_scalar(const T* values, const T* edges, int64_t edge_count, boo
   }
 }
 
+// Rows that are read whole, past their end, and masked: that has no branch to guess wrong.
+constexpr int64_t kMasked = 32;
+constexpr auto kMasks = [] {
+  std::array<uint64_t, 2 * kMasked> masks{};
+  for (size_t k = 0; k < kMasked; ++k) masks[k] = ~uint64_t{0};
+  return masks;
+}();
+
 }  // namespace
 
 void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_t width, uint64_t fill, uint64_t* out) {
   int64_t i = FEATDSL_LANES(pad_rows(from, offsets, rows, width, fill, out));
   for (; i < rows; ++i) {
     const int64_t kept = std::min<int64_t>(width, offsets[i + 1] - offsets[i]);
-    std::fill(std::copy_n(from + offsets[i], kept, out + i * width), out + (i + 1) * width, fill);
+    const uint64_t* row = from + offsets[i];
+    uint64_t* __restrict__ padded = out + i * width;
+    if (width > kMasked) {
+      std::fill(std::copy_n(row, kept, padded), padded + width, fill);
+      continue;
+    }
+    const uint64_t* mask = kMasks.data() + kMasked - kept;
+    for (int64_t k = 0; k < width; ++k) padded[k] = (row[k] & mask[k]) | (fill & ~mask[k]);
   }
 }
 

@@ -5,8 +5,8 @@
 
 namespace feat {
 
-// Each row's words from[offsets[i]] up to from[offsets[i + 1]], cut or filled up to `width`. Up to 64 bytes behind a
-// row are read, and behind the last result written: an Arena has them.
+// Each row's words from[offsets[i]] up to from[offsets[i + 1]], cut or filled up to `width`. Up to 256 bytes behind
+// a row are read, and up to 64 behind the last result written: an Arena has them.
 void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_t width, uint64_t fill, uint64_t* out);
 
 // values[i] where valid[i], else others[i * step].

@@ -69,6 +69,28 @@ inline uint64_t xxh64(std::string_view data, uint64_t seed) {
   return avalanche(state);
 }
 
+// The same of a text of less than 32 bytes of which 32 can be read, without a branch: lengths cannot be guessed.
+inline uint64_t xxh64_short(const char* at, uint64_t size, uint64_t seed) {
+  using namespace xxh64_detail;
+  const auto choose = [](bool condition, uint64_t yes, uint64_t no) {
+    const uint64_t mask = uint64_t{0} - uint64_t{condition};
+    return (yes & mask) | (no & ~mask);
+  };
+  uint64_t state = seed + kPrime5 + size;
+  for (uint64_t done = 0; done < 24; done += 8) {
+    state = choose(size >= done + 8, add_word(state, load<uint64_t>(at + done)), state);
+  }
+  uint64_t rest = load<uint64_t>(at + (size & 24));
+  const uint64_t half = std::rotl(state ^ ((rest & 0xffffffff) * kPrime1), 23) * kPrime2 + kPrime3;
+  state = choose((size & 4) != 0, half, state);
+  rest >>= (size & 4) * 8;
+  for (uint64_t done = 0; done < 3; ++done, rest >>= 8) {
+    const uint64_t byte = std::rotl(state ^ ((rest & 0xff) * kPrime5), 11) * kPrime1;
+    state = choose((size & 3) > done, byte, state);
+  }
+  return avalanche(state);
+}
+
 // The XXH64 of the 8 little-endian bytes of a word.
 constexpr uint64_t xxh64(uint64_t word, uint64_t seed) {
   using namespace xxh64_detail;
