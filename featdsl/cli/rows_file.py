@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,10 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet as pq
 
+from featdsl.cli.rows_json import read_json
 from featdsl.errors import InputError
+from featdsl.program import Field, Schema
+from featdsl.types import Kind
 
 READABLE = (".parquet", ".json", ".jsonl", ".csv")
 
@@ -40,9 +41,9 @@ class RowsFile:
                 yield from self._source.iter_batches(batch_size=size)
 
 
-def open_rows(path: str) -> RowsFile:
-    """Opens a file of rows by its suffix. In a CSV, `movie.year` is the field `year` of the struct `movie`.
-    Errors: `InputError` for a file that is absent, of another kind, or damaged."""
+def open_rows(path: str, schema: Schema) -> RowsFile:
+    """Opens a file of rows by its suffix, for a program that reads `schema`. In a CSV, `movie.year` is the field
+    `year` of the struct `movie`. Errors: `InputError` for a file that is absent, of another kind, or damaged."""
     suffix = Path(path).suffix.lower()
     if not Path(path).exists():
         raise InputError(f"no such file: {path}")
@@ -54,7 +55,7 @@ def open_rows(path: str) -> RowsFile:
         if suffix == ".parquet":
             file = pq.ParquetFile(path)
             return RowsFile(path, file.schema_arrow, file.metadata.num_rows, file)
-        table = _nested(pa.csv.read_csv(path)) if suffix == ".csv" else _read_json(path)
+        table = _read_csv(path, schema) if suffix == ".csv" else read_json(path, schema)
         return RowsFile(path, table.schema, table.num_rows, table)
 
 
@@ -100,17 +101,14 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def _read_json(path: str) -> pa.Table:
-    """An array of objects, or an object a line."""
-    with open(path, "rb") as stream:
-        start = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(b"["):
-        return pa.json.read_json(path)
-    with open(path, encoding="utf-8-sig") as text:
-        rows = json.load(text)
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("the array does not hold objects alone")
-    return pa.Table.from_pylist(rows)
+def _read_csv(path: str, schema: Schema) -> pa.Table:
+    """What is declared as a text is one, also where it looks like a number or a date."""
+    texts = [entity.name for entity in schema.entities if entity.type.kind is Kind.STRING]
+    named = [(source.name, source.fields) for source in schema.sources]
+    for owner, fields in (*named, ("request", schema.request), ("candidate", schema.candidate)):
+        texts += [f"{owner}.{f.name}" for f in fields if isinstance(f, Field) and f.type.kind is Kind.STRING]
+    options = pa.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
+    return _nested(pa.csv.read_csv(path, convert_options=options))
 
 
 def _nested(table: pa.Table) -> pa.Table:

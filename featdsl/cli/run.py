@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.features:
         bundle = bundle.only(name.strip() for name in args.features.split(",") if name.strip())
     set_name = f"model/{bundle.model(args.model).name}" if args.model else "features"
-    rows = open_rows(args.rows)
+    rows = open_rows(args.rows, bundle.schema)
     runner = _runner(args.engine, bundle, set_name, now_us)
     _print_notes(rows, runner, bundle)
     if args.show is not None:

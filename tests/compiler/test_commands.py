@@ -125,6 +125,69 @@ def test_run_reads_other_files(
     assert "note: the rows have no `request.at`" in shown.err
 
 
+LEAN = '{"user": 2, "item": "b", "u": {"spent": {}}, "request": {"at": 5}}'
+RICH = """
+entity user: int64 per request
+entity item: string per candidate
+source u of user {
+  name: string = ""
+  spent: map<string, float64>
+  kinds: map<int64, map<string, int64>>
+  clicks: sequence[3] { item_id: string  at: timestamp }
+}
+source movie of item { title: string = "?"  weights: map<string, float64> }
+source clicked = movie of u.clicks.item_id
+request { at: timestamp  q: string = "" }
+feature name = u.name
+feature item_is = item
+feature spent = keys(u.spent) |> join(",")
+feature sum_spent = sum(values(u.spent))
+feature kind = match(u.kinds, 7, "a") ?? -1
+feature clicks = hour(u.clicks.at)
+feature titles = clicked.title
+feature weights = sum(each(values(clicked.weights)))
+feature called = string(int64(request.at))
+"""
+ROW = """
+{"user": 1, "item": "2024-01-01",
+ "u": {"name": "7", "spent": {"z": 1, "a": 2.5, "n": null}, "kinds": {"7": {"a": 3}, "8": {}},
+       "clicks": [{"item_id": "x", "at": "2024-01-01T05:00:00.000001Z"}, {"item_id": "y", "at": 0}]},
+ "clicked": [{"title": "2024-02-02", "weights": {"b": 2.0, "c": 1}}, null],
+ "request": {"at": "2024-06-01T00:00:00+02:00"}}""".replace("\n", "")
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize(
+    ("name", "text"), [("rows.jsonl", ROW + "\n" + LEAN), ("rows.json", f"[{ROW}, {LEAN}]")]
+)
+def test_json_is_read_as_declared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, engine: str
+) -> None:
+    (tmp_path / "rich.feat").write_text(RICH)
+    (tmp_path / name).write_text(text)
+    arguments = ["run", str(tmp_path / "rich.feat"), "--rows", str(tmp_path / name), "--engine", engine]
+    assert main([*arguments, "--show", "2", "--json"]) == 0
+    rich, lean = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (rich["name"], rich["item_is"], rich["spent"], rich["sum_spent"]) == (
+        "7",
+        "2024-01-01",
+        "z,a",
+        3.5,
+    )
+    assert (rich["kind"], rich["clicks"], rich["titles"]) == (3, [5, 0], ["2024-02-02", "?"])
+    assert (rich["weights"], rich["called"]) == ([3.0, 0.0], "1717192800000000")
+    assert (lean["spent"], lean["kind"], lean["called"]) == ("", -1, "5")
+
+
+def test_a_text_in_csv_is_one_whatever_it_looks_like(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("u.n,u.name,request.page\n3,2024-01-01,7\n")
+    arguments = ["run", str(tiny), "--rows", str(tmp_path / "rows.csv"), "--show", "1", "--json"]
+    assert main([*arguments, "--now", "2024-05-01T00:00:00Z"]) == 0
+    assert json.loads(capsys.readouterr().out)["words_of_name"] == ["2024", "01", "01"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -133,7 +196,12 @@ def test_run_reads_other_files(
         ("empty.parquet", b"", "the rows cannot be read"),
         ("rows.xlsx", b"", "rows are not read from such a file"),
         ("broken.json", b'[{"a": ', "the rows cannot be read"),
-        ("list.json", b"[1, 2]", "does not hold objects alone"),
+        ("list.json", b"[1, 2]", "the rows are not objects alone"),
+        ("list.jsonl", b"[1]\n", "the rows are not objects alone"),
+        ("text.jsonl", b'{"u": "x"}', "`u` is not an object"),
+        ("time.jsonl", b'{"request": {"at": "yesterday"}}', "`request.at` is no time"),
+        ("large.jsonl", b'{"u": {"n": 1%s}}' % (b"0" * 30), "too large"),
+        ("deep.json", b"[" * 100_000, "nested too deep"),
         ("broken.jsonl", b'{"a": }', "the rows cannot be read"),
     ],
 )
