@@ -319,7 +319,7 @@ def _advice(given: Type, parameters: list[Parameter]) -> str:
     if wanted == {"bool"} and given.kind is Kind.STRING:
         return 'compare it: `x != ""`'
     if wanted == {"timestamp"} and given.kind is Kind.STRING:
-        return "a text does not become a timestamp; `timestamp_seconds(n)` makes one of seconds since 1970"
+        return "`parse_timestamp(s)` reads a time from a text"
     if "string" in wanted and given.kind in NUMERIC_KINDS | {Kind.BOOL, Kind.ID}:
         return "make it a text: `string(x)`"
     if wanted & {"int64", "int32"} and given.kind in FLOAT_KINDS:
@@ -329,7 +329,9 @@ def _advice(given: Type, parameters: list[Parameter]) -> str:
     if wanted & {"int64", "float64"} and given.kind is Kind.TIMESTAMP:
         return "`int64(x)` is its microseconds since 1970"
     if wanted & {"int64", "float64"} and given.kind is Kind.STRING:
-        return "a text does not become a number: declare the field as a number, or look it up in a vocab"
+        return (
+            "a text becomes a number by `parse_int(s)` or `parse_float(s)`, and an id by `hash` or `lookup`"
+        )
     if "timestamp" in wanted and given.kind in NUMERIC_KINDS:
         return "`timestamp_seconds(x)` or `timestamp_millis(x)` makes a timestamp"
     if "list" in wanted and given.is_scalar:
@@ -373,5 +375,5 @@ def _advice_together(shown: str, types: list[Type]) -> str:
     if shown == "-" and Kind.TIMESTAMP in kinds:
         return "write the timestamp first: `at - days(7)`"
     if Kind.TIMESTAMP in kinds and Kind.STRING in kinds:
-        return "a text does not become a timestamp; `timestamp_seconds(n)` makes one of seconds since 1970"
+        return "`parse_timestamp(s)` reads a time from a text"
     return ""
