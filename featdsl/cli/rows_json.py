@@ -60,7 +60,7 @@ def _members(fields: Sequence[Field | DeclaredSequence]) -> Members:
 def _column(name: str, values: list[Any], members: Members | None) -> pa.Array:
     """A source keyed by a list has a list of objects in each row."""
     if members is None:
-        return pa.array(values)
+        return _array(name, values)
     if not any(isinstance(value, list) for value in values):
         return _struct(name, values, members)
     inner: list[Any] = []
@@ -90,10 +90,17 @@ def _struct(name: str, values: list[Any], members: Members) -> pa.Array:
 def _member(name: str, values: list[Any], declared: Field | DeclaredSequence | None) -> pa.Array:
     if isinstance(declared, Field):
         type = arrow_type(declared.type) if declared.type.innermost.kind is Kind.MAP else None
-        return pa.array([_value(name, value, declared.type) for value in values], type)
-    if declared is None:
-        return pa.array(values)
-    return pa.array([_sequence(name, value, _members(declared.fields)) for value in values])
+        return _array(name, [_value(name, value, declared.type) for value in values], type)
+    if declared is not None:
+        values = [_sequence(name, value, _members(declared.fields)) for value in values]
+    return _array(name, values)
+
+
+def _array(name: str, values: list[Any], type: pa.DataType | None = None) -> pa.Array:
+    try:
+        return pa.array(values, type)
+    except pa.ArrowException as error:
+        raise ValueError(f"`{name}`: {error}") from None
 
 
 def _sequence(name: str, value: Any, members: Members) -> Any:

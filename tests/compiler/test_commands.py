@@ -201,6 +201,7 @@ def test_a_text_in_csv_is_one_whatever_it_looks_like(
         ("text.jsonl", b'{"u": "x"}', "`u` is not an object"),
         ("time.jsonl", b'{"request": {"at": "yesterday"}}', "`request.at` is no time"),
         ("large.jsonl", b'{"u": {"n": 1%s}}' % (b"0" * 30), "too large"),
+        ("mixed.jsonl", b'{"u": {"name": "x"}}\n{"u": {"name": [1]}}', "`u.name`: "),
         ("deep.json", b"[" * 100_000, "nested too deep"),
         ("broken.jsonl", b'{"a": }', "the rows cannot be read"),
     ],
