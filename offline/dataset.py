@@ -60,9 +60,9 @@ class JoinedRows:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was made. `sources`: rows that were missing, by source. `fields`: by field, how often it was null in a
-    row that was there (it read as its default, or as null). `labels`: how often a label was null.
-    `nonfinite`: outputs that were not finite and became 0 (None: not counted by this engine). `warnings`: what is
+    """What was made. `sources`: rows that were missing, by source (but for those keyed by a list). `fields`: by field,
+    how often it was null in a row that was there (it read as its default, or as null). `labels`: how often a label was
+    null. `nonfinite`: outputs that were not finite and became 0 (None: not counted by this engine). `warnings`: what is
     doubtful, with a way out."""
 
     folder: str
@@ -189,7 +189,7 @@ def _flags(
             flags["source", name] = "true"
             continue
         given = types[name]
-        if name not in ("request", "candidate"):
+        if name not in ("request", "candidate") and hasattr(given, "names"):
             flags["source", name] = f"{column(name)} is null"
         for f in fields:
             if f.name in getattr(given, "names", ()):

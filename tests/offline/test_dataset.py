@@ -67,6 +67,7 @@ def test_the_files_say_what_they_hold(spark: SparkSession, tmp_path: Path) -> No
     rows = random_rows(21)
     skus = {row["sku"] for row in rows["product"]}
     assert data["missing_rows"]["product"] == sum(s["what"] not in skus for s in rows["samples"])
+    assert "clicked" not in data["missing_rows"], "a row of these is a list"
     prices = {row["sku"]: row["price"] for row in rows["product"]}
     unpriced = sum(s["what"] in skus and prices[s["what"]] is None for s in rows["samples"])
     assert data["null_fields"]["product.price"] == unpriced
