@@ -6,8 +6,9 @@ them by name. `zscore` and `minmax` are learned in the same way.
 A `fit` expression is a constant that is learned: `fit mean(x)`, `fit std(x)`, `fit min(x)`, `fit max(x)`,
 `fit median(x)`, `fit quantile(x, at)`, and `fit quantiles(x, parts)`, a list. `fit vocab(min_count: 1, max_size:
 100_000)` stands where a vocab does and is learned from the operator's first argument. So `x ?? fit median(x)` fills
-what is missing, and `clip(x, fit quantile(x, 0.01), fit quantile(x, 0.99))` cuts off what is extreme. The rules are
-in SEMANTICS.md, "Fitted state".
+what is missing, and `clip(x, fit quantile(x, 0.01), fit quantile(x, 0.99))` cuts off what is extreme. Quantiles of
+values that repeat may be the same, which `bucketize` refuses as edges: `quantile_bucketize` leaves such out. The
+rules are in SEMANTICS.md, "Fitted state".
 """
 
 from __future__ import annotations
