@@ -56,16 +56,17 @@ int32_t narrowed(int64_t value) {
   return static_cast<int32_t>(value);
 }
 
+// x - x is 0 or no number; sums of such, side by side, so that a compiler makes vectors of them.
 template <class T>
 bool any_nonfinite(const T* values, int64_t count) {
-  // All bits of the exponent are set.
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-  Bits nonfinite = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    nonfinite |= (std::bit_cast<Bits>(values[i]) & exponent) == exponent ? ~Bits{0} : Bits{0};
+  constexpr int64_t kSums = 16;
+  T sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= count; i += kSums) {
+    for (int64_t k = 0; k < kSums; ++k) sums[k] += values[i + k] - values[i + k];
   }
-  return nonfinite != 0;
+  for (; i < count; ++i) sums[0] += values[i] - values[i];
+  return std::any_of(sums, sums + kSums, [](T sum) { return sum != 0; });
 }
 
 template <class T>

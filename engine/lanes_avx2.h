@@ -84,6 +84,7 @@ inline Lanes bits(Doubles x) { return _mm256_castpd_si256(x); }
 inline Doubles doubles(Lanes x) { return _mm256_castsi256_pd(x); }
 inline Doubles all_doubles(double x) { return _mm256_set1_pd(x); }
 inline Mask less(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LT_OQ)); }
+inline Mask equal(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_EQ_OQ)); }
 inline Mask not_more(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ)); }
 
 // Lane i is lane index[i] of x.

@@ -27,6 +27,19 @@ inline int64_t choose_valid(const uint8_t* valid, const uint64_t* values, const 
   return i;
 }
 
+inline int64_t divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out,
+                           bool& any_zero) {
+  const Doubles first_a = all_doubles(rows > 0 ? a[0] : 0.0), first_b = all_doubles(rows > 0 ? b[0] : 1.0);
+  const Doubles zero = all_doubles(0.0);
+  int64_t i = 0;
+  for (; i + kLanes <= rows; i += kLanes) {
+    const Doubles divisor = b_step == 0 ? first_b : load(b + i);
+    any_zero |= any(equal(divisor, zero));
+    store(out + i, (a_step == 0 ? first_a : load(a + i)) / divisor);
+  }
+  return i;
+}
+
 inline int64_t count_edges(const double* values, const double* edges, int64_t edge_count, bool right, int64_t rows,
                            uint64_t* out) {
   int64_t i = 0;

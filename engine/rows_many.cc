@@ -59,6 +59,15 @@ void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* 
   for (; i < rows; ++i) out[i] = valid[i] ? values[i] : others[i * step];
 }
 
+bool divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out) {
+  bool any_zero = false;
+  for (int64_t i = FEATDSL_LANES(divide_rows(a, a_step, b, b_step, rows, out, any_zero)); i < rows; ++i) {
+    out[i] = a[i * a_step] / b[i * b_step];
+    any_zero |= b[i * b_step] == 0.0;
+  }
+  return any_zero;
+}
+
 void count_edges(const int64_t* values, const int64_t* edges, int64_t edge_count, bool right, int64_t rows,
                  int64_t* out) {
   const int64_t done =

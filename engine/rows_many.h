@@ -13,6 +13,9 @@ void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_
 void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* others, int64_t step, int64_t rows,
                   uint64_t* out);
 
+// a[i * a_step] / b[i * b_step]. Returns whether a divisor is 0.
+bool divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out);
+
 // How many of the edges are not greater than each value (`right`: less); of NaN none.
 void count_edges(const int64_t* values, const int64_t* edges, int64_t edge_count, bool right, int64_t rows,
                  int64_t* out);

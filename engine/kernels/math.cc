@@ -19,7 +19,7 @@ void register_arithmetic(Registry& r) {
   r.add("subtract", [](double a, double b) -> double { return a - b; });
   r.add("multiply", [](int64_t a, int64_t b) -> int64_t { return math::multiply(a, b); });
   r.add("multiply", [](double a, double b) -> double { return a * b; });
-  r.add("divide", [](double a, double b) -> Maybe<double> { return math::divide(a, b); });
+  r.add_column("divide(f64,f64)->f64?", math::divide);
   r.add("floor_divide", [](int64_t a, int64_t b) -> Maybe<int64_t> { return math::floor_divide(a, b); });
   r.add("modulo", [](int64_t a, int64_t b) -> Maybe<int64_t> { return math::modulo(a, b); });
   r.add("negate", [](int64_t x) -> int64_t { return math::negate(x); });

@@ -6,6 +6,7 @@
 
 #include "engine/kernel.h"
 #include "engine/kernels/decimal.h"
+#include "engine/rows_many.h"
 #include "engine/strictmath.h"
 #include "engine/strictmath_hyperbolic.h"
 #include "engine/strictmath_many.h"
@@ -25,9 +26,33 @@ inline int64_t multiply(int64_t a, int64_t b) {
 inline int64_t negate(int64_t x) { return subtract(0, x); }
 inline int64_t abs(int64_t x) { return x < 0 ? negate(x) : x; }
 
-inline Maybe<double> divide(double a, double b) {
-  if (b == 0.0) return {};
-  return a / b;
+// Null where the divisor is 0. Rows that are null may hold anything.
+inline Column divide(const Call& call) {
+  const Argument &a = call.arguments[0], &b = call.arguments[1];
+  const double *dividends = a.column->as<double>(), *divisors = b.column->as<double>();
+  auto* out = call.arena.take<double>(call.rows);
+  bool any_zero = false;
+  if (a.rows == nullptr && b.rows == nullptr) {
+    any_zero = divide_rows(dividends, a.step, divisors, b.step, call.rows, out);
+  } else {
+    for (int64_t i = 0; i < call.rows; ++i) {
+      out[i] = dividends[a.row(i)] / divisors[b.row(i)];
+      any_zero |= divisors[b.row(i)] == 0.0;
+    }
+  }
+  uint8_t* valid = nullptr;
+  if (any_zero || a.column->valid != nullptr || b.column->valid != nullptr) {
+    valid = call.arena.take<uint8_t>(call.rows);
+    for (int64_t i = 0; i < call.rows; ++i) {
+      valid[i] = static_cast<uint8_t>(a.is_valid(i) & b.is_valid(i) & (divisors[b.row(i)] != 0.0));
+    }
+  }
+  Column column;
+  column.layout = Layout::F64;
+  column.length = call.rows;
+  column.valid = valid;
+  column.data = out;
+  return column;
 }
 
 // Division by -1 is apart because the processor traps on the smallest int64 by -1.

@@ -46,6 +46,28 @@ TEST(what_is_not_valid_is_chosen_from_the_other) {
   }
 }
 
+TEST(quotients_and_whether_a_divisor_is_0) {
+  for (int64_t rows = 0; rows < 20; ++rows) {
+    for (const int64_t zero_at : {int64_t{-1}, int64_t{0}, rows - 1}) {
+      std::vector<double> a, b, out(static_cast<size_t>(rows));
+      for (int64_t i = 0; i <= rows; ++i) {
+        a.push_back(static_cast<double>(i) - 3), b.push_back(i == zero_at ? -0.0 : static_cast<double>(i) + 0.7);
+      }
+      for (const int64_t a_step : {0, 1}) {
+        for (const int64_t b_step : {0, 1}) {
+          bool any_zero = false;
+          for (int64_t i = 0; i < rows; ++i) any_zero |= b[static_cast<size_t>(i * b_step)] == 0.0;
+          CHECK(divide_rows(a.data(), a_step, b.data(), b_step, rows, out.data()) == any_zero);
+          for (int64_t i = 0; i < rows; ++i) {
+            const double wanted = a[static_cast<size_t>(i * a_step)] / b[static_cast<size_t>(i * b_step)];
+            CHECK(std::bit_cast<uint64_t>(out[static_cast<size_t>(i)]) == std::bit_cast<uint64_t>(wanted));
+          }
+        }
+      }
+    }
+  }
+}
+
 template <class T>
 void check_edges(std::vector<T> values, const std::vector<T>& edges) {
   std::vector<int64_t> out(values.size());
