@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from featdsl.check.complaints import has_zero, zero_of
 from featdsl.check.schema import Input, Members
 from featdsl.diagnostics import Note
 from featdsl.levels import Level
 from featdsl.operators import OPERATORS
 from featdsl.typed import Typed
-from featdsl.types import Type
+from featdsl.types import Kind, Type
 
 
 class Causes:
@@ -25,19 +26,7 @@ class Causes:
 
     def of_null(self, node: Typed) -> tuple[Note, ...]:
         """The note that says what makes a value null: a field, or an operator that can give it."""
-        while True:
-            following = None
-            if node.op not in ("const", "input", "list"):
-                signature = OPERATORS[node.op].signatures[node.overload]
-                for i, arg in enumerate(node.args):
-                    parameter = signature.parameter_of(i)
-                    spreads = parameter.pattern.follows or not parameter.takes_null
-                    if spreads and (arg.type.nullable or (arg.type.is_listlike and arg.type.item.nullable)):
-                        following = arg
-                        break
-            if following is None:
-                break
-            node = following
+        node = _source_of_null(node)
         if node.op == "input":
             name = str(node.attributes[0][1])
             return (Note(f"`{name}` may be null", self._inputs[name].span),) if name in self._inputs else ()
@@ -47,6 +36,18 @@ class Causes:
         shown = operator.symbol if operator is not None and operator.symbol else node.op
         reason = "may give null: the divisor may be zero" if shown in ("/", "//", "%") else "may give null"
         return (Note(f"`{shown}` {reason}", node.span),)
+
+    def never_null(self, node: Typed) -> str:
+        """The help that says how a value comes to be never null."""
+        if has_zero(node.type):
+            return f"add `?? {zero_of(node.type)}`"
+        if node.type.kind is Kind.ID:
+            return "fold it: `hash(…, 1_000_000)` is 0 where there is nothing"
+        source = _source_of_null(node)
+        if source.op == "input" and has_zero(source.type):
+            name = source.attributes[0][1]
+            return f"say what stands for null where it is read: `({name} ?? {zero_of(source.type)})`"
+        return "add `??` and what stands for null where it comes up"
 
     def of_level(self, node: Typed, wanted: Level) -> tuple[Note, ...]:
         """The note that says what is read at a level beyond `wanted`."""
@@ -79,3 +80,21 @@ class Causes:
             if fits(found.type):
                 return found.name
         return None
+
+
+def _source_of_null(node: Typed) -> Typed:
+    """The input or operator whose null a value's null is."""
+    while node.op not in ("const", "input", "list"):
+        signature = OPERATORS[node.op].signatures[node.overload]
+        following = None
+        for i, arg in enumerate(node.args):
+            parameter = signature.parameter_of(i)
+            mapped = bool(node.mapped) and node.mapped[i] > 0
+            spreads = mapped or parameter.pattern.follows or not parameter.takes_null
+            if spreads and (arg.type.nullable or (arg.type.is_listlike and arg.type.item.nullable)):
+                following = arg
+                break
+        if following is None:
+            break
+        node = following
+    return node

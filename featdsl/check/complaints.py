@@ -31,6 +31,11 @@ def zero_of(given: Type) -> str:
     return _ZEROS.get(given.kind, "…")
 
 
+def has_zero(given: Type) -> bool:
+    """Whether the language can write a value of this type in place of null."""
+    return given.kind in _ZEROS
+
+
 class Complaints:
     """Reports mistakes in expressions. The same code at the same place is said once, however often a
     def is used; `callers` are the calls of defs that led to where the checker is."""

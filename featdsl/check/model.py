@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from featdsl.check.complaints import zero_of
 from featdsl.check.expressions import Expressions
 from featdsl.check.names import Names, twice
 from featdsl.check.schema import Input, Members
@@ -192,7 +191,7 @@ class ModelChecker:
                 span,
                 label=f"this is `{value.type}`",
                 notes=self._expressions.causes.of_null(value),
-                help=f"add `?? {zero_of(value.type)}`",
+                help=self._expressions.causes.never_null(value),
             )
             return False
         inner = value.type

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from featdsl.check.allowed import silence
-from featdsl.check.complaints import Complaints, zero_of
+from featdsl.check.complaints import Complaints
 from featdsl.check.expressions import Expressions
 from featdsl.check.hash_spaces import hash_uses, warn_of_collisions
 from featdsl.check.imports import Loader, Program, Reader, read_file
@@ -233,7 +233,7 @@ class _Checker:
                 declared.body.span,
                 label=f"this is `{value.type}`",
                 notes=self.expressions.causes.of_null(value),
-                help=f"add `?? {zero_of(value.type)}`",
+                help=self.expressions.causes.never_null(value),
             )
             return None
         if value.type.innermost.kind is Kind.NOTHING:
