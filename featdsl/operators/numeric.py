@@ -20,7 +20,8 @@ def _edges_error(constants: Mapping[str, Any]) -> str | None:
             return f"an edge must be finite, found {edge}"
     for low, high in itertools.pairwise(edges):
         if not low < high:
-            return f"edges must ascend strictly, found {low} before {high}"
+            way = "; of learned quantiles `quantile_bucketize(x, parts)` leaves out those that repeat"
+            return f"edges must ascend strictly, found {low} before {high}{way if low == high else ''}"
     return None
 
 
