@@ -241,6 +241,9 @@ struct Call {
   const Type& result;  // declared; of the element when the instruction is mapped
   Arena& arena;        // of the call; the result lies in it or in the arguments
   TextCodes& codes;    // of texts, made once for all instructions
+
+  // A byte a row, 1 where no argument is null; null where none has a null row.
+  uint8_t* validity() const;
 };
 
 // A kernel as the registry holds it.

@@ -81,6 +81,18 @@ Attributes::ZoneTable Attributes::zone(std::string_view name) const {
   return table;
 }
 
+// --- Call --------------------------------------------------------------------------------------------------------
+
+uint8_t* Call::validity() const {
+  const auto has_null = [](const Argument& argument) { return argument.column->valid != nullptr; };
+  if (std::none_of(arguments.begin(), arguments.end(), has_null)) return nullptr;
+  auto* valid = arena.take<uint8_t>(rows);
+  for (int64_t i = 0; i < rows; ++i) {
+    valid[i] = std::all_of(arguments.begin(), arguments.end(), [i](const Argument& a) { return a.is_valid(i); });
+  }
+  return valid;
+}
+
 // --- Kernel ------------------------------------------------------------------------------------------------------
 
 namespace {

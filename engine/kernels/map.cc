@@ -158,22 +158,13 @@ class Entries {
   Growing<int32_t> keys_, values_, offsets_;
 };
 
-uint8_t* both_valid(const Call& call) {
-  const Argument& a = call.arguments[0];
-  const Argument& b = call.arguments[1];
-  if (a.column->valid == nullptr && b.column->valid == nullptr) return nullptr;
-  auto* valid = call.arena.take<uint8_t>(call.rows);
-  for (int64_t i = 0; i < call.rows; ++i) valid[i] = a.is_valid(i) && b.is_valid(i);
-  return valid;
-}
-
 template <class K>
 Column to_map(const Call& call) {
   const Argument& key_lists = call.arguments[0];
   const Argument& value_lists = call.arguments[1];
   const Reader<ListIn<K>> keys(*key_lists.column);
   const Extents values(*value_lists.column);
-  uint8_t* valid = both_valid(call);
+  uint8_t* valid = call.validity();
   Entries entries(call);
   ValueSet<K> seen;
   for (int64_t i = 0; i < call.rows; ++i) {
@@ -241,7 +232,7 @@ Column picked(const Call& call, Entries& entries, int part, bool second) {
 
 template <class K>
 Column merge(const Call& call) {
-  uint8_t* valid = both_valid(call);
+  uint8_t* valid = call.validity();
   Entries entries = united<K>(call, valid);
   return entries.finish(picked(call, entries, 0, false), picked(call, entries, 1, true), valid);
 }
@@ -263,7 +254,7 @@ template <class K, class V>
 Column merge_numbers(const Call& call) {
   const auto& merging = *static_cast<const Merge*>(call.state);
   if (!merging.given) return merge<K>(call);
-  uint8_t* valid = both_valid(call);
+  uint8_t* valid = call.validity();
   Entries entries = united<K>(call, valid);
   const Reader<V> a(call.arguments[0].column->child[1]), b(call.arguments[1].column->child[1]);
   V* values = call.arena.take<V>(entries.size());

@@ -4,17 +4,6 @@
 
 namespace feat {
 
-namespace {
-
-template <class T>
-void register_concat(Registry& r) {
-  r.add("concat", [](Variadic<ListIn<T>> parts, ListOut<T>& out) {
-    for (const ListIn<T> part : parts) out.push_all(part);
-  });
-}
-
-}  // namespace
-
 void register_string(Registry& r) {
   r.add_column(
       "lower(str)->str", [](const Call& call) { return string::with_case(call, 'A', unicode::append_lower<TextOut>); },
@@ -26,14 +15,6 @@ void register_string(Registry& r) {
   r.add("concat", [](Variadic<std::string_view> parts, TextOut& out) {
     for (const std::string_view part : parts) out.append(part);
   });
-  register_concat<bool>(r);
-  register_concat<int64_t>(r);
-  register_concat<double>(r);
-  register_concat<std::string_view>(r);
-  register_concat<ListIn<bool>>(r);
-  register_concat<ListIn<int64_t>>(r);
-  register_concat<ListIn<double>>(r);
-  register_concat<ListIn<std::string_view>>(r);
   r.add(
       "split",
       [](const Attributes& a) {

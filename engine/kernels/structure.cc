@@ -1,4 +1,6 @@
-// Kernels that only move values: the list literal.
+// Kernels that only move values: the list literal, and lists put one behind the other.
+#include <numeric>
+
 #include "engine/kernel.h"
 
 namespace feat {
@@ -65,8 +67,43 @@ Column list_literal(const Call& call) {
   return list;
 }
 
+// Lists and vectors, row by row one behind the other.
+Column concat(const Call& call) {
+  std::vector<const Column*> children;
+  for (const Argument& argument : call.arguments) children.push_back(argument.column->child);
+  const uint8_t* valid = call.validity();
+  auto* offsets = call.arena.take<int32_t>(call.rows + 1);
+  Growing<int32_t> which(call.arena), rows(call.arena);
+  offsets[0] = 0;
+  for (int64_t i = 0; i < call.rows; ++i) {
+    for (size_t k = 0; k < call.arguments.size() && (valid == nullptr || valid[i]); ++k) {
+      const Argument& argument = call.arguments[k];
+      const int64_t start = argument.column->start(argument.row(i));
+      const int64_t size = argument.column->start(argument.row(i) + 1) - start;
+      int32_t* sources = which.grow(size);
+      int32_t* places = rows.grow(size);
+      std::fill_n(sources, size, static_cast<int32_t>(k));
+      std::iota(places, places + size, static_cast<int32_t>(start));
+    }
+    offsets[i + 1] = checked_offset(rows.size());
+  }
+  auto* child = call.arena.take<Column>(1);
+  *child = gather_from(children.data(), static_cast<int32_t>(children.size()), which.data(), rows.data(), rows.size(),
+                       call.arena);
+  Column list;
+  list.layout = Layout::List;
+  list.length = call.rows;
+  list.valid = valid;
+  list.offsets = offsets;
+  list.child = child;
+  return list;
+}
+
 }  // namespace
 
-void register_structure(Registry& r) { r.add_column("list(any?...)->list<any>?", list_literal); }
+void register_structure(Registry& r) {
+  r.add_column("list(any?...)->list<any>?", list_literal);
+  r.add_column("concat(list<any>...)->list<any>", concat);
+}
 
 }  // namespace feat
