@@ -22,9 +22,12 @@ from typing import Any
 import numpy.typing as npt
 
 from online.model_server import wire
+from online.model_server.region import Arrays, TooLarge
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
 
 LOAD_TIMEOUT_S = 120.0
+KEPT_BYTES = 1 << 26
+"""A connection whose memory has grown beyond this is closed after the call, so that one large call does not keep it."""
 _CONNECT_PAUSE_S = 0.005
 _WARM_START_S = 0.5
 _ATTEMPTS = 3
@@ -56,12 +59,13 @@ class _Process:
 
 @dataclass(slots=True)
 class _Worker:
-    """A version's process. `idle` holds connections that are open and not in use."""
+    """A version's process. `idle` holds connections that are open and not in use, the one used last on top: its
+    memory is the warmest."""
 
     process: _Process
     address: str
     directory: Path
-    idle: queue.SimpleQueue[socket.socket] = field(default_factory=queue.SimpleQueue)
+    idle: queue.LifoQueue[wire.Asking] = field(default_factory=queue.LifoQueue)
 
 
 class EmbeddedModelServer:
@@ -115,6 +119,8 @@ class EmbeddedModelServer:
         worker = self._worker(version)
         try:
             answer, outputs = self._ask_until_one_lives(version, worker, tensors, give_up)
+        except TooLarge as fault:
+            raise ModelFailed(str(fault)) from fault
         except TimeoutError as fault:
             raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
         except OSError as fault:
@@ -125,7 +131,7 @@ class EmbeddedModelServer:
 
     def _ask_until_one_lives(
         self, version: int, worker: _Worker, tensors: Tensors, give_up: float
-    ) -> tuple[dict[str, Any], wire.Arrays]:
+    ) -> tuple[dict[str, Any], Arrays]:
         """A prediction changes nothing, so it is asked again when its process dies."""
         attempts = 0
         while True:
@@ -265,27 +271,27 @@ class EmbeddedModelServer:
 
     def _ask(
         self, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
-    ) -> tuple[dict[str, Any], wire.Arrays]:
+    ) -> tuple[dict[str, Any], Arrays]:
         connection = self._connection(worker, give_up)
         try:
-            connection.settimeout(max(0.001, give_up - time.monotonic()))
-            wire.send(connection, request, tensors)
-            connection.settimeout(max(0.001, give_up - time.monotonic()))
-            answer = wire.receive(connection)
+            answer = connection.ask(request, tensors, give_up)
         except BaseException:
             connection.close()
             raise
-        worker.idle.put(connection)
+        if connection.size > KEPT_BYTES:
+            connection.close()
+        else:
+            worker.idle.put(connection)
         return answer
 
-    def _connection(self, worker: _Worker, give_up: float) -> socket.socket:
+    def _connection(self, worker: _Worker, give_up: float) -> wire.Asking:
         with contextlib.suppress(queue.Empty):
             return worker.idle.get_nowait()
         while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection = socket.socket(socket.AF_UNIX, wire.KIND)
             try:
                 connection.connect(worker.address)
-                return connection
+                return wire.Asking(connection)
             except (FileNotFoundError, ConnectionRefusedError):
                 # it has been forked and has not bound its socket yet, or it is gone
                 connection.close()

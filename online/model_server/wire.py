@@ -1,60 +1,128 @@
-"""Messages between the server and a worker: a JSON header and tensors in safetensors form. No pickle.
+"""Messages between a scoring server and a model's process: tensors in memory that both map, a doorbell a message
+over a Unix socket. No pickle.
 
-u32 length of the header, u64 length of the body (little-endian), header, body
+A connection has one call at a time. The side that asks makes the region and sends its descriptor with the first
+doorbell; it writes tensors and a JSON header into it. The answer is written behind them.
+
+doorbell: u64 size of the region, u64 where the header begins, u32 length of the header (little-endian)
+header:   {…, "tensors": [[name, type, shape, where it begins], …]}
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
+import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load, save
 
-Arrays = dict[str, npt.NDArray[Any]]
+from online.model_server.region import Arrays, Region
 
-_FRAME = struct.Struct("<IQ")
-_MAX_HEADER = 1 << 20
-_MAX_BODY = 1 << 31
+_BELL = struct.Struct("<QQI")
+KIND = socket.SOCK_SEQPACKET
 
 
 class Disconnected(ConnectionError):
     """The other side is gone, or what it sent is no message."""
 
 
-def send(
-    connection: socket.socket, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]
-) -> None:
-    """Sends one message. Errors: `OSError`, `TimeoutError`."""
-    head = json.dumps(header).encode()
-    body = save({n: np.ascontiguousarray(t) for n, t in tensors.items()}) if tensors else b""
-    connection.sendall(_FRAME.pack(len(head), len(body)) + head)
-    connection.sendall(body)
+class Asking:
+    """The side that asks."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._region: Region | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of memory that the connection holds."""
+        return self._region.size if self._region is not None else 0
+
+    def ask(
+        self, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], give_up: float
+    ) -> tuple[dict[str, Any], Arrays]:
+        """One call. The tensors of the answer are copies. `give_up`: on the clock `time.monotonic`.
+        Errors: `OSError`, `TimeoutError`, `TooLarge`; the connection is of no use after one."""
+        descriptors = []
+        if self._region is None:
+            self._region = Region.create()
+            descriptors = [self._region.descriptor]
+        bell = _written(self._region, header, tensors, 0)
+        self._connection.settimeout(max(0.001, give_up - time.monotonic()))
+        socket.send_fds(self._connection, [bell], descriptors)
+        self._connection.settimeout(max(0.001, give_up - time.monotonic()))
+        answer, outputs, _ = _read(self._region, self._connection.recv(_BELL.size))
+        return answer, {name: tensor.copy() for name, tensor in outputs.items()}
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._region is not None:
+            self._region.close()
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any], Arrays]:
-    """The next message. Errors: `Disconnected`, `OSError`, `TimeoutError`."""
-    head_size, body_size = _FRAME.unpack(_read(connection, _FRAME.size))
-    if head_size > _MAX_HEADER or body_size > _MAX_BODY:
-        raise Disconnected(f"a message that is too long: {head_size}, {body_size}")
+class Answering:
+    """The side that is asked."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._region: Region | None = None
+        self._end = 0
+
+    def receive(self) -> tuple[dict[str, Any], Arrays]:
+        """The next call. Its tensors are the shared memory itself: valid until it is answered.
+        Errors: `Disconnected`, `OSError`."""
+        bell, descriptors, _, _ = socket.recv_fds(self._connection, _BELL.size, 1)
+        if descriptors:
+            self._adopt(descriptors)
+        if self._region is None:
+            raise Disconnected("nothing was asked")
+        header, tensors, self._end = _read(self._region, bell)
+        return header, tensors
+
+    def answer(self, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Answers the call. Errors: `OSError`, `TooLarge`."""
+        assert self._region is not None
+        self._connection.send(_written(self._region, header, tensors, self._end))
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._region is not None:
+            self._region.close()
+
+    def _adopt(self, descriptors: list[int]) -> None:
+        if self._region is not None:
+            for one in descriptors:
+                os.close(one)
+            raise Disconnected("a second region")
+        try:
+            self._region = Region(descriptors[0])
+        except ValueError as fault:
+            raise Disconnected(str(fault)) from fault
+
+
+def _written(
+    region: Region, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], at: int
+) -> bytes:
+    """Writes a message, and gives its doorbell."""
+    described, end = region.put(tensors, at)
+    head = json.dumps({**header, "tensors": described}).encode()
+    region.write(head, end)
+    return _BELL.pack(region.size, end, len(head))
+
+
+def _read(region: Region, bell: bytes) -> tuple[dict[str, Any], Arrays, int]:
+    """The message of a doorbell, and where it ends."""
+    if len(bell) != _BELL.size:
+        raise Disconnected("the connection was closed")
+    size, at, length = _BELL.unpack(bell)
     try:
-        header = json.loads(_read(connection, head_size))
-        tensors = load(bytes(_read(connection, body_size))) if body_size else {}
-    except ValueError as fault:
+        if size > region.size:
+            region.remap()
+        header = json.loads(region.read(at, length))
+        return header, region.tensors(header.pop("tensors")), at + length
+    except (ValueError, TypeError, KeyError) as fault:
         raise Disconnected(f"not a message: {fault}") from fault
-    return header, tensors
-
-
-def _read(connection: socket.socket, size: int) -> bytearray:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        count = connection.recv_into(view)
-        if count == 0:
-            raise Disconnected("the connection was closed")
-        view = view[count:]
-    return data

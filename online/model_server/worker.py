@@ -2,7 +2,6 @@
 
 {"op": "ready"}                 -> {"ok": true} once it is loaded and warm, or {"ok": false, "reason"}
 {"op": "predict"} with tensors  -> {"ok": true} with tensors, or {"ok": false, "reason"}
-{"op": "stop"}                  -> the worker ends
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import torch
 from featdsl.errors import InputError
 from featdsl.torch.saved_model import SavedModel, load_model
 from online.model_server import wire
+from online.model_server.region import Arrays
 
 
 def serve(path: str, directory: str, *, threads: int, alive: int) -> None:
@@ -28,13 +28,14 @@ def serve(path: str, directory: str, *, threads: int, alive: int) -> None:
     other end of the pipe `alive` closes."""
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(threads)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, wire.KIND)
     listener.bind(path)
     listener.listen(128)
     model, reason = _load(directory)
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=_answer_all, args=(connection, model, reason), daemon=True).start()
+        asked = wire.Answering(connection)
+        threading.Thread(target=_answer_all, args=(asked, model, reason), daemon=True).start()
 
 
 def _end_with(alive: int) -> None:
@@ -56,25 +57,23 @@ def _load(directory: str) -> tuple[SavedModel | None, str]:
     return model, ""
 
 
-def _answer_all(connection: socket.socket, model: SavedModel | None, reason: str) -> None:
-    with contextlib.suppress(OSError), connection:
+def _answer_all(asked: wire.Answering, model: SavedModel | None, reason: str) -> None:
+    with contextlib.suppress(OSError), contextlib.closing(asked):
         while True:
-            request, tensors = wire.receive(connection)
-            if request.get("op") == "stop":
-                os._exit(0)
+            request, tensors = asked.receive()
             answer, outputs = _answer(request, tensors, model, reason)
-            wire.send(connection, answer, outputs)
+            asked.answer(answer, outputs)
 
 
 def _answer(
-    request: dict[str, Any], tensors: wire.Arrays, model: SavedModel | None, reason: str
-) -> tuple[dict[str, Any], wire.Arrays]:
+    request: dict[str, Any], tensors: Arrays, model: SavedModel | None, reason: str
+) -> tuple[dict[str, Any], Arrays]:
     if model is None:
         return {"ok": False, "reason": reason}, {}
     if request.get("op") == "ready":
         return {"ok": True}, {}
     try:
         outputs = model.predict({n: torch.from_numpy(t) for n, t in tensors.items()})
-        return {"ok": True}, {n: t.contiguous().numpy() for n, t in outputs.items()}
+        return {"ok": True}, {n: t.numpy() for n, t in outputs.items()}
     except Exception as fault:  # a call that the model cannot answer must not end the worker
         return {"ok": False, "reason": f"{type(fault).__name__}: {fault}"}, {}

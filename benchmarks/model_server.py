@@ -1,0 +1,133 @@
+"""The embedded model server.
+
+    .venv/bin/python -m benchmarks.model_server [--quick] [--json FILE]
+
+`transport`: a call of a model that does next to nothing, so what is left is the way of its tensors to the model's
+process and back: over shared memory, and over a socket in safetensors form (`benchmarks.socket_peer`). Milliseconds
+of the wall, medians, the contestants in turns, one call at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import socket_peer
+from benchmarks.measure import machine, report
+from compiler.bundle import build
+from featdsl.torch import save_model
+from online.model_server import EmbeddedModelServer
+
+MEGABYTE = 1 << 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The embedded model server.")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the time")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    args = parser.parse_args()
+    print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
+    seconds = 1.0 if args.quick else 5.0
+    results = {"transport": transport(seconds)}
+    report(results, args.json)
+    return 0
+
+
+def transport(seconds: float) -> dict[str, dict[str, float]]:
+    """Milliseconds a call, by items and megabytes."""
+    found = {}
+    print(f"\n{'the way of the tensors, ms':<32} {'shared memory':>14} {'socket':>8} {'ratio':>6}")
+    for items in (500, 2000):
+        for megabytes in (1, 4):
+            width = megabytes * MEGABYTE // 4 // items
+            with tempfile.TemporaryDirectory() as folder:
+                saved = _saved(Path(folder), width, First())
+                calls = [_rows(items, width, seed) for seed in range(8)]
+                with _shared(saved) as shared, _over_socket(saved, Path(folder)) as peer:
+                    ours, theirs = in_wall_turns([(shared, calls), (peer, calls)], seconds)
+            name = f"{items:,} items, {megabytes} MB"
+            found[name] = {"shared memory": ours, "socket": theirs, "ratio": theirs / ours}
+            print(f"  {name:<30} {ours:>14.3f} {theirs:>8.3f} {theirs / ours:>6.1f}")
+    return found
+
+
+class First(torch.nn.Module):
+    """The first column."""
+
+    def forward(self, dense: torch.Tensor) -> torch.Tensor:
+        return dense[:, 0] * 1.0
+
+
+def in_wall_turns(
+    contestants: Sequence[tuple[Callable[[Any], Any], Sequence[Any]]], seconds: float, rounds: int = 5
+) -> list[float]:
+    """The median milliseconds of a call of each, by the clock."""
+    times: list[list[float]] = [[] for _ in contestants]
+    for _ in range(rounds):
+        for (run, inputs), taken in zip(contestants, times, strict=True):
+            end = time.perf_counter() + seconds / rounds / len(contestants)
+            while time.perf_counter() < end:
+                given = inputs[len(taken) % len(inputs)]
+                start = time.perf_counter_ns()
+                run(given)
+                taken.append((time.perf_counter_ns() - start) / 1e6)
+    return [statistics.median(taken) for taken in times]
+
+
+def _rows(items: int, width: int, seed: int) -> dict[str, Any]:
+    return {"dense": np.random.default_rng(seed).standard_normal((items, width), np.float32)}
+
+
+def _saved(folder: Path, width: int, module: torch.nn.Module) -> Path:
+    (folder / "wide.feat").write_text(
+        "entity user: int64 per request\nentity item: string per candidate\n"
+        f"source movie of item {{ embedding: list<float32> }}\n"
+        f"model ranker {{ dense: float32 = movie.embedding |> pad({width})  output like: float32 }}\n"
+    )
+    return save_model(module, build(folder / "wide.feat"), folder / "model")
+
+
+@contextmanager
+def _shared(saved: Path) -> Iterator[Callable[[Any], Any]]:
+    server = EmbeddedModelServer()
+    server.load(1, saved)
+    try:
+        yield lambda tensors: server.predict(1, tensors, 10.0)
+    finally:
+        server.close()
+
+
+@contextmanager
+def _over_socket(saved: Path, folder: Path) -> Iterator[Callable[[Any], Any]]:
+    path = str(folder / "peer.sock")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.socket_peer", str(saved), path], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    def call(tensors: Any) -> Any:
+        socket_peer.send(connection, {"op": "predict"}, tensors)
+        return socket_peer.receive(connection)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        yield call
+    process.wait(10)
+    process.stdout.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

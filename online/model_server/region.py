@@ -1,0 +1,121 @@
+"""Memory that two processes share for tensors.
+
+It has no name: it is there as long as one of the two holds it, so a process that is killed leaves nothing behind.
+It may grow, by either side, and never shrinks (the kernel seals it), so what is mapped stays readable.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[Any]]
+Described = list[tuple[str, str, list[int], int]]
+"""Of each tensor its name, type, shape, and where it begins."""
+
+FIRST_BYTES = 1 << 16
+MOST_BYTES = 1 << 32
+_ALIGNMENT = 64
+_TYPES = {name: np.dtype(name) for name in ("bool", "int32", "int64", "float32", "float64")}
+
+
+class TooLarge(ValueError):
+    """More than a region may hold."""
+
+
+class Region:
+    """Mapped memory behind a descriptor, which it owns."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Takes over what the other side made. Errors: `ValueError` for what may shrink, or is too large."""
+        self.descriptor = descriptor
+        self._map: mmap.mmap | None = None
+        self.size = 0
+        try:
+            if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                raise ValueError("shared memory that may shrink")
+            self.remap()
+        except OSError as fault:
+            self.close()
+            raise ValueError(f"no shared memory: {fault}") from fault
+        except ValueError:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls) -> Region:
+        descriptor = os.memfd_create("featdsl-tensors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(descriptor, FIRST_BYTES)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+        return cls(descriptor)
+
+    def close(self) -> None:
+        """Lets go of it; arrays that were taken from it stay readable."""
+        self._map = None
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def remap(self) -> None:
+        """Maps what the other side has grown. Errors: `ValueError`."""
+        size = os.fstat(self.descriptor).st_size
+        if size > MOST_BYTES:
+            raise TooLarge(f"shared memory of {size} bytes, at most {MOST_BYTES} are taken")
+        if size > self.size:
+            self._map = mmap.mmap(self.descriptor, size)
+            self.size = size
+
+    def reserve(self, size: int) -> None:
+        """Grows it to at least `size` bytes. What was taken from it before stays valid. Errors: `TooLarge`."""
+        if size <= self.size:
+            return
+        if size > MOST_BYTES:
+            raise TooLarge(f"the tensors of a call have {size} bytes, at most {MOST_BYTES} are taken")
+        os.ftruncate(self.descriptor, 1 << (size - 1).bit_length())
+        self.remap()
+
+    def put(self, tensors: Mapping[str, npt.NDArray[Any]], at: int) -> tuple[Described, int]:
+        """Copies tensors in, from `at` on. Returns where they are, and where the last one ends."""
+        described: Described = []
+        end = at
+        for name, tensor in tensors.items():
+            begin = _aligned(end)
+            described.append((name, tensor.dtype.name, list(tensor.shape), begin))
+            end = begin + tensor.nbytes
+        self.reserve(end)
+        for (_, _, shape, begin), tensor in zip(described, tensors.values(), strict=True):
+            np.copyto(np.ndarray(shape, tensor.dtype, self._map, begin), tensor)
+        return described, end
+
+    def tensors(self, described: Iterable[Any]) -> Arrays:
+        """The tensors themselves, not copies. Errors: `ValueError` for what cannot be there."""
+        found: Arrays = {}
+        for name, type, shape, begin in described:
+            if type not in _TYPES or begin < 0 or any(size < 0 for size in shape):
+                raise ValueError(f"not a tensor: {name}")
+            found[name] = np.ndarray(shape, _TYPES[type], self._map, begin)
+        return found
+
+    def write(self, data: bytes, at: int) -> None:
+        self.reserve(at + len(data))
+        assert self._map is not None
+        self._map[at : at + len(data)] = data
+
+    def read(self, at: int, length: int) -> bytes:
+        """Errors: `ValueError` for what lies outside."""
+        if at + length > self.size or self._map is None:
+            raise ValueError(f"{length} bytes at {at} of a region of {self.size}")
+        return self._map[at : at + length]
+
+
+def _aligned(at: int) -> int:
+    return -(-at // _ALIGNMENT) * _ALIGNMENT
