@@ -1,5 +1,6 @@
 # The two commands of the README are `make demo` and `make test`.
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
+#   make model-servers   Triton and TensorFlow for tests and examples (`make test` calls it)
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
@@ -15,15 +16,19 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test lint format docs sanitize fuzz soak peers bench clean
+.PHONY: setup model-servers demo test lint format docs sanitize fuzz soak peers bench clean
 
 setup:
 	@bash .ci/setup.sh
 
+# Triton and TensorFlow, each in an environment of its own.
+model-servers: setup
+	@bash .ci/model_servers.sh
+
 demo: setup
 	@$(PYTHON) examples/movies/demo.py --store $(STORE) $(if $(DATA),--data $(DATA))
 
-test: setup
+test: setup model-servers
 	@$(PYTHON) -m pytest tests
 
 lint: setup
@@ -70,4 +75,4 @@ bench: setup
 	@$(PYTHON) -m benchmarks.text_to_ids --quick
 
 clean:
-	rm -rf build .venv .venv-matxscript demo
+	rm -rf build .venv .venv-matxscript .venv-triton .venv-tensorflow demo

@@ -12,7 +12,12 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROTOS = ("featdsl/v1/scorer.proto", "featdsl/v1/error.proto")
+PROTOS = (
+    "featdsl/v1/scorer.proto",
+    "featdsl/v1/error.proto",
+    "featdsl/peers/tensorflow_serving.proto",
+    "featdsl/peers/kserve.proto",
+)
 
 
 def generate(target: Path) -> list[Path]:
@@ -31,7 +36,7 @@ def generate(target: Path) -> list[Path]:
         ]
         if protoc.main([*arguments, *PROTOS]) != 0:
             raise RuntimeError("protoc failed, see above")
-        made = sorted((Path(folder) / "featdsl" / "v1").iterdir())
+        made = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         return [Path(shutil.copy(path, target / path.name)) for path in made]
 
 
