@@ -9,6 +9,7 @@ from compiler.bundle import Bundle
 from compiler.signature import ModelSignature
 from featdsl.errors import FeatError
 from featdsl.program import Field
+from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import (
     EntityInfo,
     FieldInfo,
@@ -42,7 +43,7 @@ class Catalog:
             candidate=_fields(schema.candidate),
         )
 
-    def get_models(self, data: bytes, left_s: float | None) -> bytes:
+    def get_models(self, data: bytes, record: CallRecord) -> bytes:
         """A `GetModelsAnswer`, whatever is asked."""
         serving = self._versions.serving
         problem = self._versions.problem

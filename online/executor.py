@@ -20,6 +20,7 @@ from online.answers import Scored, answer_of
 from online.budget import Budget
 from online.errors import CallError, Reason, deadline_exceeded
 from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import (
     ExplainAnswer,
     ExplainedFeature,
@@ -79,9 +80,9 @@ class Executor:
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def score(self, data: bytes, left_s: float | None) -> bytes:
+    def score(self, data: bytes, record: CallRecord) -> bytes:
         """A `ScoreRequest` in, a `ScoreAnswer` out. Errors: `CallError`."""
-        budget = Budget(left_s, self._default_timeout_s)
+        budget = Budget(record, self._default_timeout_s)
         with budget.stage("admit"):
             message = _parsed(ScoreRequest, data)
             if message.model not in ("", self._model.name):
@@ -92,18 +93,21 @@ class Executor:
                     metadata={"model": message.model},
                 )
             call = self._calls.read(message, self._now())
+            record.items, record.distinct_items, record.keys = call.num_candidates, call.num_items, call.keys
         with self._versions.pin() as serving:
+            record.version = serving.version
             scored = self._score(call, serving, budget)
-        answer: ScoreAnswer = answer_of(
-            scored,
-            message.top_k,
-            message.want_outputs,
-            budget.timings if message.want_timings else None,
-            model=serving.model,
-            version=serving.version,
-            fingerprint=serving.fingerprint,
-        )
-        return bytes(answer.SerializeToString())
+        with budget.stage("answer"):
+            answer: ScoreAnswer = answer_of(
+                scored,
+                message.top_k,
+                message.want_outputs,
+                budget.timings if message.want_timings else None,
+                model=serving.model,
+                version=serving.version,
+                fingerprint=serving.fingerprint,
+            )
+            return bytes(answer.SerializeToString())
 
     def _score(self, call: Call, serving: Serving, budget: Budget) -> Scored:
         size = call.num_candidates
@@ -117,7 +121,8 @@ class Executor:
         with budget.stage("model"):
             outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):
-            keep, scores = self._after(computed, read.inputs, outputs, serving.version)
+            keep, scores = self._after(computed, read.inputs, outputs)
+            self._tell_nonfinite(outputs, serving.version, budget.record)
         return Scored(scores, keep, read.statuses[call.item_rows], read.request_status, outputs)
 
     def _predict(
@@ -149,7 +154,7 @@ class Executor:
         return {column.name: given[column.name] for column in self._model.outputs}
 
     def _after(
-        self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]], version: int
+        self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]]
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         keep = np.ones(inputs.num_candidates, np.bool_)
         scores = np.asarray(outputs[self._model.outputs[0].name], np.float64)
@@ -159,16 +164,18 @@ class Executor:
                 keep = made["keep"].tensor("keep").astype(np.bool_)
             if self._model.has_score:
                 scores = made["score"].tensor("score")
-        self._tell_nonfinite(outputs, version)
         return keep, np.where(np.isfinite(scores), scores, 0.0)
 
-    def _tell_nonfinite(self, outputs: Mapping[str, npt.NDArray[Any]], version: int) -> None:
+    def _tell_nonfinite(
+        self, outputs: Mapping[str, npt.NDArray[Any]], version: int, record: CallRecord
+    ) -> None:
         """Counts outputs of the model that are no numbers, and tells of them once a minute."""
         names = [name for name, values in outputs.items() if not np.isfinite(values).all()]
         if not names:
             return
+        record.nonfinite = {name: int((~np.isfinite(outputs[name])).sum()) for name in names}
         with self._lock:
-            self.nonfinite_total += sum(int((~np.isfinite(outputs[name])).sum()) for name in names)
+            self.nonfinite_total += sum(record.nonfinite.values())
             now = time.monotonic()
             if now < self._silent_until:
                 return
@@ -181,9 +188,9 @@ class Executor:
             self.nonfinite_total,
         )
 
-    def explain(self, data: bytes, left_s: float | None) -> bytes:
+    def explain(self, data: bytes, record: CallRecord) -> bytes:
         """An `ExplainRequest` in, an `ExplainAnswer` out. Errors: `CallError`."""
-        budget = Budget(left_s, self._default_timeout_s)
+        budget = Budget(record, self._default_timeout_s)
         with budget.stage("admit"):
             call = self._calls.read(_parsed(ExplainRequest, data), self._now())
             if call.num_candidates != 1:

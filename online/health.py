@@ -28,6 +28,11 @@ class HealthMonitor:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="health", daemon=True)
 
+    @property
+    def well(self) -> bool:
+        """Whether nothing was wrong when it looked last."""
+        return self._problem == ""
+
     def start(self) -> None:
         self.check()
         self._thread.start()

@@ -19,6 +19,7 @@ from online.answers import MISSING, OK, STORE_DOWN, UNREADABLE
 from online.budget import Budget
 from online.errors import CallError, Reason
 from online.fetch import FetchPlan, plan_fetch
+from online.observe.record import RowCounts
 from online.request import Call
 from online.stages import Inputs
 from online.store_link import StoreLink
@@ -113,10 +114,11 @@ class RowSource:
         for sources in plan.fetch.rounds:
             with budget.stage("fetch"):
                 keys = [self._keys(source, call, inputs) for source in sources]
-                rows = self._fetch(sources, keys)
+                rows = self._fetch(sources, keys, budget)
             with budget.stage("decode"):
                 for source, source_keys, found in zip(sources, keys, rows, strict=True):
-                    self._decode(source, plan.readers[source.name], source_keys, found, read)
+                    statuses = self._decode(source, plan.readers[source.name], source_keys, found, read)
+                    budget.record.rows.append(RowCounts(source.name, *_counts(statuses)))
         return read
 
     def _keys(self, source: Source, call: Call, inputs: Inputs) -> _Keys:
@@ -128,12 +130,13 @@ class RowSource:
         return _Keys([key for keys in values for key in keys], [len(keys) for keys in values])
 
     def _fetch(
-        self, sources: Sequence[Source], keys: Sequence[_Keys]
+        self, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
     ) -> list[dict[Key, bytes | None] | None]:
         """By source the rows by key; None where the store is down."""
         wanted = [(source.rows_of, k.distinct()) for source, k in zip(sources, keys, strict=True)]
         try:
-            found = self._store.several(wanted)
+            with budget.store_trip(sum(len(asked) for _, asked in wanted)):
+                found = self._store.several(wanted)
         except StoreUnavailable as down:
             self._unless_defaults(down)
             return [None] * len(sources)
@@ -146,7 +149,8 @@ class RowSource:
         keys: _Keys,
         rows: dict[Key, bytes | None] | None,
         read: Read,
-    ) -> None:
+    ) -> npt.NDArray[np.uint8]:
+        """Adds a source's rows to what was read. Returns their statuses."""
         missing: list[bytes | None] = [None] * len(keys.keys)
         down = rows is None
         try:
@@ -171,6 +175,7 @@ class RowSource:
                 np.maximum(read.statuses, statuses, out=read.statuses)
             else:
                 read.request_status = max(read.request_status, int(statuses[0]))
+        return statuses
 
     def _unless_defaults(self, down: StoreUnavailable) -> None:
         if not self._defaults_when_down:
@@ -179,6 +184,14 @@ class RowSource:
 
 def _read(reader: SourceReader, rows: list[bytes | None], lengths: list[int] | None) -> ReadRows:
     return reader.read(rows) if lengths is None else reader.read_lists(rows, lengths)
+
+
+def _counts(statuses: npt.NDArray[np.uint8]) -> list[int]:
+    """How many there are of each status."""
+    if not statuses.any():
+        return [len(statuses), 0, 0, 0]
+    counts: list[int] = np.bincount(statuses, minlength=4).tolist()
+    return counts
 
 
 def _key_batch(entity: Entity, call: Call) -> Batch:

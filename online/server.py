@@ -20,6 +20,8 @@ from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
 from online.models import ModelServer, ModelServerDown
+from online.observe.exposition import MetricsPort, ServerCollector
+from online.observe.metrics import CallMetrics
 from online.proto import MAX_MESSAGE_BYTES, SERVICE
 from online.rows import RowSource
 from online.service import ScorerService
@@ -34,7 +36,8 @@ LAME_DUCK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too."""
+    """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too.
+    `metrics_port`: where Prometheus asks (0: any free one), None for nowhere."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -44,6 +47,7 @@ class ServerOptions:
     defaults_when_store_down: bool = False
     default_timeout_s: float = 10.0
     store_timeout_s: float = 0.5
+    metrics_port: int | None = None
 
 
 class ScoringServer:
@@ -74,11 +78,17 @@ class ScoringServer:
             default_timeout_s=options.default_timeout_s,
         )
         catalog = Catalog(bundle, model, self.versions, self.store)
+        self.calls = CallMetrics()
         self._service = ScorerService(
             {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
             options.threads,
+            [self.calls],
         )
         self.health = HealthMonitor(self._problem)
+        self._collector = ServerCollector(
+            bundle, self.calls, self.versions, self._service.waiting, lambda: self.health.well
+        )
+        self._metrics: MetricsPort | None = None
         self._grpc = self._listen_with(self._service)
 
     def start(self) -> int:
@@ -93,6 +103,8 @@ class ScoringServer:
                 f"cannot listen on {host}:{options.port}",
                 help="another program may have the port: take another one, or 0 for any free one",
             ) from fault
+        if options.metrics_port is not None:
+            self._metrics = MetricsPort(self._collector, options.host, options.metrics_port)
         pa.array([""])  # imports pandas where it is installed: here, not in the first call
         self._grpc.start()
         self.versions.start()
@@ -108,6 +120,13 @@ class ScoringServer:
         self.versions.stop()
         self._models.close()
         self.store.close()
+        if self._metrics is not None:
+            self._metrics.close()
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where metrics are told, once it has started; None for nowhere."""
+        return None if self._metrics is None else self._metrics.port
 
     def _listen_with(self, service: ScorerService) -> grpc.Server:
         options = self._options

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
 
 from online.errors import CallError, Reason, to_details
+from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher
 from online.proto import SERVICE
 
 log = logging.getLogger("featdsl.service")
 
 
-Method = Callable[[bytes, float | None], bytes]
-"""Takes the request's bytes and the seconds that the caller gives (None: no limit)."""
+Method = Callable[[bytes, CallRecord], bytes]
+"""Takes the request's bytes and the call's record, in which it writes down what happens."""
 
 
 class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -28,47 +30,70 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
     own, so that health is told while all of these are busy.
     """
 
-    def __init__(self, methods: Mapping[str, Method], threads: int) -> None:
+    def __init__(self, methods: Mapping[str, Method], threads: int, watchers: Sequence[Watcher] = ()) -> None:
+        """Each of `watchers` is shown every call that has ended."""
         self._pool = ThreadPoolExecutor(threads, "call")
-        self._methods = {f"/{SERVICE}/{name}": method for name, method in methods.items()}
+        self._methods = {f"/{SERVICE}/{name}": (name, method) for name, method in methods.items()}
+        self._watchers = tuple(watchers)
         self._draining = False
 
     def drain(self) -> None:
         self._draining = True
 
+    def waiting(self) -> int:
+        """How many calls wait for a thread now."""
+        return self._pool._work_queue.qsize()
+
     def service(self, handler_call_details: Any) -> Any:
-        method = self._methods.get(handler_call_details.method)
-        if method is None:
+        found = self._methods.get(handler_call_details.method)
+        if found is None:
             return None
-        admitted = not self._draining
+        name, method = found
+        admitted, arrived = not self._draining, time.monotonic()
 
         def handle(data: bytes, context: Any) -> bytes:
-            if not admitted:
-                _abort(context, CallError(Reason.DRAINING, "the server is stopping", help="ask another one"))
-            return _answer(method, data, context)
+            record = CallRecord(name, context.time_remaining(), arrived)
+            record.stages.append(Stage("queue", arrived, time.monotonic()))
+            return self._answer(method if admitted else _refuse, data, record, context)
 
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
         return grpc.unary_unary_rpc_method_handler(handle)
 
+    def _answer(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
+        try:
+            answer = method(data, record)
+        except CallError as error:
+            if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
+                log.error("a call failed: %s: %s", error.reason.name, error.message)
+            self._end(record, error.reason.name, context)
+            _abort(context, error)
+        except Exception:
+            number = uuid.uuid4().hex[:12]
+            log.exception("a call failed: %s", number)
+            self._end(record, Reason.INTERNAL.name, context)
+            _abort(
+                context,
+                CallError(
+                    Reason.INTERNAL,
+                    f"a fault of the server, in its log under: {number}",
+                    metadata={"id": number},
+                ),
+            )
+        self._end(record, ANSWERED, context)
+        return answer
 
-def _answer(method: Method, data: bytes, context: Any) -> bytes:
-    try:
-        return method(data, context.time_remaining())
-    except CallError as error:
-        if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
-            log.error("a call failed: %s: %s", error.reason.name, error.message)
-        _abort(context, error)
-    except Exception:
-        number = uuid.uuid4().hex[:12]
-        log.exception("a call failed: %s", number)
-        _abort(
-            context,
-            CallError(
-                Reason.INTERNAL,
-                f"a fault of the server, in its log under: {number}",
-                metadata={"id": number},
-            ),
-        )
+    def _end(self, record: CallRecord, outcome: str, context: Any) -> None:
+        record.ended = time.monotonic()
+        record.outcome = CANCELLED if outcome == ANSWERED and not context.is_active() else outcome
+        for watcher in self._watchers:
+            try:
+                watcher(record)
+            except Exception:
+                log.exception("a watcher of calls failed")
+
+
+def _refuse(data: bytes, record: CallRecord) -> bytes:
+    raise CallError(Reason.DRAINING, "the server is stopping", help="ask another one")
 
 
 def _abort(context: Any, error: CallError) -> NoReturn:

@@ -93,11 +93,24 @@ class VersionWatcher:
         self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._published_us: dict[int, int] = {}
+        self.loading = 0
+        self.switches_total = 0
+        self.refused_total = 0
         self.problem = "the registry has not been read yet"
 
     @property
     def serving(self) -> Serving | None:
         return self._serving
+
+    @property
+    def resident(self) -> int:
+        """How many versions are loaded."""
+        return len(self._residents.order)
+
+    def published_us(self, version: Serving) -> int:
+        """When a version that is loaded was published, in microseconds since 1970; 0 if nobody knows."""
+        return self._published_us.get(version.handle, 0)
 
     @contextlib.contextmanager
     def pin(self) -> Iterator[Serving]:
@@ -202,6 +215,7 @@ class VersionWatcher:
             self._serving = loaded
             order = self._residents.order
             order[:] = [*(one for one in order if one is not loaded), loaded]
+        self.switches_total += 1
         was = "" if before is None else f" (before: {before.version})"
         log.info("model %s: version %d serves%s", self.model, number, was)
         return ""
@@ -216,14 +230,20 @@ class VersionWatcher:
         known = self._refused.get(number)
         if known is not None and known.stamp == stamp:
             return known.reason
+        self.loading = 1
         try:
-            self._check(registry.verify(number), registry.path(number))
+            verified = registry.verify(number)
+            self._check(verified, registry.path(number))
             self._server.load(version.handle, registry.path(number))
         except (VersionRefused, ModelRefused) as refused:
             self._refused[number] = _Refusal(refused.reason, stamp)
+            self.refused_total += 1
             registry.refuse(number, refused.reason)
             log.error("model %s: version %d is refused: %s", self.model, number, refused.reason)
             return refused.reason
+        finally:
+            self.loading = 0
+        self._published_us[version.handle] = verified.created_at_us
         self._refused.pop(number, None)
         registry.accept(number)
         with self._lock:
@@ -244,6 +264,7 @@ class VersionWatcher:
             order[:] = [one for one in order if one not in gone]
             for one in gone:
                 del self._residents.pins[one.handle]
+                self._published_us.pop(one.handle, None)
         for one in gone:
             try:
                 self._server.unload(one.handle)

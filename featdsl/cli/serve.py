@@ -37,6 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
     parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
+    parser.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        type=int,
+        help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one",
+    )
     parser.add_argument("--threads", type=int, default=8, help="calls that run at once (8)")
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
@@ -99,6 +105,7 @@ def _server(
         defaults_when_store_down=args.when_store_down == "defaults",
         default_timeout_s=_positive(args.timeout_ms, "--timeout-ms") / 1000,
         store_timeout_s=_positive(args.store_timeout_ms, "--store-timeout-ms") / 1000,
+        metrics_port=args.metrics_port,
     )
     models = EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
     try:
@@ -146,8 +153,10 @@ def _announce(args: argparse.Namespace, server: ScoringServer, port: int, name: 
     problem = server.health.check()
     serving = server.versions.serving
     state = f"version {serving.version}" if serving is not None and not problem else f"not serving: {problem}"
+    told = server.metrics_port
+    metrics = "" if told is None else f"; metrics on http://{args.host}:{told}/metrics"
     with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {args.host}:{port} for {name}, {state}", flush=True)
+        print(f"listening on {args.host}:{port} for {name}, {state}{metrics}", flush=True)
 
 
 def _positive(value: int, option: str) -> int:

@@ -66,7 +66,7 @@ def test_outputs_and_timings_on_request(client: ScorerClient) -> None:
     assert answer.outputs["like"] == answer.scores
     assert answer.outputs["buy"] == [2.0, 2.0]
     stages = [stage for stage, _ in answer.timings]
-    assert stages == ["admit", "fetch", "decode", "fetch", "decode", "features", "model", "after"]
+    assert stages == ["queue", "admit", "fetch", "decode", "fetch", "decode", "features", "model", "after"]
 
 
 def test_an_unknown_user_scores_with_defaults_and_it_says_so(client: ScorerClient) -> None:

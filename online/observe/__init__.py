@@ -1,0 +1,1 @@
+"""What can be seen of the server from outside: metrics, traces, slow calls, logs."""

@@ -1,0 +1,135 @@
+"""The server's numbers in Prometheus' words, and the port where they are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from compiler.bundle import Bundle
+from featdsl.errors import InputError
+from online.observe.families import BY_NAME, FAMILIES
+from online.observe.histogram import Histogram
+from online.observe.metrics import CallMetrics
+
+if TYPE_CHECKING:
+    from online.versions import VersionWatcher
+
+Samples = list[tuple[tuple[str, ...], Any]]
+"""(labels, value): a number, or a `Histogram`."""
+
+
+class ServerCollector:
+    """What a scrape shows, read when it is asked for. `waiting`: how many calls wait for a thread. `well`:
+    whether calls can be answered."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        calls: CallMetrics,
+        versions: VersionWatcher,
+        waiting: Callable[[], int],
+        well: Callable[[], bool],
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._program = (bundle.schema.namespace, versions.model, bundle.fingerprint)
+        self._calls = calls
+        self._versions = versions
+        self._waiting = waiting
+        self._well = well
+        self._now = now_s
+
+    def collect(self) -> Iterator[Any]:
+        """Prometheus' metric families. A family without labels is always there."""
+        samples = {**self._of_calls(), **self._of_versions()}
+        samples["featdsl_program"] = [(self._program, 1)]
+        samples["featdsl_serving"] = [((), int(self._well()))]
+        samples["featdsl_calls_waiting"] = [((), self._waiting())]
+        for family in FAMILIES:
+            yield _family(family.name, samples[family.name])
+
+    def _of_calls(self) -> dict[str, Samples]:
+        totals = self._calls.totals()
+        return {
+            "featdsl_calls": list(totals.calls.items()),
+            "featdsl_call_seconds": [((method,), one) for method, one in totals.seconds.items()],
+            "featdsl_stage_seconds": [((stage,), one) for stage, one in totals.stages.items()],
+            "featdsl_call_items": [((), totals.items)],
+            "featdsl_distinct_items": [((), totals.distinct_items)],
+            "featdsl_rows": list(totals.rows.items()),
+            "featdsl_calls_on_defaults": [((), totals.calls_on_defaults)],
+            "featdsl_nonfinite_outputs": [((output,), count) for output, count in totals.nonfinite.items()],
+            "featdsl_store_trip_seconds": [((), totals.store_trips)],
+            "featdsl_store_trip_keys": [((), totals.store_keys)],
+            "featdsl_store_errors": [((), totals.store_errors)],
+        }
+
+    def _of_versions(self) -> dict[str, Samples]:
+        versions, serving = self._versions, self._versions.serving
+        label = (versions.model,)
+        published_s = 0.0 if serving is None else versions.published_us(serving) / 1e6
+        return {
+            "featdsl_model_version": [(label, 0 if serving is None else serving.version)],
+            "featdsl_parameters_age_seconds": [(label, max(0.0, self._now() - published_s))]
+            if published_s
+            else [],
+            "featdsl_versions_loading": [(label, versions.loading)],
+            "featdsl_versions_resident": [(label, versions.resident)],
+            "featdsl_version_switches": [(label, versions.switches_total)],
+            "featdsl_versions_refused": [(label, versions.refused_total)],
+        }
+
+
+def _family(name: str, samples: Samples) -> Any:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    family = BY_NAME[name]
+    kinds = {
+        "counter": CounterMetricFamily,
+        "gauge": GaugeMetricFamily,
+        "histogram": HistogramMetricFamily,
+    }
+    made = kinds[family.kind](name, family.help, labels=family.labels)
+    for labels, value in samples:
+        if isinstance(value, Histogram):
+            made.add_metric(labels, value.cumulative(), value.sum)
+        else:
+            made.add_metric(labels, value)
+    return made
+
+
+class MetricsPort:
+    """An HTTP server of `/metrics`, on a thread of its own."""
+
+    def __init__(self, collector: ServerCollector, host: str, port: int) -> None:
+        """`port` 0: any free one. Errors: `InputError` when the port is taken, or prometheus-client is not
+        installed."""
+        try:
+            from prometheus_client import (
+                CollectorRegistry,
+                GCCollector,
+                PlatformCollector,
+                ProcessCollector,
+                start_http_server,
+            )
+        except ImportError as missing:
+            raise InputError(
+                "the package that tells metrics is not installed: prometheus-client",
+                help="install it: `pip install 'featdsl[metrics]'`",
+            ) from missing
+        registry = CollectorRegistry(auto_describe=False)
+        for of_process in (ProcessCollector, GCCollector, PlatformCollector):
+            of_process(registry=registry)
+        registry.register(collector)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as fault:
+            raise InputError(
+                f"cannot tell metrics on {host}:{port}", help="another program may have the port"
+            ) from fault
+        self.port: int = self._server.server_port
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)

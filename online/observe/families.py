@@ -1,0 +1,64 @@
+"""Every metric of the server: its name, kind, labels and meaning. `docs/METRICS.md` is made from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Family(NamedTuple):
+    """`kind`: `counter`, `gauge` or `histogram`. A counter's series end in `_total`."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+FAMILIES = (
+    Family("featdsl_program", "gauge", "1, with what is served.", ("namespace", "model", "fingerprint")),
+    Family(
+        "featdsl_serving", "gauge", "1 while calls can be answered, else 0: what the health service tells."
+    ),
+    Family(
+        "featdsl_calls",
+        "counter",
+        "Calls that ended, by outcome: OK, CANCELLED, or the reason of the error.",
+        ("method", "outcome"),
+    ),
+    Family("featdsl_call_seconds", "histogram", "From a call's arrival to its answer.", ("method",)),
+    Family(
+        "featdsl_stage_seconds",
+        "histogram",
+        "Time of a call in a stage, its rounds added up; `queue` is the wait for a thread.",
+        ("stage",),
+    ),
+    Family("featdsl_calls_waiting", "gauge", "Calls that wait for a thread."),
+    Family("featdsl_call_items", "histogram", "Candidates a call that was answered."),
+    Family("featdsl_distinct_items", "counter", "Distinct items of the calls that were answered."),
+    Family(
+        "featdsl_rows",
+        "counter",
+        "Rows that calls wanted, by what became of them: ok, missing, unreadable, store_down. "
+        "All but ok read as the defaults of their fields.",
+        ("source", "status"),
+    ),
+    Family("featdsl_calls_on_defaults", "counter", "Calls that were answered though the store was down."),
+    Family("featdsl_nonfinite_outputs", "counter", "Outputs of the model that were no numbers.", ("output",)),
+    Family("featdsl_store_trip_seconds", "histogram", "Time of a question to the store."),
+    Family("featdsl_store_trip_keys", "histogram", "Keys a question to the store."),
+    Family("featdsl_store_errors", "counter", "Questions that the store did not answer."),
+    Family("featdsl_model_version", "gauge", "The version that serves; 0 before the first.", ("model",)),
+    Family(
+        "featdsl_parameters_age_seconds",
+        "gauge",
+        "How long ago the version that serves was published.",
+        ("model",),
+    ),
+    Family("featdsl_versions_loading", "gauge", "Versions that are being loaded.", ("model",)),
+    Family("featdsl_versions_resident", "gauge", "Versions in memory, ready to be switched to.", ("model",)),
+    Family("featdsl_version_switches", "counter", "How often another version began to serve.", ("model",)),
+    Family("featdsl_versions_refused", "counter", "Loads that ended in a refusal.", ("model",)),
+)
+"""In the order in which they are told."""
+
+BY_NAME = {family.name: family for family in FAMILIES}
