@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +22,7 @@ from online.catalog import Catalog
 from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
+from online.listening import connections, stop_listening
 from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
 from online.observe.metrics import CallMetrics
@@ -33,11 +37,18 @@ log = logging.getLogger("featdsl.server")
 LAME_DUCK_S = 0.2
 """After the signal to stop, calls are still taken for so long, while balancers learn of it."""
 
+_OLDEST = 1.25
+"""gRPC spreads the age of connections by a tenth either way; then the client learns of it."""
+
+_LEFT_EVERY_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too.
-    `metrics_port`: where Prometheus asks (0: any free one), None for nowhere."""
+    `metrics_port`: where Prometheus asks (0: any free one), None for nowhere. `shares_port`: other processes
+    listen on it, too. `connection_age_s`: after so long a client is asked to connect anew, without a call being
+    lost, so that connections spread anew; 0: never."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -48,6 +59,8 @@ class ServerOptions:
     default_timeout_s: float = 10.0
     store_timeout_s: float = 0.5
     metrics_port: int | None = None
+    shares_port: bool = False
+    connection_age_s: float = 0.0
 
 
 class ScoringServer:
@@ -89,30 +102,47 @@ class ScoringServer:
             bundle, self.calls, self.versions, self._service.waiting, lambda: self.health.well
         )
         self._metrics: MetricsPort | None = None
+        self._stopping = threading.Event()
+        self._port = 0
         self._grpc = self._listen_with(self._service)
 
     def start(self) -> int:
-        """Listens, then loads what the registry has. Returns the port. Errors: `InputError` when the port
-        is taken."""
+        """Listens, then loads what the registry has; where others have the port, too, the other way round.
+        Returns the port. Errors: `InputError` when the port is taken."""
         options = self._options
+        pa.array([""])  # imports pandas where it is installed: here, not in the first call
+        if options.shares_port:
+            self.versions.start()
+            self.health.check()
         host = f"[{options.host}]" if ":" in options.host else options.host
         try:
-            port: int = self._grpc.add_insecure_port(f"{host}:{options.port}")
+            self._port = self._grpc.add_insecure_port(f"{host}:{options.port}")
         except RuntimeError as fault:
             raise InputError(
                 f"cannot listen on {host}:{options.port}",
                 help="another program may have the port: take another one, or 0 for any free one",
             ) from fault
         if options.metrics_port is not None:
-            self._metrics = MetricsPort(self._collector, options.host, options.metrics_port)
-        pa.array([""])  # imports pandas where it is installed: here, not in the first call
+            self._tell_metrics(options.metrics_port)
         self._grpc.start()
-        self.versions.start()
+        if not options.shares_port:
+            self.versions.start()
         self.health.start()
-        return port
+        return self._port
+
+    def leave(self, told: Callable[[], None], hurried: Callable[[], bool]) -> None:
+        """Another process has taken this one's place: no new connections (then `told` is called), and those
+        that there are go on until they are old, or `hurried`."""
+        time.sleep(LAME_DUCK_S)
+        stop_listening(self._port)
+        told()
+        give_up = time.monotonic() + _OLDEST * self._options.connection_age_s
+        while connections(self._port) and time.monotonic() < give_up and not hurried():
+            time.sleep(_LEFT_EVERY_S)
 
     def stop(self, grace_s: float = 30.0) -> None:
         """NOT_SERVING at once; a moment later nothing new is taken; what has arrived is answered."""
+        self._stopping.set()
         self.health.drain()
         time.sleep(LAME_DUCK_S)
         self._service.drain()
@@ -128,6 +158,21 @@ class ScoringServer:
         """Where metrics are told, once it has started; None for nowhere."""
         return None if self._metrics is None else self._metrics.port
 
+    def _tell_metrics(self, port: int) -> None:
+        """Where a worker's port is still its forerunner's it is taken as soon as that has gone."""
+        try:
+            self._metrics = MetricsPort(self._collector, self._options.host, port)
+        except InputError as taken:
+            if not self._options.shares_port:
+                raise
+            log.info("%s yet; asked again every second", taken.message)
+            threading.Thread(target=self._tell_metrics_later, args=(port,), daemon=True).start()
+
+    def _tell_metrics_later(self, port: int) -> None:
+        while self._metrics is None and not self._stopping.wait(1.0):
+            with contextlib.suppress(InputError):
+                self._metrics = MetricsPort(self._collector, self._options.host, port)
+
     def _listen_with(self, service: ScorerService) -> grpc.Server:
         options = self._options
         server = grpc.server(
@@ -137,7 +182,8 @@ class ScoringServer:
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(options.shares_port)),
+                *_ages(options.connection_age_s),
             ],
         )
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
@@ -155,3 +201,7 @@ class ScoringServer:
         except ModelServerDown as down:
             return f"the model server does not answer: {down}"
         return "" if self.store.check() else self.store.problem
+
+
+def _ages(connection_age_s: float) -> list[tuple[str, int]]:
+    return [("grpc.max_connection_age_ms", int(connection_age_s * 1000))] if connection_age_s else []

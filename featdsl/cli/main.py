@@ -49,10 +49,11 @@ def main(argv: list[str] | None = None) -> int:
         options = parser.parse_intermixed_args(arguments[1:])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
-    return _run(module, options)
+    return run_command(module, options)
 
 
-def _run(module: ModuleType, options: argparse.Namespace) -> int:
+def run_command(module: ModuleType, options: argparse.Namespace) -> int:
+    """Runs a command's module. What went wrong is told in a line; returns as `main`."""
     from featdsl.errors import FeatError
 
     try:

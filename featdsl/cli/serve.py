@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import math
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.project import config_of, program_of
 from featdsl.errors import InputError
@@ -18,9 +20,15 @@ from featdsl.errors import InputError
 if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from compiler.signature import ModelSignature
+    from online.models import ModelServer
     from online.server import ScoringServer
+    from online.worker_link import WorkerLink
 
 SUMMARY = "Starts the scoring server: features from the store, scores from the newest published model."
+
+
+CONNECTION_AGE_S = 30.0
+"""Of connections to several workers: so long a worker that is replaced waits for its clients to leave it."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +49,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--metrics-port",
         metavar="PORT",
         type=int,
-        help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one",
+        help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one; worker 1 on the next port, …",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="so many processes on the port, started again when they die, replaced one by one on SIGHUP",
+    )
+    parser.add_argument(
+        "--connection-age-s",
+        metavar="S",
+        type=float,
+        help="ask a client to connect anew after so long, 0 for never (30 with --workers, else 0)",
     )
     parser.add_argument("--threads", type=int, default=8, help="calls that run at once (8)")
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
@@ -57,15 +77,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grace-s", type=float, default=30.0, help="time to finish calls on SIGTERM (30)")
     parser.epilog = (
         "example:\n"
-        "  feat serve --bundle movies.featb --store lmdb://store --registry dir://registry --port 8500"
+        "  feat serve --bundle movies.featb --store lmdb://store --registry dir://registry --port 8500\n"
+        "  feat serve --config feat.toml --workers 4 --port 8500"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    _log()
+    if args.workers is not None:
+        return _supervise(args)
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)
     model = _model(bundle, model_name)
@@ -75,7 +96,9 @@ def run(args: argparse.Namespace) -> int:
     server = _server(args, bundle, model, store, registry)
     try:
         port = server.start()
-        _announce(args, server, port, f"{bundle.schema.namespace}/{model.name}")
+        told = server.metrics_port
+        metrics = "" if told is None else f"; metrics on http://{args.host}:{told}/metrics"
+        _announce(args, port, f"{bundle.schema.namespace}/{model.name}", _state(server) + metrics)
         stopping.wait()
         logging.getLogger("featdsl.server").info("stopping: finishing the calls in flight")
     finally:
@@ -83,6 +106,69 @@ def run(args: argparse.Namespace) -> int:
         if args.port_file is not None:
             args.port_file.unlink(missing_ok=True)
     return 0
+
+
+def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
+    """Serves beside others on the supervisor's port, until it is told to leave or stop."""
+    _log(f" worker {link.number}")
+    program, store, registry, model_name = _places(args)
+    bundle = program_of(program)
+    model = _model(bundle, model_name)
+    args.port = link.port
+    if args.metrics_port:
+        args.metrics_port += link.number
+    server = _server(args, bundle, model, store, registry)
+    stopped = False
+    try:
+        server.start()
+        name = f"{bundle.schema.namespace}/{model.name}"
+        link.ready(problem=server.health.check(), state=_state(server), name=name)
+        link.told.wait()
+        if not link.stops:
+            server.leave(link.closed, lambda: link.stops)
+        stopped = True
+    finally:
+        server.stop(args.grace_s if stopped else 0)
+    return 0
+
+
+def _supervise(args: argparse.Namespace) -> int:
+    from online.listening import reserved
+    from online.model_server import EmbeddedModelServer
+    from online.model_server.shared import ModelKeeper
+    from online.supervisor import Supervisor
+
+    arguments = {n: str(v) if isinstance(v, Path) else v for n, v in vars(args).items() if n != "port_file"}
+    command = [sys.executable, "-m", "featdsl.cli.serve_worker"]
+    workers = _positive(args.workers, "--workers")
+    with contextlib.ExitStack() as stack:
+        try:
+            port = stack.enter_context(reserved(args.host, args.port))
+        except OSError as fault:
+            raise InputError(
+                f"cannot listen on {args.host}:{args.port}: {fault.strerror}",
+                help="another program may have the port: take another one, or 0 for any free one",
+            ) from fault
+
+        def announce(first: Mapping[str, Any]) -> None:
+            _announce(args, port, first["name"], f"{first['state']}, {workers} workers")
+
+        models = _models(args)
+        assert isinstance(models, EmbeddedModelServer)
+        keeper = ModelKeeper(models)
+        stack.callback(keeper.close)
+        arguments["model_keeper"] = keeper.path
+        try:
+            return Supervisor(command, arguments, workers, port, args.grace_s, announce).run()
+        finally:
+            if args.port_file is not None:
+                args.port_file.unlink(missing_ok=True)
+
+
+def _log(who: str = "") -> None:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s{who} %(name)s %(message)s"
+    )
 
 
 def _signalled(stopping: threading.Event) -> None:
@@ -94,7 +180,6 @@ def _signalled(stopping: threading.Event) -> None:
 def _server(
     args: argparse.Namespace, bundle: Bundle, model: ModelSignature, store: str, registry: str
 ) -> ScoringServer:
-    from online.model_server import EmbeddedModelServer
     from online.server import ScoringServer, ServerOptions
 
     options = ServerOptions(
@@ -106,13 +191,27 @@ def _server(
         default_timeout_s=_positive(args.timeout_ms, "--timeout-ms") / 1000,
         store_timeout_s=_positive(args.store_timeout_ms, "--store-timeout-ms") / 1000,
         metrics_port=args.metrics_port,
+        shares_port=args.workers is not None,
+        connection_age_s=_connection_age_s(args),
     )
-    models = EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
+    models = _models(args)
     try:
         return ScoringServer(bundle, model, store, registry, models, options)
     except BaseException:
         models.close()
         raise
+
+
+def _models(args: argparse.Namespace) -> ModelServer:
+    """The server of models: one of its own, or a worker's share in the supervisor's."""
+    from online.model_server import EmbeddedModelServer
+
+    keeper = getattr(args, "model_keeper", None)
+    if keeper is not None:
+        from online.model_server.shared import AttachedModelServer
+
+        return AttachedModelServer(keeper)
+    return EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
 
 
 def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
@@ -145,18 +244,27 @@ def _model(bundle: Bundle, name: str | None) -> ModelSignature:
     return next(iter(bundle.models.values()))
 
 
-def _announce(args: argparse.Namespace, server: ScoringServer, port: int, name: str) -> None:
+def _state(server: ScoringServer) -> str:
+    problem = server.health.check()
+    serving = server.versions.serving
+    return f"version {serving.version}" if serving is not None and not problem else f"not serving: {problem}"
+
+
+def _announce(args: argparse.Namespace, port: int, name: str, state: str) -> None:
     if args.port_file is not None:
         aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
         aside.write_text(f"{port}\n")
         aside.rename(args.port_file)
-    problem = server.health.check()
-    serving = server.versions.serving
-    state = f"version {serving.version}" if serving is not None and not problem else f"not serving: {problem}"
-    told = server.metrics_port
-    metrics = "" if told is None else f"; metrics on http://{args.host}:{told}/metrics"
     with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {args.host}:{port} for {name}, {state}{metrics}", flush=True)
+        print(f"listening on {args.host}:{port} for {name}, {state}", flush=True)
+
+
+def _connection_age_s(args: argparse.Namespace) -> float:
+    if args.connection_age_s is None:
+        return CONNECTION_AGE_S if args.workers is not None else 0.0
+    if not 0 <= args.connection_age_s < math.inf:
+        raise InputError(f"--connection-age-s must be 0 or more: {args.connection_age_s}")
+    return float(args.connection_age_s)
 
 
 def _positive(value: int, option: str) -> int:

@@ -170,6 +170,20 @@ class EmbeddedModelServer:
             os.close(end)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    # --- what a keeper lends (`shared.py`) ------------------------------------------------------
+
+    def place(self, version: int) -> dict[str, Any]:
+        """Where a version's process is asked. Errors: `ModelServerDown`."""
+        worker = self._worker(version)
+        return {"pid": worker.process.pid, "address": worker.address}
+
+    def revived(self, version: int, pid: int) -> dict[str, Any]:
+        """The same, once it is another than the process `pid`, if that has died. Errors: `ModelServerDown`."""
+        worker = self._worker(version)
+        if worker.process.pid == pid and not worker.process.lives():
+            self._revive(version, worker)
+        return self.place(version)
+
     # --- workers -------------------------------------------------------------------------------
 
     def _worker(self, version: int) -> _Worker:
@@ -328,9 +342,13 @@ def _stop(nursery: subprocess.Popen[str]) -> None:
 
 def _end(worker: _Worker) -> None:
     """Ends a worker that no call uses any more."""
-    with contextlib.suppress(queue.Empty):
-        while True:
-            worker.idle.get_nowait().close()
+    _disconnect(worker)
     worker.process.kill()
     with contextlib.suppress(OSError):
         os.unlink(worker.address)
+
+
+def _disconnect(worker: _Worker) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            worker.idle.get_nowait().close()

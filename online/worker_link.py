@@ -1,0 +1,69 @@
+"""A worker's end of the line to its supervisor (`supervisor.py` has the protocol)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from online.listening import share_new_connections, take_new_connections
+
+
+class WorkerLink:
+    """`number`, `port` and `arguments` are what the supervisor gave."""
+
+    def __init__(self, descriptor: int) -> None:
+        # a terminal's signals go to all; the supervisor decides
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._line = socket.socket(fileno=descriptor)
+        self._orders = self._received()
+        first = next(self._orders)
+        self.number: int = first["number"]
+        self.port: int = first["port"]
+        self.arguments: dict[str, Any] = first["arguments"]
+        self.told = threading.Event()
+        """Set when it is time to end: `leaves` says whether another worker has taken this one's place, else all
+        stop."""
+        self.leaves = False
+        self.stops = False
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+
+    def ready(self, *, problem: str, state: str, name: str) -> None:
+        """Tells that this worker listens, and obeys from now on, in a thread."""
+        self._tell(ready=True, problem=problem, state=state, name=name)
+        threading.Thread(target=self._obey, name="supervisor", daemon=True).start()
+
+    def closed(self) -> None:
+        """Tells that this worker gets no new connections any more."""
+        self._tell(closed=True)
+
+    def _obey(self) -> None:
+        for order in self._orders:
+            match order["do"]:
+                case "take":
+                    take_new_connections(self.port, order["place"])
+                    self._tell(taken=True)
+                case "share":
+                    share_new_connections(self.port)
+                case "leave":
+                    self.leaves = True
+                    self.told.set()
+        self._stop()
+
+    def _stop(self) -> None:
+        self.stops = True
+        self.told.set()
+
+    def _received(self) -> Iterator[dict[str, Any]]:
+        with self._line.makefile("rb") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+    def _tell(self, **message: Any) -> None:
+        with contextlib.suppress(OSError):  # the supervisor is gone, which `_obey` sees
+            self._line.sendall(json.dumps(message).encode() + b"\n")

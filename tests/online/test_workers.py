@@ -1,0 +1,172 @@
+"""`feat serve --workers N` as people run it: restarts, replacements and ends of workers, under load."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+
+from compiler.bundle import write_bundle
+from featdsl.torch import save_model
+from online.client import ScorerClient
+from online.proto import SERVICE
+from online.proto.scorer_pb2 import ScoreAnswer, ScoreRequest
+from online.supervisor import LONGEST_PAUSE_S, pause_before
+from tests.online.shop import PROGRAM, REQUEST, bundle
+from tests.online.test_serve import Ranker, Served, alive, child_processes, feat
+
+KEYS = {"shopper": 1, "item": ["a", "d"]}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(Ranker(1.0), bundle(), tmp_path_factory.mktemp("saved") / "model")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, saved: Path, lmdb_url: str) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("workers")
+    write_bundle(bundle(), folder / "shop.featb")
+    feat("publish", saved, "--registry", f"dir://{folder / 'registry'}")
+    server = Served(folder, lmdb_url, "--workers", "2", "--connection-age-s", "1")
+    yield server
+    if server.process.poll() is None:
+        server.process.kill()
+        server.process.wait()
+
+
+class Load:
+    """Plain gRPC clients that ask without a pause and without retries: some on a connection that they keep,
+    some on ever new ones. `outcomes` counts answers and errors."""
+
+    def __init__(self, address: str, kept: int = 3, fresh: int = 2) -> None:
+        message = ScoreRequest()
+        message.keys["shopper"].integers.values.append(1)
+        message.keys["item"].strings.values.extend(["a", "d"])
+        message.request["country"].string_value = "NL"
+        self._message = message.SerializeToString()
+        self._address = address
+        self._done = threading.Event()
+        self.outcomes: Counter[str] = Counter()
+        self._threads = [threading.Thread(target=self._ask, args=(i < kept,)) for i in range(kept + fresh)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, keep: bool) -> None:
+        while not self._done.is_set():
+            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+            with grpc.insecure_channel(self._address, options=options) as channel:
+                score = channel.unary_unary(f"/{SERVICE}/Score", response_deserializer=ScoreAnswer.FromString)
+                for _ in range(1_000_000 if keep else 3):
+                    if self._done.is_set():
+                        break
+                    try:
+                        score(self._message, timeout=20)
+                        self.outcomes["answered"] += 1
+                    except grpc.RpcError as failed:
+                        self.outcomes[f"{failed.code().name}: {failed.details()}"] += 1
+
+
+def workers_of(server: Served) -> list[int]:
+    """The pids of the worker processes: the supervisor's own children that are workers."""
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+    return [child for child, command in commands.items() if b"featdsl.cli.serve_worker" in command]
+
+
+def wait_until(condition: object, seconds: float = 30) -> float:
+    started = time.monotonic()
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_the_workers_share_the_process_of_the_model(served: Served) -> None:
+    assert "version 1, 2 workers" in served.line
+    assert len(workers_of(served)) == 2
+    below = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in child_processes(served.process.pid)]
+    assert sum(b"online.model_server.nursery" in command for command in below) == 2, "it, and the version"
+    with ScorerClient(served.address) as client:
+        assert client.score(KEYS, REQUEST).version == 1
+
+
+def test_workers_are_replaced_one_by_one_and_no_call_fails(served: Served) -> None:
+    before = workers_of(served)
+    assert len(before) == 2
+    with Load(served.address) as load:
+        wait_until(lambda: load.outcomes["answered"] > 100)
+        served.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "all workers are replaced" in served.log.read_text(), 60)
+        asked = sum(load.outcomes.values())
+        wait_until(lambda: sum(load.outcomes.values()) > asked + 100)
+    assert set(load.outcomes) == {"answered"}
+    after = workers_of(served)
+    assert len(after) == 2
+    assert not set(before) & set(after)
+    assert not any(map(alive, before))
+
+
+def test_a_killed_worker_is_started_again_while_the_others_serve(served: Served) -> None:
+    with Load(served.address, kept=4, fresh=1) as load:
+        wait_until(lambda: load.outcomes["answered"] > 100)
+        killed = workers_of(served)[0]
+        os.kill(killed, signal.SIGKILL)
+        answered = load.outcomes["answered"]
+        assert wait_until(lambda: load.outcomes["answered"] > answered + 20) < 2
+        wait_until(lambda: len(set(workers_of(served)) - {killed}) == 2)
+    failed = {what for what in load.outcomes if what != "answered"}
+    assert all(what.startswith("UNAVAILABLE") for what in failed), "what was in flight there, truthfully"
+    assert sum(load.outcomes[what] for what in failed) <= 5, "a call a client at most"
+    assert "killed by SIGKILL; it is started again at once" in served.log.read_text()
+
+
+def test_told_to_stop_all_workers_answer_what_they_have_and_end(served: Served) -> None:
+    processes = child_processes(served.process.pid)
+    items = ["a", "d"] * 2500
+    with ScorerClient(served.address) as client, ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(client.score, {"shopper": 1, "item": items}, REQUEST) for _ in range(16)]
+        time.sleep(0.02)
+        assert served.stop(signal.SIGTERM) == 0
+        assert [len(call.result().scores) for call in calls] == [len(items)] * 16
+    wait_until(lambda: not any(map(alive, processes)))
+    assert "Traceback" not in served.log.read_text()
+    assert not (served.folder / "port").exists()
+
+
+def test_a_supervisor_that_is_killed_takes_all_with_it(served: Served) -> None:
+    served.start()
+    processes = child_processes(served.process.pid)
+    served.stop(signal.SIGKILL)
+    wait_until(lambda: not any(map(alive, processes)))
+
+
+def test_what_is_wrong_with_all_workers_is_told_once(tmp_path: Path, lmdb_url: str) -> None:
+    wrong = ("--program", PROGRAM, "--store", lmdb_url, "--registry", "s3://x", "--workers", 3)
+    done = feat("serve", *wrong, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("not a registry") == 1
+    done = feat("serve", *wrong[:-1], 0, check=False)
+    assert (done.returncode, "--workers must be 1 or more" in done.stderr) == (1, True)
+
+
+def test_the_pause_before_a_restart_doubles_to_a_bound() -> None:
+    assert [pause_before(n) for n in range(5)] == [0, 0.1, 0.2, 0.4, 0.8]
+    assert pause_before(100) == LONGEST_PAUSE_S
