@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from featdsl.check.complaints import Complaints
-from featdsl.check.levels import Levels, alignment_of
-from featdsl.check.nodes import Alignment, Nodes, exact
+from featdsl.check.levels import Levels
+from featdsl.check.nodes import ELEMENT, Alignment, Nodes, aligned_as, exact, whole
 from featdsl.check.overloads import (
     Binding,
     Match,
@@ -16,7 +16,7 @@ from featdsl.check.overloads import (
     default_constants,
     find,
 )
-from featdsl.check.values import Given, VocabValue
+from featdsl.check.values import Given, Value, VocabValue
 from featdsl.levels import Level
 from featdsl.operators.declare import NOT_CONSTANT, OPERATORS, Fault, Operator, Parameter, Signature, resolve
 from featdsl.resources import Vocab
@@ -50,22 +50,37 @@ class Calls:
         written there if not by name. `fitted`: its constants were learned, and may be long lists."""
         operator = OPERATORS[name]
         at = at or span
-        if name != EACH:
-            given = [_opened(one) for one in given]
+        if name == EACH:
+            return self._call(operator, given, span, at, symbol, fitted, 0)
+        within = max((depth_within(one.value) for one in given), default=0)
+        found = self._call(operator, [opened(one) for one in given], span, at, symbol, fitted, within)
+        return None if found is None else self.nodes.element_of(found, within)
+
+    def _call(
+        self,
+        operator: Operator,
+        given: list[Given],
+        span: Span,
+        at: Span,
+        symbol: str,
+        fitted: bool,
+        within: int,
+    ) -> Typed | None:
+        """See `call`; `within` so many lists stands the def that holds the call."""
         bindings = self._bind(operator, given)
         found = find(bindings, self.nodes) if bindings else None
         if found is None and operator.otherwise is not None:
             other = OPERATORS[operator.otherwise]
             meant = find(self._bind(other, given), self.nodes)
             if meant is not None:
-                return self._node(other, meant, span, at, fitted)
+                return self._node(other, meant, span, at, fitted, within)
         if not bindings:
             self.complaints.arguments(operator, given, at, symbol)
             return None
         if found is None:
             self.complaints.mismatch(operator, bindings, self.nodes, at, symbol)
             return None
-        return self._node(operator, found, span, at, fitted)
+        return self._node(operator, found, span, at, fitted, within)
 
     @staticmethod
     def _bind(operator: Operator, given: list[Given]) -> list[Binding]:
@@ -76,7 +91,9 @@ class Calls:
                 return bindings
         return []
 
-    def _node(self, operator: Operator, found: Match, span: Span, at: Span, fitted: bool) -> Typed | None:
+    def _node(
+        self, operator: Operator, found: Match, span: Span, at: Span, fitted: bool, within: int
+    ) -> Typed | None:
         signature = found.binding.signature
         constants = default_constants(signature, found.constants)
         if not self._vocabs(found, constants):
@@ -99,7 +116,7 @@ class Calls:
             if isinstance(value, tuple) and len(value) > 100_000 and not fitted:
                 self.complaints.error("E0207", f"a constant list is too long: `{name}`", at)
                 return None
-        levels = Levels()
+        levels = Levels(within)
         args: list[Typed] = []
         mapped = found.mapped or (0,) * len(found.binding.values)
         nullable = marked_null = False
@@ -260,6 +277,22 @@ class Calls:
             return value
         return self.call("hash", [Given(value, value.span)], span)
 
+    def without_null(self, node: Typed, depth: int) -> Typed:
+        """The list, so many lists deep, without the elements that are null; those that go along with others stay."""
+        element, innermost = node.type.inside(depth), aligned_as(node)
+        innermost = None if innermost is None else innermost.inside(depth - 1)
+        if not element.nullable or (innermost is not None and innermost.keeps_null):
+            return node
+        levels = Levels()
+        levels.add(node, depth)
+        levels.levels[-1].alignment = Alignment("")
+        null = self.nodes.constant(None, element, node.span)
+        type, alignment = levels.around(element, None)
+        return self.nodes.make(
+            "coalesce", type, node.level, node.span, (node, null),
+            mapped=(depth, 0), drops_null=True, alignment=alignment,
+        )  # fmt: skip
+
     def coerce(self, node: Typed, wanted: Type, depth: int, span: Span) -> Typed | None:
         """The node in the type that it widens to, `depth` lists deep; nullness stays as it is."""
         given = node.type.inside(depth)
@@ -282,12 +315,19 @@ class Calls:
         return None
 
 
-def _opened(given: Given) -> Given:
-    """The argument without the `each` around it."""
+def opened(given: Given) -> Given:
+    """The argument without the `each` around it, nor the def that is mapped over it."""
     value, depth = given.value, given.each
-    while isinstance(value, Typed) and value.op == EACH:
+    while isinstance(value, Typed) and value.op in (EACH, ELEMENT):
         value, depth = value.args[0], depth + 1
     return Given(value, given.span, given.name, depth)
+
+
+def depth_within(value: Value) -> int:
+    """Of how many lists the def that an argument stands in is mapped over the argument."""
+    while isinstance(value, Typed) and value.op == EACH:
+        value = value.args[0]
+    return whole(value)[1] if isinstance(value, Typed) else 0
 
 
 def _alignments(found: Match, args: list[Typed]) -> list[tuple[Parameter, Given, Alignment | None]]:
@@ -295,7 +335,7 @@ def _alignments(found: Match, args: list[Typed]) -> list[tuple[Parameter, Given,
     depths = found.mapped or (0,) * len(args)
     seen: list[tuple[Parameter, Given, Alignment | None]] = []
     for (parameter, given), arg, depth in zip(found.binding.values, args, depths, strict=True):
-        alignment = alignment_of(arg)
+        alignment = aligned_as(arg)
         seen.append((parameter, given, None if alignment is None else alignment.inside(depth)))
     return seen
 

@@ -14,7 +14,7 @@ from featdsl.diagnostics import Diagnostics, Note
 from featdsl.operators.declare import NOT_CONSTANT, REQUIRED, Operator, Parameter, match
 from featdsl.source_file import Span
 from featdsl.typed import Typed
-from featdsl.types import FLOAT_KINDS, NUMERIC_KINDS, Kind, Type
+from featdsl.types import FLOAT_KINDS, INT64, INTEGER_KINDS, NUMERIC_KINDS, STRING, Kind, Type
 
 _ZEROS = {
     Kind.BOOL: "false", Kind.INT32: "0", Kind.INT64: "0", Kind.FLOAT32: "0.0", Kind.FLOAT64: "0.0",
@@ -134,6 +134,8 @@ class Complaints:
         """Their types fit no overload: says which argument is wrong, or that they do not go together."""
         if self._null_elements(bindings) or self._constants(operator, bindings, nodes, at):
             return
+        if any(self._key(binding) for binding in bindings):
+            return
         failing = [(failing_arguments(b), b) for b in bindings]
         fewest = min(len(f) for f, _ in failing)
         blamed = {id(f[0][1]) for f, _ in failing if len(f) == fewest and f}
@@ -150,8 +152,38 @@ class Complaints:
             f"`{shown}` does not take these types together: {types}",
             at,
             label=types,
-            help=_advice_together(shown, [g.value.type for g in values if isinstance(g.value, Typed)]),
+            help=_advice_together(shown, [_seen(g, g.value) for g in values if isinstance(g.value, Typed)]),
         )
+
+    def _key(self, binding: Binding) -> bool:
+        """Says that a key is not of the type of the map's keys, if that is what is wrong."""
+        values = {p.name: (g, g.value) for p, g in binding.values if isinstance(g.value, Typed)}
+        here = values["map"][1].type.innermost if "map" in values else INT64
+        for name, which in (("key", "keys"), ("keys", "keys"), ("inner_key", "inner keys")):
+            if name not in values or here.kind is not Kind.MAP or here.key is None:
+                continue
+            given, value = values[name]
+            found = value.type.innermost.kind
+            if (found is Kind.STRING) is not (here.key.kind is Kind.STRING) and found in (
+                *INTEGER_KINDS,
+                Kind.STRING,
+            ):
+                advice = "make it a text: `string(x)`"
+                if here.key != STRING:
+                    wild = any(p.name == "wildcard" for p, _ in binding.constants)
+                    advice = "a wildcard is a text" if wild else "a number in a text is `parse_int(s)`"
+                note = self.declared_at(value)
+                self.error(
+                    "E0203",
+                    "the argument type does not match",
+                    given.span,
+                    label=f"expected `{here.key}`, found `{_type_text(given)}`",
+                    notes=() if note is None else (note,),
+                    help=f"the {which} of the map are `{here.key}`; {advice}",
+                )
+                return True
+            here = here.item.innermost
+        return False
 
     def _argument(self, given: Given, parameters: list[Parameter]) -> None:
         expected = _expected_one_of(parameters)
@@ -163,9 +195,11 @@ class Complaints:
             def fits(other: Type) -> bool:
                 return any(match(p.pattern, other, {}) for p in parameters)
 
-            help = _advice(given.value.type, parameters)
+            help = _advice(_seen(given, given.value), parameters)
             note = self.declared_at(given.value)
-            if note is not None:
+            if given.each:
+                found = f"{found}`, each element of `{given.value.type}"
+            elif note is not None:
                 notes = (note,)
                 other = self.alternatives(given.value, fits)
                 help = f"did you mean `{other}`?" if other else help
@@ -267,7 +301,12 @@ class Complaints:
 
 
 def _type_text(given: Given) -> str:
-    return "vocab" if isinstance(given.value, VocabValue) else str(given.value.type)
+    return "vocab" if isinstance(given.value, VocabValue) else str(_seen(given, given.value))
+
+
+def _seen(given: Given, value: Typed) -> Type:
+    """The type in which the operator is given it: of the elements, where it is mapped over the list."""
+    return value.type.inside(min(given.each, value.type.depth))
 
 
 def _expected(parameter: Parameter) -> str:

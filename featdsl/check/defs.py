@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from featdsl.check.calls import Calls
+from featdsl.check.calls import Calls, depth_within, opened
 from featdsl.check.complaints import Complaints, zero_of
-from featdsl.check.nodes import Nodes
+from featdsl.check.nodes import Nodes, whole
 from featdsl.check.standard import is_standard
 from featdsl.check.types import NO_LITERAL, DeclaredTypes, fitted, misfit
 from featdsl.check.values import Given, Value, VocabValue
@@ -49,12 +49,13 @@ class Defs:
         bound = self._bind(declared, given, node)
         if bound is None:
             return None
+        within = max((depth_within(one.value) for one in given), default=0)
         key = (
             declared.name.name,
             *(self._nodes.number_of(v) if isinstance(v, Typed) else v.vocab.name for v in bound.values()),
         )
         if key in self._instances:
-            return self._instances[key]
+            return self._given_back(self._instances[key], within)
         if len(self._instances) >= MOST_INSTANCES:
             if self._unfolded:
                 return None
@@ -66,7 +67,16 @@ class Defs:
                 help="defs that use each other many times grow exponentially: name parts with `let`",
             )
             return None
-        return self._instance(declared, bound, node.function.span, key)
+        return self._given_back(self._instance(declared, bound, node.function.span, key), within)
+
+    def _given_back(self, found: Typed | None, within: int) -> Typed | None:
+        """What a def makes, seen from where it is called: `within` so many lists that the caller is mapped over."""
+        if found is None:
+            return None
+        made, depth = whole(found)
+        if depth > within:
+            made = self._calls.without_null(made, depth)
+        return self._nodes.element_of(made, min(depth, within))
 
     def _instance(
         self, declared: tree.Def, bound: Mapping[str, Value | None], span: Span | None, key: tuple[Any, ...]
@@ -138,10 +148,13 @@ class Defs:
         return None if value is None else Given(value, parameter.default.span)
 
     def _as_declared(self, parameter: tree.Parameter, given: Given) -> Value | None:
-        """An argument in the type of a def's parameter."""
-        value = given.value
+        """An argument in the type of a def's parameter, or what the def sees of it where it is mapped over it."""
+        given = opened(given)
+        value, depth = given.value, given.each
+        if isinstance(value, Typed) and parameter.type is not None and _is_any_list(parameter.type):
+            return self._each_list(parameter, value, depth, given.span)
         if parameter.type is None:
-            return value
+            return self._nodes.element_of(value, depth) if isinstance(value, Typed) else value
         wanted = self._declared_type(parameter.type)
         if wanted is None:
             return None
@@ -156,30 +169,45 @@ class Defs:
                 help="leave the parameter's type out",
             )
             return None
+        found = value.type.inside(min(depth, value.type.depth))
         if value.op == "const" and value.type.is_scalar and wanted.is_scalar:
             fit = fitted(value.attributes[0][1], wanted)
             if fit is NO_LITERAL:
                 misfit(value.attributes[0][1], wanted, given.span, self._complaints.diagnostics)
                 return None
             return self._nodes.constant(fit, wanted.optional(fit is None), given.span)
-        if not widens_to(value.type, wanted):
+        if depth > value.type.depth or not widens_to(found, wanted):
             help = ""
-            if widens_to(value.type.optional(False), wanted):
-                help = (
-                    f"add `?? {zero_of(value.type)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
-                )
-            elif value.type.optional(False) in (INT64, FLOAT64) and wanted.is_scalar:
+            if widens_to(found.optional(False), wanted):
+                help = f"add `?? {zero_of(found)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
+            elif found.optional(False) in (INT64, FLOAT64) and wanted.is_scalar:
                 help = f"cast it: `{wanted.kind.value}(x)`"
             self._complaints.error(
                 "E0203",
                 "the argument type does not match",
                 given.span,
-                label=f"expected `{wanted}`, found `{value.type}`",
+                label=f"expected `{wanted}`, found `{found}`",
                 notes=(note,),
                 help=help,
             )
             return None
-        return self._calls.coerce(value, wanted, 0, given.span)
+        fitting = self._calls.coerce(value, wanted, depth, given.span)
+        return None if fitting is None else self._nodes.element_of(fitting, depth)
+
+    def _each_list(self, parameter: tree.Parameter, value: Typed, depth: int, span: Span) -> Typed | None:
+        """What the def sees of a list where a list of anything is wanted: of a list of lists each list of it."""
+        if value.type.depth > depth:
+            return self._nodes.element_of(value, value.type.depth - 1)
+        self._complaints.error(
+            "E0203",
+            "the argument type does not match",
+            span,
+            label=f"expected a list, found `{value.type.inside(min(depth, value.type.depth))}`",
+            notes=()
+            if is_standard(parameter.span)
+            else (Note(f"`{parameter.name.name}` is declared here", parameter.span),),
+        )
+        return None
 
     def _declared_type(self, written: tree.TypeName) -> Type | None:
         """The type of a parameter; its mistakes are reported once, where it is declared."""
@@ -192,7 +220,8 @@ class Defs:
         """Checks a def that nothing uses: with arguments of its declared types, where it has them."""
         bound: dict[str, Value | None] = {}
         for parameter in declared.parameters:
-            found = None if parameter.type is None else self._declared_type(parameter.type)
+            untyped = parameter.type is None or _is_any_list(parameter.type)
+            found = None if untyped or parameter.type is None else self._declared_type(parameter.type)
             name = parameter.name.name
             bound[name] = None
             if found is not None:
@@ -200,6 +229,11 @@ class Defs:
                     "input", found, Level.REQUEST, parameter.span, attributes=(("name", f"({name})"),)
                 )
         self._instance(declared, bound, None, (declared.name.name, None))
+
+
+def _is_any_list(written: tree.TypeName) -> bool:
+    """Whether a parameter's type is `list` alone."""
+    return written.name == "list" and not written.arguments and written.size is None
 
 
 def _shown(parameter: tree.Parameter) -> str:

@@ -12,7 +12,7 @@ from featdsl.check.defs import Defs
 from featdsl.check.doubts import Doubts
 from featdsl.check.fitting import Fitting, is_fitted_vocab
 from featdsl.check.names import KINDS, Named, Names
-from featdsl.check.nodes import Nodes
+from featdsl.check.nodes import Nodes, whole
 from featdsl.check.schema import Input, Members
 from featdsl.check.standard import is_standard, standard_defs
 from featdsl.check.types import DeclaredTypes, shown
@@ -295,7 +295,8 @@ class Expressions:
         return found
 
     def _needless(self, found: Typed, value: Typed, span: Span, message: str) -> None:
-        element = value.type.inside(found.mapped[0] if found.mapped else 0)
+        mapped = whole(found)[0].mapped
+        element = value.type.inside(mapped[0] if mapped else 0)
         if not element.nullable:
             help = "to replace a list that is null, write `?? []`" if value.type.nullable else "leave it out"
             self.complaints.warning("W0101", message, span, label=f"`{value.type}`", help=help)
@@ -438,7 +439,7 @@ class Expressions:
         if any(map(is_fitted_vocab, given)):
             return self.fitting.with_vocab(name, given, node.span, node.function.span)
         found = self._calls.call(name, given, node.span, at=node.function.span)
-        if name in ("is_null", "coalesce") and found is not None and found.args:
+        if name in ("is_null", "coalesce") and found is not None and whole(found)[0].args:
             value = given[0].value
             assert isinstance(value, Typed)
             self._needless(found, value, given[0].span, f"`{name}` has nothing to find: this is never null")

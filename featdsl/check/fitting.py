@@ -11,7 +11,7 @@ from typing import Any
 from featdsl.check.calls import Calls
 from featdsl.check.complaints import Complaints
 from featdsl.check.identity import Identity, digest
-from featdsl.check.nodes import Nodes
+from featdsl.check.nodes import Nodes, whole
 from featdsl.check.state_file import StateFile
 from featdsl.check.values import Given, VocabValue
 from featdsl.fit import (
@@ -121,12 +121,13 @@ class Fitting:
         if learned.statistic == "means" and label is None:
             return None
         place = given[min(learned.argument, len(given) - 1)].span
-        argument = trial.args[learned.argument]
+        operator, _ = whole(trial)
+        argument = operator.args[learned.argument]
         found = self._site(learned.statistic, parameters, argument, place, span, label)
         if found is not None:
             constants = self._tried(lambda: constants_of(learned, found.values), span)
             return None if constants is None else self._apply(learned, values, constants, span, at)
-        self._open.add(id(trial))
+        self._open.add(id(operator))
         return trial
 
     def _apply(
@@ -212,16 +213,17 @@ class Fitting:
         trial = self._apply(
             LEARNED["zscore"], [given], LEARNED["zscore"].placeholders, given.span, given.span
         )
-        return None if trial is None else trial.args[0]
+        return None if trial is None else whole(trial)[0].args[0]
 
     # --- vocabs --------------------------------------------------------------------------------
 
     def with_vocab(self, name: str, given: list[Given], span: Span, at: Span) -> Typed | None:
         """An operator that is given a `fit vocab()`: it is learned from the operator's first argument."""
         trial = self._calls.call(name, given, span, at=at)
-        if trial is None or not trial.args:
+        if trial is None or not whole(trial)[0].args:
             return trial
-        argument = trial.args[0]
+        operator, _ = whole(trial)
+        argument = operator.args[0]
         kind = _innermost(argument.type).kind
         wanted = next(one.value for one in given if is_fitted_vocab(one))
         assert isinstance(wanted, VocabValue)
@@ -237,7 +239,7 @@ class Fitting:
         place = next(one.span for one in given if not is_fitted_vocab(one))
         found = self._site("vocab", wanted.vocab.parameters, argument, place, span)
         if found is None:
-            self._open.add(id(trial))
+            self._open.add(id(operator))
             return trial
         vocab = self._tried(lambda: Vocab.of("fitted", tuple(found.values["entries"])), span)
         if vocab is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from featdsl.check.nodes import Alignment
+from featdsl.check.nodes import Alignment, aligned_as
 from featdsl.typed import Typed
 from featdsl.types import Kind, Type, list_of, vector_of
 
@@ -21,16 +21,18 @@ class Level:
 
 @dataclass(slots=True)
 class Levels:
-    """Outermost first."""
+    """Outermost first. `within` so many of them stands the def that holds the call: what becomes null there is null
+    for the def."""
 
+    within: int = 0
     levels: list[Level] = field(default_factory=list)
 
     def add(self, value: Typed, depth: int) -> bool:
         """Goes `depth` lists deep into an argument. False where it is not aligned with those before."""
-        type, alignment = value.type, alignment_of(value)
+        type, alignment = value.type, aligned_as(value)
         for number in range(depth):
             assert alignment is not None
-            keeps = alignment.keeps_null or type.item.nullable
+            keeps = alignment.keeps_null or (type.item.nullable and number + 1 != self.within)
             if number == len(self.levels):
                 here = Alignment(alignment.name, keeps)
                 self.levels.append(Level(here, type.nullable, type.kind is Kind.VECTOR, type.size))
@@ -47,7 +49,7 @@ class Levels:
     @property
     def drops_null(self) -> bool:
         """Whether an element that becomes null is dropped."""
-        return not self.levels[-1].alignment.keeps_null
+        return len(self.levels) != self.within and not self.levels[-1].alignment.keeps_null
 
     def around(self, element: Type, inner: Alignment | None) -> tuple[Type, Alignment | None]:
         """The list of these elements, and its alignment; `inner` is that of an element."""
@@ -61,8 +63,3 @@ class Levels:
             own = dropping and number == len(self.levels) - 1
             alignment = None if own else replace(level.alignment, inner=alignment)
         return type, alignment
-
-
-def alignment_of(value: Typed) -> Alignment | None:
-    found = value.alignment
-    return found if isinstance(found, Alignment) else None

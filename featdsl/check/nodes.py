@@ -14,6 +14,10 @@ from featdsl.source_file import Span
 from featdsl.typed import Constant, Typed
 from featdsl.types import Kind, Type
 
+ELEMENT = "element"
+"""The op of what a def sees of an argument that it is mapped over: an element, in place of the list, whose type it
+keeps. Only the def's body holds it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
@@ -84,6 +88,12 @@ class Nodes:
     def constant(self, value: Constant, type: Type, span: Span) -> Typed:
         return self.make("const", type, Level.CONSTANT, span, attributes=(("value", value),))
 
+    def element_of(self, node: Typed, depth: int) -> Typed:
+        """What a def that is mapped over a list, so many lists deep, sees of it."""
+        for _ in range(depth):
+            node = self.make(ELEMENT, node.type, node.level, node.span, (node,), alignment=aligned_as(node))
+        return node
+
     def value_of(self, node: Typed) -> Any:
         """The value of a constant expression, lists as tuples; NOT_CONSTANT for any other."""
         if node.level is not Level.CONSTANT:
@@ -105,6 +115,8 @@ class Nodes:
     def _evaluate(self, node: Typed) -> Any:
         if node.op == "const":
             return node.attributes[0][1]
+        if node.op == ELEMENT:
+            return self._values[id(node.args[0])]
         arguments = [self._values[id(a)] for a in node.args]
         if any(a is NOT_CONSTANT for a in arguments):
             return NOT_CONSTANT
@@ -117,6 +129,19 @@ class Nodes:
             )
         except (ArithmeticError, ValueError, TypeError, MemoryError):
             return NOT_CONSTANT
+
+
+def aligned_as(node: Typed) -> Alignment | None:
+    """How a list goes along with others."""
+    return node.alignment if isinstance(node.alignment, Alignment) else None
+
+
+def whole(node: Typed) -> tuple[Typed, int]:
+    """The list that an `element_of` is of, and how many lists deep that is; any other node as it is."""
+    depth = 0
+    while node.op == ELEMENT:
+        node, depth = node.args[0], depth + 1
+    return node, depth
 
 
 def _complete(alignment: Alignment | None, type: Type, own: str) -> Alignment:
