@@ -30,12 +30,14 @@ from online.proto.scorer_pb2 import (
     ScoreAnswer,
     ScoreRequest,
     SourceRow,
+    StoredRow,
 )
 from online.request import Call, CallReader
 from online.rows import RowSource
 from online.stages import Computed, Inputs, Stages
 from online.values import value_of
 from online.versions import Serving, VersionWatcher
+from store.avro_schema import written_with
 
 log = logging.getLogger("featdsl.executor")
 
@@ -219,6 +221,9 @@ class Executor:
                     source=row.source,
                     key=value_of(row.key, row.key_type),
                     statuses=[RowStatus.Name(status) for status in row.statuses],
+                    stored=[
+                        StoredRow(data=data or b"", writer_schema=written_with(data)) for data in row.stored
+                    ],
                 )
                 for row in read.rows
             ],

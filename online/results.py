@@ -62,10 +62,14 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """A source's key in the call (a list for a source keyed by a list) and its rows' statuses."""
+    """A source's key in the call (a list for a source keyed by a list), its rows' statuses, their bytes as they lie
+    in the store (Avro single objects, None for no row), and the fingerprints of the schemas that they were
+    written with (16 hex digits, None where there is none)."""
 
     key: Any
     statuses: list[str]
+    stored: list[bytes | None]
+    writer_schemas: list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,15 @@ class Explanation:
             features={f.name: Explained(plain_of(f.value), f.type, list(f.inputs)) for f in answer.features},
             inputs={given.name: plain_of(given.value) for given in answer.inputs},
             input_types={given.name: given.type for given in answer.inputs},
-            rows={row.source: SourceRows(plain_of(row.key), _statuses(row.statuses)) for row in answer.rows},
+            rows={
+                row.source: SourceRows(
+                    plain_of(row.key),
+                    _statuses(row.statuses),
+                    [stored.data or None for stored in row.stored],
+                    [stored.writer_schema or None for stored in row.stored],
+                )
+                for row in answer.rows
+            },
             fingerprint=answer.fingerprint,
         )
 

@@ -43,12 +43,14 @@ class ReadPlan:
 
 @dataclass(frozen=True, slots=True)
 class FetchedRow:
-    """For `Explain`: a source's key in this call (a list for one keyed by a list), and its rows' statuses."""
+    """For `Explain`: a source's key in this call (a list for one keyed by a list), its rows' statuses, and their
+    bytes as they lie in the store."""
 
     source: str
     key: Any
     key_type: Type
     statuses: list[int]
+    stored: list[bytes | None]
 
 
 @dataclass(slots=True)
@@ -153,8 +155,9 @@ class RowSource:
         """Adds a source's rows to what was read. Returns their statuses."""
         missing: list[bytes | None] = [None] * len(keys.keys)
         down = rows is None
+        stored = missing if rows is None else keys.spread(rows)
         try:
-            decoded = _read(reader, missing if rows is None else keys.spread(rows), keys.lengths)
+            decoded = _read(reader, stored, keys.lengths)
         except StoreUnavailable as gone:
             self._unless_defaults(gone)
             decoded, down = _read(reader, missing, keys.lengths), True
@@ -169,7 +172,7 @@ class RowSource:
                 source.key_type,
             )
         )
-        read.rows.append(FetchedRow(source.name, key, key_type, statuses.tolist()))
+        read.rows.append(FetchedRow(source.name, key, key_type, statuses.tolist(), stored))
         if any(source.key == entity.name for entity in self._schema.entities):
             if self._schema.entity(source.key).per_candidate:
                 np.maximum(read.statuses, statuses, out=read.statuses)

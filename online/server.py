@@ -26,6 +26,7 @@ from online.listening import connections, stop_listening
 from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
 from online.observe.metrics import CallMetrics
+from online.observe.slow_calls import SlowCalls
 from online.proto import MAX_MESSAGE_BYTES, SERVICE
 from online.rows import RowSource
 from online.service import ScorerService
@@ -48,7 +49,8 @@ class ServerOptions:
     """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too.
     `metrics_port`: where Prometheus asks (0: any free one), None for nowhere. `shares_port`: other processes
     listen on it, too. `connection_age_s`: after so long a client is asked to connect anew, without a call being
-    lost, so that connections spread anew; 0: never."""
+    lost, so that connections spread anew; 0: never.
+    `slow_ms`: calls that take so long are told in the log, None for none."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -61,6 +63,7 @@ class ServerOptions:
     metrics_port: int | None = None
     shares_port: bool = False
     connection_age_s: float = 0.0
+    slow_ms: float | None = None
 
 
 class ScoringServer:
@@ -95,7 +98,7 @@ class ScoringServer:
         self._service = ScorerService(
             {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
             options.threads,
-            [self.calls],
+            [self.calls, *([] if options.slow_ms is None else [SlowCalls(options.slow_ms)])],
         )
         self.health = HealthMonitor(self._problem)
         self._collector = ServerCollector(

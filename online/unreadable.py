@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online.answers import UNREADABLE
+from online.observe.key_hash import key_hash
 from store.interface import Key
 
 log = logging.getLogger("featdsl.rows")
@@ -58,8 +58,3 @@ class UnreadableRows:
             key_hash(keys[rows[-1]]),
             "".join(f"; {reason}" for reason in schemas),
         )
-
-
-def key_hash(key: Key | None) -> str:
-    """The first 16 hex digits of the SHA-256 of a key's text."""
-    return hashlib.sha256(str(key).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -116,3 +116,9 @@ def _table() -> tuple[int, ...]:
 
 
 _TABLE = _table()
+
+
+def written_with(row: bytes | None) -> str:
+    """The fingerprint, in hex, of the schema that a stored row says it was written with; "" where it says
+    none."""
+    return row[2:10].hex() if row is not None and row[:2] == MARKER and len(row) >= 10 else ""

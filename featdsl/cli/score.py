@@ -266,8 +266,26 @@ def _explained_text(items: Sequence[Any], found: Sequence[Explanation]) -> str:
         )
         lines.append("")
         lines += _table(
-            ["source", "key", "row"],
-            [[name, _short(row.key), ", ".join(row.statuses)] for name, row in explanation.rows.items()],
+            ["source", "key", "row", "schema", "stored bytes"],
+            [
+                [
+                    name,
+                    _short(key, 30),
+                    status,
+                    schema or "",
+                    ""
+                    if stored is None
+                    else f"{len(stored)}: {_shown_bytes(stored[10:] if schema else stored)}",
+                ]
+                for name, row in explanation.rows.items()
+                for key, status, schema, stored in zip(
+                    row.key if isinstance(row.key, list) else [row.key],
+                    row.statuses,
+                    row.writer_schemas,
+                    row.stored,
+                    strict=True,
+                )
+            ],
         )
         lines.append("")
     lines += [f"program {explanation.fingerprint[:16]}" for explanation in found[:1]]
@@ -279,7 +297,7 @@ def _explained_json(items: Sequence[Any], found: Sequence[Explanation]) -> str:
         {"item": items[i] if i < len(items) else None, **asdict(explanation)}
         for i, explanation in enumerate(found)
     ]
-    return json.dumps(data, ensure_ascii=False)
+    return json.dumps(data, ensure_ascii=False, default=bytes.hex)
 
 
 def _item(items: Sequence[Any], position: int) -> str:
@@ -297,6 +315,10 @@ def _time(micros: Any) -> Any:
 def _short(value: Any, width: int = 60) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _shown_bytes(data: bytes, most: int = 24) -> str:
+    return data[:most].hex() + ("…" if len(data) > most else "")
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

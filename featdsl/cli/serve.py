@@ -63,6 +63,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="ask a client to connect anew after so long, 0 for never (30 with --workers, else 0)",
     )
+    parser.add_argument(
+        "--slow-ms", metavar="MS", type=float, help="tell calls that take so long in the log, by stage"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log (text)")
+    parser.add_argument(
+        "--log-secret",
+        metavar="FILE",
+        type=Path,
+        help="logs show keys as hashes; a secret of your own makes them the same in every process",
+    )
     parser.add_argument("--threads", type=int, default=8, help="calls that run at once (8)")
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
@@ -84,7 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
-    _log()
+    _log(args)
     if args.workers is not None:
         return _supervise(args)
     program, store, registry, model_name = _places(args)
@@ -110,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     """Serves beside others on the supervisor's port, until it is told to leave or stop."""
-    _log(f" worker {link.number}")
+    _log(args, f"worker {link.number}")
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)
     model = _model(bundle, model_name)
@@ -165,10 +175,19 @@ def _supervise(args: argparse.Namespace) -> int:
                 args.port_file.unlink(missing_ok=True)
 
 
-def _log(who: str = "") -> None:
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s{who} %(name)s %(message)s"
-    )
+def _log(args: argparse.Namespace, who: str = "") -> None:
+    from online.observe.key_hash import use_secret
+    from online.observe.logs import log_to_stderr
+
+    log_to_stderr(args.log_format, who)
+    if args.log_secret is not None:
+        try:
+            secret = Path(args.log_secret).read_bytes().strip()
+        except OSError as fault:
+            raise InputError(f"the secret does not read: {args.log_secret} ({fault.strerror})") from fault
+        if not secret:
+            raise InputError(f"the secret is empty: {args.log_secret}")
+        use_secret(secret)
 
 
 def _signalled(stopping: threading.Event) -> None:
@@ -193,6 +212,7 @@ def _server(
         metrics_port=args.metrics_port,
         shares_port=args.workers is not None,
         connection_age_s=_connection_age_s(args),
+        slow_ms=args.slow_ms,
     )
     models = _models(args)
     try:

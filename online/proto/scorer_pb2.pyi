@@ -163,14 +163,24 @@ class NamedValue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
 
 class SourceRow(_message.Message):
-    __slots__ = ("source", "key", "statuses")
+    __slots__ = ("source", "key", "statuses", "stored")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     STATUSES_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
     source: str
     key: Value
     statuses: _containers.RepeatedScalarFieldContainer[RowStatus]
-    def __init__(self, source: _Optional[str] = ..., key: _Optional[_Union[Value, _Mapping]] = ..., statuses: _Optional[_Iterable[_Union[RowStatus, str]]] = ...) -> None: ...
+    stored: _containers.RepeatedCompositeFieldContainer[StoredRow]
+    def __init__(self, source: _Optional[str] = ..., key: _Optional[_Union[Value, _Mapping]] = ..., statuses: _Optional[_Iterable[_Union[RowStatus, str]]] = ..., stored: _Optional[_Iterable[_Union[StoredRow, _Mapping]]] = ...) -> None: ...
+
+class StoredRow(_message.Message):
+    __slots__ = ("data", "writer_schema")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    WRITER_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    writer_schema: str
+    def __init__(self, data: _Optional[bytes] = ..., writer_schema: _Optional[str] = ...) -> None: ...
 
 class GetModelsRequest(_message.Message):
     __slots__ = ()

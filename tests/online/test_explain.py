@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pytest
 
 from compiler.ir import reachable
 from compiler.reference.run import run_rows
 from online.client import ScorerClient
+from store.interface import open_store
 from tests.online.shop import AT, ROWS, bundle
 
 
@@ -80,3 +84,19 @@ def test_every_input_of_a_feature_is_named(client: ScorerClient) -> None:
     for name, root in bundle().outputs("features").items():
         names = {node.attribute("name") for node in reachable([root.node]) if node.op == "input"}
         assert set(found.features[name].inputs) == names
+
+
+def test_rows_are_shown_as_they_lie_in_the_store(client: ScorerClient, lmdb_url: str) -> None:
+    found = client.explain({"shopper": 1, "item": "d"}, {"country": "NL"})
+    store = open_store(lmdb_url, "shop")
+    assert found.rows["goods"].stored == store.get_many("goods", ["d"])
+    assert found.rows["liked_goods"].stored == store.get_many("goods", ["b", "zz", "c"])
+    assert found.rows["liked_goods"].stored[1] is None
+    assert found.rows["liked_goods"].writer_schemas[1] is None
+    written = found.rows["goods"].writer_schemas[0]
+    assert written is not None
+    stored_schema = store.schema(bytes.fromhex(written))
+    assert stored_schema is not None
+    row = fastavro.schemaless_reader(BytesIO(found.rows["goods"].stored[0][10:]), json.loads(stored_schema))
+    assert row["title"] == "Drum"
+    assert row["tags"] == ["z", "y", "x", "w"]

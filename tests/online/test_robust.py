@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from featdsl.errors import InputError
 from online.client import ScorerClient
 from online.errors import CallError, Reason
+from online.observe.key_hash import key_hash
 from online.proto.scorer_pb2 import ScoreRequest
-from online.unreadable import key_hash
 from store.interface import open_store
 from tests.online.shop import AT, REQUEST, WeightModel, fill, publish, serving
 from tests.services import RedisServer, redis_server

@@ -252,6 +252,9 @@ def test_feat_score_shows_a_table(shared: Served) -> None:
     explained = feat(*score, "country=NL", "--explain", "--request", "at=2020-09-13T12:26:40")
     assert "2020-09-13T12:26:40+00:00" in explained.stdout
     assert "maker.founded, request.at" in explained.stdout
+    shown = next(line for line in explained.stdout.splitlines() if line.startswith("goods  "))
+    assert shown.split()[2] == "ok"
+    assert len(shown.split()[3]) == 16, "the writer schema's fingerprint"
     assert json.loads(feat(*score, "country=NL", "--explain", "--json").stdout)[0]["item"] == "a"
     columns = feat(*score, "country=NL", "--candidate", "boost=0,0,1e6,0", "--top", 1).stdout
     assert columns.splitlines()[1].split()[0] == "d"

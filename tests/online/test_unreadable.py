@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from online.answers import MISSING, OK, UNREADABLE
-from online.unreadable import UnreadableRows, key_hash
+from online.observe.key_hash import key_hash
+from online.unreadable import UnreadableRows
 
 
 def test_it_tells_once_a_minute_and_source_without_keys(caplog: pytest.LogCaptureFixture) -> None:
