@@ -20,7 +20,7 @@ FORMATS = ("parquet", "csv", "json", "table")
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds in one unit; `ns` divides by 1,000 instead."""
 
-_TOP = {"variables", "project", "sources", "samples", "store", "registry", "spark"}
+_TOP = {"variables", "project", "sources", "samples", "store", "registry", "model_server", "spark"}
 _STORE_URLS = "lmdb://store or redis://localhost:6379/0"
 _TABLE_KEYS = {"path", "table", "format", "options"}
 _SOURCE_KEYS = _TABLE_KEYS | {"key", "time", "time_unit", "delay", "tie_break", "columns"}
@@ -106,6 +106,7 @@ class Config:
     samples: SamplesConfig | None
     store: str | None
     registry: str | None
+    model_server: str | None
     spark: Mapping[str, str]
 
 
@@ -143,6 +144,8 @@ class _Reader:
         self._known("store", store, {"url"})
         registry = self._section("registry", data.get("registry", {}))
         self._known("registry", registry, {"url"})
+        model_server = self._section("model_server", data.get("model_server", {}))
+        self._known("model_server", model_server, {"url"})
         samples = data.get("samples")
         model = project.get("model")
         return Config(
@@ -154,6 +157,9 @@ class _Reader:
             store=self._url("store.url", store["url"], _STORE_URLS) if "url" in store else None,
             registry=self._url("registry.url", registry["url"], "dir://folder")
             if "url" in registry
+            else None,
+            model_server=self._text("model_server.url", model_server["url"])
+            if "url" in model_server
             else None,
             spark=self._settings("spark", data.get("spark", {})),
         )

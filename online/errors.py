@@ -34,7 +34,10 @@ class Reason(enum.Enum):
     STORE_DOWN = "the store does not answer"
     NO_MODEL_YET = "no version of the model serves yet"
     MODEL_SERVER_DOWN = "the model server does not answer"
+    MODEL_VERSION_GONE = "the model server no longer has the version that serves"
+    MODEL_SERVER_FULL = "the model server has too many calls waiting"
     MODEL_FAILED = "the model failed on this call"
+    MODEL_REFUSED_INPUTS = "the model server takes other tensors than the program makes"
     DRAINING = "the server is stopping"
     NO_SERVER = "no scoring server answers"
     INTERNAL = "a fault of the server"
@@ -52,7 +55,10 @@ _CODES = {
     Reason.STORE_DOWN: grpc.StatusCode.UNAVAILABLE,
     Reason.NO_MODEL_YET: grpc.StatusCode.UNAVAILABLE,
     Reason.MODEL_SERVER_DOWN: grpc.StatusCode.UNAVAILABLE,
+    Reason.MODEL_VERSION_GONE: grpc.StatusCode.UNAVAILABLE,
+    Reason.MODEL_SERVER_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.MODEL_FAILED: grpc.StatusCode.INTERNAL,
+    Reason.MODEL_REFUSED_INPUTS: grpc.StatusCode.INTERNAL,
     Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
     Reason.NO_SERVER: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,

@@ -19,7 +19,15 @@ from compiler.signature import ModelSignature
 from online.answers import Scored, answer_of
 from online.budget import Budget
 from online.errors import CallError, Reason, deadline_exceeded
-from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.models import (
+    ModelFailed,
+    ModelNotReady,
+    ModelOverloaded,
+    ModelRefusedInputs,
+    ModelServer,
+    ModelServerDown,
+    ModelTimeout,
+)
 from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import (
     ExplainAnswer,
@@ -96,9 +104,7 @@ class Executor:
                 )
             call = self._calls.read(message, self._now())
             record.items, record.distinct_items, record.keys = call.num_candidates, call.num_items, call.keys
-        with self._versions.pin() as serving:
-            record.version = serving.version
-            scored = self._score(call, serving, budget)
+        scored, serving = self._on_one_version(call, budget, record)
         with budget.stage("answer"):
             answer: ScoreAnswer = answer_of(
                 scored,
@@ -110,6 +116,23 @@ class Executor:
                 fingerprint=serving.fingerprint,
             )
             return bytes(answer.SerializeToString())
+
+    def _on_one_version(self, call: Call, budget: Budget, record: CallRecord) -> tuple[Scored, Serving]:
+        """The whole call on the version that serves; where a model server has lost that one, on the next."""
+        with self._versions.pin() as serving:
+            record.version = serving.version
+            try:
+                return self._score(call, serving, budget), serving
+            except CallError as error:
+                if error.reason is not Reason.MODEL_VERSION_GONE:
+                    raise
+                gone = error
+        self._versions.wait_for_another(serving, budget.left())
+        with self._versions.pin() as other:
+            if other is serving:
+                raise gone
+            record.version = other.version
+            return self._score(call, other, budget), other
 
     def _score(self, call: Call, serving: Serving, budget: Budget) -> Scored:
         size = call.num_candidates
@@ -135,9 +158,25 @@ class Executor:
             given = self._server.predict(serving.handle, tensors, budget.left())
         except ModelTimeout as fault:
             raise deadline_exceeded("model") from fault
+        except ModelNotReady as fault:
+            raise CallError(
+                Reason.MODEL_VERSION_GONE,
+                f"the model server no longer has version {version}: {fault}",
+                metadata={"version": str(version)},
+            ) from fault
+        except ModelOverloaded as fault:
+            raise CallError(
+                Reason.MODEL_SERVER_FULL, f"the model server has too many calls waiting: {fault}"
+            ) from fault
         except ModelServerDown as fault:
             raise CallError(
                 Reason.MODEL_SERVER_DOWN, f"the model server does not answer, version {version}: {fault}"
+            ) from fault
+        except ModelRefusedInputs as fault:
+            raise CallError(
+                Reason.MODEL_REFUSED_INPUTS,
+                f"version {version} takes other tensors than the program makes: {fault}",
+                metadata={"version": str(version)},
             ) from fault
         except ModelFailed as fault:
             raise CallError(

@@ -23,6 +23,15 @@ class ModelServerDown(Exception):
     """The model server does not answer now. It may again later."""
 
 
+class ModelNotReady(ModelServerDown):
+    """The model server answers and does not have this version ready: not yet, no more, or not as the program
+    needs it. A version that is waited for, not one that is refused."""
+
+
+class ModelOverloaded(Exception):
+    """The model server has too many calls waiting."""
+
+
 class ModelTimeout(Exception):
     """No answer within the deadline."""
 
@@ -31,13 +40,18 @@ class ModelFailed(Exception):
     """The model itself failed on these tensors."""
 
 
+class ModelRefusedInputs(ModelFailed):
+    """The model server takes other tensors than these."""
+
+
 class ModelServer(Protocol):
     """Runs versions of one model, each known by a number of the caller's. Safe to share among threads."""
 
     def load(self, version: int, directory: Path) -> None:
         """Loads a version (a folder whose files were verified) and warms it, apart from serving: calls of
         `predict` go on meanwhile. A version that is loaded already is left as it is.
-        Errors: `ModelRefused(reason)`, or `ModelServerDown`."""
+        Errors: `ModelRefused(reason)`, `ModelNotReady` where loading is not this one's to do, or
+        `ModelServerDown`."""
 
     def unload(self, version: int) -> None:
         """Lets go of a version; one that is not loaded is no error."""
@@ -45,10 +59,17 @@ class ModelServer(Protocol):
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         """The model's outputs by name, [n] each, of the tensors of one call: those per request have one row,
         all others n. `deadline_s` is the time that is left, in seconds.
-        Errors: `ModelServerDown`, `ModelTimeout`, `ModelFailed`."""
+        Errors: `ModelServerDown`, `ModelNotReady`, `ModelOverloaded`, `ModelTimeout`, `ModelFailed`."""
 
     def ping(self, version: int) -> None:
         """Returns if a version that is loaded would answer. Errors: `ModelServerDown`."""
+
+    def has(self, version: int) -> bool:
+        """False if a version that was loaded is known to be there no more."""
+
+    def followed(self) -> int | None:
+        """The version that the model server itself says is to serve (by a label); None: the registry says it.
+        Errors: `ModelServerDown`, `ModelNotReady`."""
 
     def close(self) -> None:
         """Stops what it started."""

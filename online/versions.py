@@ -16,11 +16,13 @@ from featdsl.errors import FeatError
 from model_sync import Registry, RegistryError, Version, VersionRefused, open_registry
 from online.errors import CallError, Reason
 from online.mismatch import mismatch
-from online.models import ModelRefused, ModelServer, ModelServerDown
+from online.models import ModelNotReady, ModelRefused, ModelServer, ModelServerDown
 
 log = logging.getLogger("featdsl.versions")
 
 POLL_S = 0.2
+LOST_WAIT_S = 1.0
+"""So long a call waits for another version when the model server has lost the one that it had."""
 KEPT_BESIDE_SERVING = 2
 """Versions that stay resident after they served, for a rollback without a load."""
 
@@ -43,7 +45,8 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """A version of the registry as this server sees it: `published`, `ready`, `serving` or `refused`."""
+    """A version of the registry as this server sees it: `published`, `ready`, `serving` or `refused`. `reason`:
+    why it is refused, or what it waits for."""
 
     info: Version
     state: str
@@ -70,6 +73,8 @@ class VersionWatcher:
     A version is verified, loaded and warmed while the old one serves; then `_serving`, the only reference
     that calls look at, is replaced. What does not verify or match is refused, and tried again only when its
     files change. When nothing serves yet and HEAD is refused, the newest good version before it serves.
+    A model server that loads versions by itself says when one is ready; until then the old one serves. If it
+    loses the version that serves, the newest before HEAD that it has does.
     """
 
     def __init__(
@@ -87,9 +92,13 @@ class VersionWatcher:
         self._server = server
         self._kept = kept
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._serving: Serving | None = None
         self._residents = _Residents()
         self._refused: dict[int, _Refusal] = {}
+        self._waiting: dict[int, str] = {}
+        self._verified: dict[int, tuple[str, Version]] = {}
+        """By number the stamps of versions whose files are good, so that they are read once while a version waits."""
         self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -131,6 +140,11 @@ class VersionWatcher:
             with self._lock:
                 self._residents.pins[serving.handle] -= 1
 
+    def wait_for_another(self, lost: Serving, left_s: float) -> None:
+        """Returns when another version serves than one that the model server has lost, or after a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._serving is not lost, min(left_s, LOST_WAIT_S))
+
     def start(self) -> None:
         """Looks once, then goes on in a thread of its own."""
         self.poll()
@@ -171,7 +185,8 @@ class VersionWatcher:
                     VersionState(info, "refused", refusal.reason if refusal is not None else info.refusal)
                 )
             else:
-                states.append(VersionState(info, "ready" if info.number in resident else "published"))
+                state = "ready" if info.number in resident else "published"
+                states.append(VersionState(info, state, self._waiting.get(info.number, "")))
         return states
 
     def _watch(self) -> None:
@@ -186,23 +201,39 @@ class VersionWatcher:
     def _follow(self) -> str:
         """Serves what HEAD names, or else stays. Returns what is wrong, if anything is."""
         registry = self._open()
-        head = registry.head()
+        head = self._server.followed() or registry.head()
         serving = self._serving
         if head is None:
             return "nothing is published yet" if serving is None else "the registry has no HEAD any more"
-        if serving is not None and serving.is_still(head, registry.identity(head)):
+        held = serving is not None and self._holds(serving)
+        if serving is not None and held and serving.is_still(head, registry.identity(head)):
             return ""
         reason = self._serve(registry, head)
         if not reason:
             return ""
-        if self._serving is None:
+        if not held:
             for number in before(head, registry.versions()):
                 if not self._serve(registry, number):
                     break
-        return f"version {head} is refused: {reason}"
+        waits = head in self._waiting
+        return f"version {head} {'waits' if waits else 'is refused'}: {reason}"
+
+    def _holds(self, serving: Serving) -> bool:
+        """Whether the version that serves is loaded. One that the model server has lost is no resident from then
+        on, so it is loaded again when it is back; it stays the one that is asked until another is there."""
+        order = self._residents.order
+        if not any(one is serving for one in order):
+            return False
+        if self._server.has(serving.handle):
+            return True
+        with self._lock:
+            order[:] = [one for one in order if one is not serving]
+        log.warning("model %s: the model server has lost version %d", self.model, serving.version)
+        self._server.unload(serving.handle)
+        return False
 
     def _serve(self, registry: Registry, number: int) -> str:
-        """Makes a version serve. Returns why it is refused, or ""."""
+        """Makes a version serve. Returns why it is refused or waits, or ""."""
         identity = registry.identity(number)
         loaded = next((one for one in self._residents.order if one.is_still(number, identity)), None)
         if loaded is None:
@@ -211,8 +242,9 @@ class VersionWatcher:
             if reason:
                 return reason
         before = self._serving
-        with self._lock:
+        with self._changed:
             self._serving = loaded
+            self._changed.notify_all()
             order = self._residents.order
             order[:] = [*(one for one in order if one is not loaded), loaded]
         self.switches_total += 1
@@ -232,9 +264,11 @@ class VersionWatcher:
             return known.reason
         self.loading = 1
         try:
-            verified = registry.verify(number)
-            self._check(verified, registry.path(number))
+            verified = self._verify(registry, number, stamp)
             self._server.load(version.handle, registry.path(number))
+        except ModelNotReady as waits:
+            self._waiting[number] = str(waits)
+            return str(waits)
         except (VersionRefused, ModelRefused) as refused:
             self._refused[number] = _Refusal(refused.reason, stamp)
             self.refused_total += 1
@@ -245,10 +279,20 @@ class VersionWatcher:
             self.loading = 0
         self._published_us[version.handle] = verified.created_at_us
         self._refused.pop(number, None)
+        self._waiting.pop(number, None)
+        self._verified.pop(number, None)
         registry.accept(number)
         with self._lock:
             self._residents.order.append(version)
         return ""
+
+    def _verify(self, registry: Registry, number: int, stamp: str) -> Version:
+        known, verified = self._verified.get(number, ("", None))
+        if verified is None or known != stamp:
+            verified = registry.verify(number)
+            self._check(verified, registry.path(number))
+            self._verified[number] = stamp, verified
+        return verified
 
     def _check(self, version: Version, directory: Path) -> None:
         if version.model != self.model:

@@ -38,7 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="URL", help="where rows are: lmdb://folder, redis://host:port/0")
     parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
-    parser.add_argument("--config", metavar="FILE", help="a feat.toml: program, model, store, registry")
+    parser.add_argument(
+        "--model-server",
+        metavar="URL",
+        help="what runs the model: embedded (the default), tfs://host:8500/NAME, triton://a:8001,b:8001/NAME",
+    )
+    parser.add_argument("--config", metavar="FILE", help="a feat.toml: program, model, store, registry, …")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a variable of feat.toml"
     )
@@ -88,7 +93,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example:\n"
         "  feat serve --bundle movies.featb --store lmdb://store --registry dir://registry --port 8500\n"
-        "  feat serve --config feat.toml --workers 4 --port 8500"
+        "  feat serve --config feat.toml --workers 4 --port 8500\n"
+        "  feat serve --config feat.toml --model-server tfs://127.0.0.1:8501/ranker"
     )
 
 
@@ -163,11 +169,11 @@ def _supervise(args: argparse.Namespace) -> int:
         def announce(first: Mapping[str, Any]) -> None:
             _announce(args, port, first["name"], f"{first['state']}, {workers} workers")
 
-        models = _models(args)
-        assert isinstance(models, EmbeddedModelServer)
-        keeper = ModelKeeper(models)
-        stack.callback(keeper.close)
-        arguments["model_keeper"] = keeper.path
+        if _model_server_url(args) == "embedded":
+            threads = _positive(args.model_threads, "--model-threads")
+            keeper = ModelKeeper(EmbeddedModelServer(threads=threads))
+            stack.callback(keeper.close)
+            arguments["model_keeper"] = keeper.path
         try:
             return Supervisor(command, arguments, workers, port, args.grace_s, announce).run()
         finally:
@@ -214,7 +220,7 @@ def _server(
         connection_age_s=_connection_age_s(args),
         slow_ms=args.slow_ms,
     )
-    models = _models(args)
+    models = _models(args, model)
     try:
         return ScoringServer(bundle, model, store, registry, models, options)
     except BaseException:
@@ -222,16 +228,22 @@ def _server(
         raise
 
 
-def _models(args: argparse.Namespace) -> ModelServer:
-    """The server of models: one of its own, or a worker's share in the supervisor's."""
-    from online.model_server import EmbeddedModelServer
+def _models(args: argparse.Namespace, model: ModelSignature) -> ModelServer:
+    """The server of models: one of its own, a worker's share in the supervisor's, or one that runs elsewhere."""
+    from online.model_server.opening import open_model_server
 
     keeper = getattr(args, "model_keeper", None)
     if keeper is not None:
         from online.model_server.shared import AttachedModelServer
 
         return AttachedModelServer(keeper)
-    return EmbeddedModelServer(threads=_positive(args.model_threads, "--model-threads"))
+    threads = _positive(args.model_threads, "--model-threads")
+    return open_model_server(_model_server_url(args), model, threads=threads)
+
+
+def _model_server_url(args: argparse.Namespace) -> str:
+    config = config_of(args) if args.config is not None and args.model_server is None else None
+    return args.model_server or (config.model_server if config is not None else None) or "embedded"
 
 
 def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:

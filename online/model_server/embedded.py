@@ -157,6 +157,12 @@ class EmbeddedModelServer:
             finally:
                 self._spawning.release()
 
+    def has(self, version: int) -> bool:
+        return True  # what dies is started again
+
+    def followed(self) -> int | None:
+        return None
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

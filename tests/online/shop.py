@@ -65,6 +65,8 @@ class WeightModel:
         self.weights: dict[int, float] = {}
         self.unloaded: list[int] = []
         self.loads: list[int] = []
+        self.gone: set[int] = set()
+        """Versions that it is to have lost."""
         self.hold = threading.Event()
         self.hold.set()
 
@@ -87,6 +89,12 @@ class WeightModel:
 
     def ping(self, version: int) -> None:
         pass
+
+    def has(self, version: int) -> bool:
+        return version not in self.gone
+
+    def followed(self) -> int | None:
+        return None
 
     def close(self) -> None:
         pass

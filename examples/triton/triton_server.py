@@ -1,0 +1,70 @@
+"""Starts the Triton that the package `nvidia-pytriton` carries, with its Python backend, without a GPU.
+
+.venv-triton/bin/python examples/triton/triton_server.py --repository models --port 8001
+
+Models are loaded when they are told to be (explicit control), over gRPC. The process becomes Triton itself: end it by
+its process id.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+PACKAGES = Path(sysconfig.get_path("purelib"))
+TRITON = PACKAGES / "pytriton" / "tritonserver"
+
+
+def backends(folder: Path) -> Path:
+    """The Python backend with the stub of this Python's version beside it, where Triton looks for it."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    made = folder / "backends"
+    shutil.copytree(TRITON / "backends" / "python", made / "python", dirs_exist_ok=True)
+    shutil.copy(TRITON / "python_backend_stubs" / version / "triton_python_backend_stub", made / "python")
+    return made
+
+
+def environment() -> dict[str, str]:
+    """Where Triton finds its libraries and libpython, and its models this environment's packages."""
+    libraries = [str(PACKAGES / "nvidia_pytriton.libs"), str(sysconfig.get_config_var("LIBDIR"))]
+    path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    before = [os.environ["LD_LIBRARY_PATH"]] if os.environ.get("LD_LIBRARY_PATH") else []
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *before]),
+        "PATH": os.pathsep.join(path),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Triton on this machine's CPU.")
+    parser.add_argument("--repository", type=Path, required=True, help="folder of models")
+    parser.add_argument("--port", type=int, default=8001, help="for gRPC")
+    parser.add_argument("--load", action="append", default=[], metavar="NAME", help="a model to load at once")
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="featdsl-triton-"))
+    command = [
+        str(TRITON / "bin" / "tritonserver"),
+        f"--model-repository={args.repository.absolute()}",
+        f"--backend-directory={backends(folder)}",
+        f"--cache-directory={TRITON / 'caches'}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in args.load),
+        "--grpc-address=127.0.0.1",
+        f"--grpc-port={args.port}",
+        "--allow-http=false",
+        "--allow-metrics=false",
+        "--disable-auto-complete-config",
+        "--exit-timeout-secs=5",
+    ]
+    os.execve(command[0], command, environment())
+
+
+if __name__ == "__main__":
+    main()
