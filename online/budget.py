@@ -6,13 +6,13 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from online.errors import deadline_exceeded
+from online.errors import cancelled, deadline_exceeded
 from online.observe.record import CallRecord, Stage, StoreTrip
 
 _MARGIN_S = 0.010
 """Kept back, so that the error can still reach the caller; at most a tenth of the time there is."""
 
-_NO_LIMIT_S = 86_400.0
+NO_LIMIT_S = 86_400.0
 """gRPC tells a call without a deadline by one that is centuries away."""
 
 
@@ -24,7 +24,7 @@ class Budget:
         self, record: CallRecord, default_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         left_s = record.left_s
-        given = default_s if left_s is None or left_s > _NO_LIMIT_S else left_s
+        given = default_s if left_s is None or left_s > NO_LIMIT_S else left_s
         self.record = record
         self._clock = clock
         self._until = clock() + given - min(_MARGIN_S, given / 10)
@@ -40,9 +40,12 @@ class Budget:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times a stage. Errors: `CallError` when the time is up before it or after it."""
+        """Times a stage. Errors: `CallError` when the time is up before it or after it, or nobody waits for the
+        answer any more."""
         record, started = self.record, self._clock()
         record.failed_in = name
+        if record.cancelled:
+            raise cancelled(name)
         if started >= self._until:
             raise deadline_exceeded(name)
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -25,26 +27,53 @@ from online.results import Explanation, Scores, ServerInfo
 
 _MOST = (1 << 32) - 1
 
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": SERVICE}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.02s",
+                "maxBackoff": "0.2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+"""A call that met a server which died or stops is asked again: it changes nothing. Where most calls fail there are
+no retries (gRPC counts), and where one would be useless the server says so."""
+
 
 class ScorerClient:
-    """One connection, to be kept and shared among threads. Every method may raise `CallError`
-    (`online.errors`), whose `reason` says which kind of failure it is, and `InputError` for a value that
-    cannot be sent."""
+    """To be kept and shared among threads. Every method may raise `CallError` (`online.errors`), whose `reason`
+    says which kind of failure it is, and `InputError` for a value that cannot be sent."""
 
-    def __init__(self, address: str, timeout_s: float = 10.0) -> None:
-        """`address`: `host:port`. Nothing is contacted before the first call."""
+    def __init__(self, address: str, timeout_s: float = 10.0, *, connections: int = 1) -> None:
+        """`address`: `host:port`. Nothing is contacted before the first call. `connections`: how many calls
+        are spread over, in turn; a connection stays with one worker of the server, so a client that alone asks
+        more than one worker can answer needs several for each."""
+        if connections < 1:
+            raise InputError(f"a client needs a connection: {connections}")
         self.address = address
         self.timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 1000),
-            ],
-        )
+        self._turns = itertools.count()
+        self._channels = [
+            grpc.insecure_channel(
+                address,
+                options=[
+                    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                    ("grpc.initial_reconnect_backoff_ms", 100),
+                    ("grpc.min_reconnect_backoff_ms", 100),
+                    ("grpc.max_reconnect_backoff_ms", 1000),
+                    ("grpc.service_config", json.dumps(_RETRIES)),
+                    ("grpc.use_local_subchannel_pool", 1),
+                ],
+            )
+            for _ in range(connections)
+        ]
         self._score = self._method("Score", ScoreAnswer)
         self._explain = self._method("Explain", ExplainAnswer)
         self._get_models = self._method("GetModels", GetModelsAnswer)
@@ -101,8 +130,9 @@ class ScorerClient:
         return ServerInfo.of(self._call(self._get_models, GetModelsRequest(), timeout_s))
 
     def close(self) -> None:
-        """Lets go of the connection."""
-        self._channel.close()
+        """Lets go of the connections."""
+        for channel in self._channels:
+            channel.close()
 
     def __enter__(self) -> ScorerClient:
         return self
@@ -112,14 +142,18 @@ class ScorerClient:
     ) -> None:
         self.close()
 
-    def _method(self, name: str, answer: Any) -> Any:
-        return self._channel.unary_unary(
-            f"/{SERVICE}/{name}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=answer.FromString,
-        )
+    def _method(self, name: str, answer: Any) -> list[Any]:
+        return [
+            channel.unary_unary(
+                f"/{SERVICE}/{name}",
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=answer.FromString,
+            )
+            for channel in self._channels
+        ]
 
-    def _call(self, method: Any, message: Any, timeout_s: float | None) -> Any:
+    def _call(self, methods: Sequence[Any], message: Any, timeout_s: float | None) -> Any:
+        method = methods[next(self._turns) % len(methods)]
         try:
             return method(message, timeout=self.timeout_s if timeout_s is None else timeout_s)
         except grpc.RpcError as failed:

@@ -12,7 +12,11 @@ from featdsl.errors import FeatError
 
 DOMAIN = "featdsl"
 DETAILS_KEY = "grpc-status-details-bin"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""Tells a client that retries by itself when to: after so many milliseconds; never, where it is negative."""
+
 _INFO_URL = "type.googleapis.com/google.rpc.ErrorInfo"
+_RETRY_URL = "type.googleapis.com/google.rpc.RetryInfo"
 
 
 class Reason(enum.Enum):
@@ -38,6 +42,7 @@ class Reason(enum.Enum):
     MODEL_SERVER_FULL = "the model server has too many calls waiting"
     MODEL_FAILED = "the model failed on this call"
     MODEL_REFUSED_INPUTS = "the model server takes other tensors than the program makes"
+    CANCELLED = "the caller went away"
     DRAINING = "the server is stopping"
     NO_SERVER = "no scoring server answers"
     INTERNAL = "a fault of the server"
@@ -59,29 +64,49 @@ _CODES = {
     Reason.MODEL_SERVER_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.MODEL_FAILED: grpc.StatusCode.INTERNAL,
     Reason.MODEL_REFUSED_INPUTS: grpc.StatusCode.INTERNAL,
+    Reason.CANCELLED: grpc.StatusCode.CANCELLED,
     Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
     Reason.NO_SERVER: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 
+_ASKING_AGAIN_IS_USELESS = frozenset(
+    {Reason.STORE_DOWN, Reason.NO_MODEL_YET, Reason.MODEL_SERVER_DOWN, Reason.MODEL_VERSION_GONE}
+)
+"""UNAVAILABLE, and so for clients to retry, but in a moment it will be no better: retries would only be load."""
+
 _THE_CALLERS_FAULT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND})
 
 
 class CallError(FeatError):
-    """A call that gets no answer. `metadata` says what the reason is about: `field`, `model`, `stage`, …"""
+    """A call that gets no answer. `metadata` says what the reason is about: `field`, `model`, `stage`, …
+    `retry_after_s`: when it makes sense to ask again, None where the server does not say."""
 
     def __init__(
-        self, reason: Reason, message: str, *, help: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        help: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, help=help)
         self.reason = reason
         self.metadata = dict(metadata or {})
+        self.retry_after_s = retry_after_s
         self.exit_code = 1 if reason.code in _THE_CALLERS_FAULT else 3
 
 
 def deadline_exceeded(stage: str) -> CallError:
     return CallError(
         Reason.DEADLINE_EXCEEDED, f"the call's time was up in the stage: {stage}", metadata={"stage": stage}
+    )
+
+
+def cancelled(stage: str) -> CallError:
+    return CallError(
+        Reason.CANCELLED, f"the caller went away before the stage: {stage}", metadata={"stage": stage}
     )
 
 
@@ -94,18 +119,26 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"there are: {', '.join(names)}" if names else "there are none"
 
 
-def to_details(error: CallError) -> tuple[tuple[str, bytes], ...]:
+def to_details(error: CallError) -> tuple[tuple[str, bytes | str], ...]:
     """The trailing metadata of a failed call."""
     from google.protobuf.any_pb2 import Any
 
-    from online.proto.error_pb2 import ErrorInfo, Status
+    from online.proto.error_pb2 import ErrorInfo, RetryInfo, Status
 
     metadata = {**error.metadata, "help": error.help} if error.help else error.metadata
     info = ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
     number = int(error.reason.code.value[0])
-    detail = Any(type_url=_INFO_URL, value=info.SerializeToString())
-    status = Status(code=number, message=error.message, details=[detail])
-    return ((DETAILS_KEY, status.SerializeToString()),)
+    details = [Any(type_url=_INFO_URL, value=info.SerializeToString())]
+    pushback: tuple[tuple[str, bytes | str], ...] = ()
+    if error.retry_after_s is not None:
+        micros = round(error.retry_after_s * 1e6)
+        retry = RetryInfo(retry_delay={"seconds": micros // 1_000_000, "nanos": micros % 1_000_000 * 1000})
+        details.append(Any(type_url=_RETRY_URL, value=retry.SerializeToString()))
+        pushback = ((PUSHBACK_KEY, str(max(1, micros // 1000))),)
+    elif error.reason in _ASKING_AGAIN_IS_USELESS:
+        pushback = ((PUSHBACK_KEY, "-1"),)
+    status = Status(code=number, message=error.message, details=details)
+    return ((DETAILS_KEY, status.SerializeToString()), *pushback)
 
 
 def from_call(failed: grpc.RpcError, address: str) -> CallError:
@@ -132,14 +165,18 @@ def from_call(failed: grpc.RpcError, address: str) -> CallError:
 def _from_details(value: bytes) -> CallError | None:
     from google.protobuf.message import DecodeError
 
-    from online.proto.error_pb2 import ErrorInfo, Status
+    from online.proto.error_pb2 import ErrorInfo, RetryInfo, Status
 
     try:
         status = Status.FromString(value)
         info = next(ErrorInfo.FromString(d.value) for d in status.details if d.type_url == _INFO_URL)
+        delays = [
+            RetryInfo.FromString(d.value).retry_delay for d in status.details if d.type_url == _RETRY_URL
+        ]
     except (DecodeError, StopIteration):
         return None
     metadata = dict(info.metadata)
     help = metadata.pop("help", "")
     reason = Reason.__members__.get(info.reason, Reason.INTERNAL)
-    return CallError(reason, status.message, help=help, metadata=metadata)
+    retry_after_s = delays[0].seconds + delays[0].nanos / 1e9 if delays else None
+    return CallError(reason, status.message, help=help, metadata=metadata, retry_after_s=retry_after_s)

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from compiler.bundle import Bundle
 from compiler.signature import ModelSignature
 from featdsl.errors import InputError
+from online.admission import Admission
 from online.catalog import Catalog
 from online.errors import CallError
 from online.executor import Executor
@@ -38,6 +39,9 @@ log = logging.getLogger("featdsl.server")
 LAME_DUCK_S = 0.2
 """After the signal to stop, calls are still taken for so long, while balancers learn of it."""
 
+MOST_CALLS = 10_000
+"""In hand at once, of any kind, those of the health service and those whose requests come slowly too."""
+
 _OLDEST = 1.25
 """gRPC spreads the age of connections by a tenth either way; then the client learns of it."""
 
@@ -46,7 +50,8 @@ _LEFT_EVERY_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """`port` 0: any free one. `waiting_calls`: how many calls may be in hand at once, waiting ones too.
+    """`port` 0: any free one. `threads`: how many calls run at once. `waiting_calls` and `longest_wait_s`: how
+    many may wait beside them, and how long one may be expected to.
     `metrics_port`: where Prometheus asks (0: any free one), None for nowhere. `shares_port`: other processes
     listen on it, too. `connection_age_s`: after so long a client is asked to connect anew, without a call being
     lost, so that connections spread anew; 0: never.
@@ -55,7 +60,8 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 0
     threads: int = 8
-    waiting_calls: int = 1_000
+    waiting_calls: int = 500
+    longest_wait_s: float = 1.0
     max_items: int = 10_000
     defaults_when_store_down: bool = False
     default_timeout_s: float = 10.0
@@ -95,9 +101,11 @@ class ScoringServer:
         )
         catalog = Catalog(bundle, model, self.versions, self.store)
         self.calls = CallMetrics()
+        self.admission = Admission(options.threads, options.waiting_calls, options.longest_wait_s)
         self._service = ScorerService(
             {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
-            options.threads,
+            self.admission,
+            options.threads + options.waiting_calls,
             [self.calls, *([] if options.slow_ms is None else [SlowCalls(options.slow_ms)])],
         )
         self.health = HealthMonitor(self._problem)
@@ -181,7 +189,7 @@ class ScoringServer:
         server = grpc.server(
             ThreadPoolExecutor(2, "health"),
             handlers=[service],
-            maximum_concurrent_rpcs=options.waiting_calls,
+            maximum_concurrent_rpcs=MOST_CALLS,
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

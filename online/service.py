@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
 
+from online.admission import Admission
+from online.budget import NO_LIMIT_S
 from online.errors import CallError, Reason, to_details
 from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher
 from online.proto import SERVICE
@@ -22,27 +26,47 @@ Method = Callable[[bytes, CallRecord], bytes]
 """Takes the request's bytes and the call's record, in which it writes down what happens."""
 
 
+RECEIVED_IN_S = 10.0
+"""A request of which so long after its call's start a part is still missing is given up."""
+
+_THREADS_BESIDE = 64
+"""For calls that arrive while as many wait as may: they are told so at once."""
+
+
 class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Requests are parsed in the method, not by gRPC, so that bytes which are no request get a reason too.
 
     Whether a call is admitted is decided when it arrives, before it waits for a thread: what had arrived when
     `drain` was called is answered, what arrives later is refused as DRAINING. Calls run on threads of their
     own, so that health is told while all of these are busy.
+
+    A call has a thread from its arrival on, and waits in it for the rest of its request, then for its turn: a
+    client that sends slowly keeps no other from its turn. To gRPC the methods take a stream of requests, which
+    is the same on the wire; so they are called before the request is there, and can give it up.
     """
 
-    def __init__(self, methods: Mapping[str, Method], threads: int, watchers: Sequence[Watcher] = ()) -> None:
-        """Each of `watchers` is shown every call that has ended."""
-        self._pool = ThreadPoolExecutor(threads, "call")
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        admission: Admission,
+        threads: int,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        """`threads`: for calls that run or wait. Each of `watchers` is shown every call that has ended."""
+        self._admission = admission
+        self._receiving = _Receiving()
+        self._pool = ThreadPoolExecutor(threads + _THREADS_BESIDE, "call")
         self._methods = {f"/{SERVICE}/{name}": (name, method) for name, method in methods.items()}
         self._watchers = tuple(watchers)
         self._draining = False
 
     def drain(self) -> None:
         self._draining = True
+        self._receiving.end()
 
     def waiting(self) -> int:
-        """How many calls wait for a thread now."""
-        return self._pool._work_queue.qsize()
+        """How many calls wait for their turn now."""
+        return self._admission.waiting
 
     def service(self, handler_call_details: Any) -> Any:
         found = self._methods.get(handler_call_details.method)
@@ -51,17 +75,36 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         name, method = found
         admitted, arrived = not self._draining, time.monotonic()
 
-        def handle(data: bytes, context: Any) -> bytes:
+        def handle(requests: Iterator[bytes], context: Any) -> bytes:
+            with self._receiving.of(context):
+                data = next(requests, b"")
             record = CallRecord(name, context.time_remaining(), arrived)
-            record.stages.append(Stage("queue", arrived, time.monotonic()))
+            if not context.add_callback(record.cancel):
+                record.cancel()
             return self._answer(method if admitted else _refuse, data, record, context)
 
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _in_turn(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
+        record.failed_in = "queue"
+        left_s = record.left_s
+        waiting = self._admission.arrive(NO_LIMIT_S if left_s is None else left_s)
+        if waiting is not None:
+            if not context.add_callback(waiting.cancel):
+                waiting.cancel()
+            waiting.wait()
+            record.left_s = context.time_remaining()
+        started = time.monotonic()
+        try:
+            record.stages.append(Stage("queue", record.arrived, started))
+            return method(data, record)
+        finally:
+            self._admission.leave(time.monotonic() - started)
 
     def _answer(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         try:
-            answer = method(data, record)
+            answer = self._in_turn(method, data, record, context)
         except CallError as error:
             if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
                 log.error("a call failed: %s: %s", error.reason.name, error.message)
@@ -90,6 +133,35 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 watcher(record)
             except Exception:
                 log.exception("a watcher of calls failed")
+
+
+class _Receiving:
+    """The calls whose request is still coming; those that take too long are cancelled."""
+
+    def __init__(self) -> None:
+        self._since: dict[Any, float] = {}
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="receiving", daemon=True).start()
+
+    @contextlib.contextmanager
+    def of(self, context: Any) -> Iterator[None]:
+        self._since[context] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._since[context]
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(RECEIVED_IN_S / 10):
+            too_old = time.monotonic() - RECEIVED_IN_S
+            slow = [context for context, since in list(self._since.items()) if since < too_old]
+            for context in slow:
+                context.cancel()
+            if slow:
+                log.warning("%d calls are given up: their requests did not come", len(slow))
 
 
 def _refuse(data: bytes, record: CallRecord) -> bytes:

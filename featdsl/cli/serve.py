@@ -78,7 +78,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="logs show keys as hashes; a secret of your own makes them the same in every process",
     )
-    parser.add_argument("--threads", type=int, default=8, help="calls that run at once (8)")
+    parser.add_argument("--threads", type=int, default=8, help="calls that run at once, of each worker (8)")
+    parser.add_argument(
+        "--queue", metavar="N", type=int, default=500, help="most calls that wait, beside those (500)"
+    )
+    parser.add_argument(
+        "--queue-ms", metavar="MS", type=int, default=1000, help="longest wait of a call that is taken (1000)"
+    )
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
@@ -211,6 +217,8 @@ def _server(
         host=args.host,
         port=args.port,
         threads=_positive(args.threads, "--threads"),
+        waiting_calls=_positive(args.queue, "--queue"),
+        longest_wait_s=_positive(args.queue_ms, "--queue-ms") / 1000,
         max_items=_positive(args.max_items, "--max-items"),
         defaults_when_store_down=args.when_store_down == "defaults",
         default_timeout_s=_positive(args.timeout_ms, "--timeout-ms") / 1000,

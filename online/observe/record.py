@@ -44,13 +44,15 @@ class RowCounts(NamedTuple):
 @dataclass(slots=True)
 class CallRecord:
     """`left_s`: the seconds that the caller gave, None for no limit. `keys` holds the call's keys by entity as
-    they came; they must not be shown as they are. `nonfinite`: by model output how many were no numbers."""
+    they came; they must not be shown as they are. `nonfinite`: by model output how many were no numbers.
+    `cancelled`: the caller went away, or has its answer."""
 
     method: str
     left_s: float | None = None
     arrived: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     outcome: str = ANSWERED
+    cancelled: bool = False
     failed_in: str = ""
     items: int = 0
     distinct_items: int = 0
@@ -60,6 +62,9 @@ class CallRecord:
     rows: list[RowCounts] = field(default_factory=list)
     nonfinite: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,151 @@
+"""Which calls run, which wait, and which are refused before any work is done for them.
+
+So many calls run at once, the others wait in the order in which they came. Little's law says for how long: as many
+as are ahead, times the time that a call takes, shared by those that run at once. A call whose wait would be longer
+than the queue's bound, or than its own deadline leaves, is refused at once, with the wait as the hint when to come
+again. So the queue holds no call that cannot be answered, however many come, and its length follows how fast calls
+are now. A call is let through without a wait, whatever the estimate, while fewer run than may: after a stall the
+estimate finds its way back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from online.errors import CallError, Reason, cancelled, deadline_exceeded
+
+_WEIGHT = 0.05
+"""Of the newest call's time in the mean: it follows a change within some tens of calls."""
+
+_SHORTEST_HINT_S = 0.01
+
+
+@dataclass(slots=True)
+class AdmissionCounts:
+    """Calls since the start: let through; refused when they came; their time was up, or the caller went away,
+    while they waited."""
+
+    admitted: int = 0
+    refused: int = 0
+    late: int = 0
+    cancelled: int = 0
+
+
+class Waiting:
+    """A call that waits for its turn."""
+
+    __slots__ = ("_turn", "admission", "outcome", "until")
+
+    def __init__(self, admission: Admission, until: float) -> None:
+        self.admission = admission
+        self.until = until
+        self.outcome = ""
+        """"": it waits still; or `turn`, `late`, `cancelled`."""
+        self._turn = threading.Event()
+
+    def wait(self) -> None:
+        """Returns when it is this call's turn. Errors: `CallError` when its time is up, or its caller gone."""
+        if not self._turn.wait(max(0.0, self.until - self.admission.clock())):
+            self.admission.drop(self, "late")
+        if self.outcome == "late":
+            raise deadline_exceeded("queue")
+        if self.outcome == "cancelled":
+            raise cancelled("queue")
+
+    def cancel(self) -> None:
+        """The caller went away; nothing happens once it is this call's turn."""
+        self.admission.drop(self, "cancelled")
+
+    def end(self, outcome: str) -> None:
+        self.outcome = outcome
+        self._turn.set()
+
+
+class Admission:
+    """`at_once`: calls that run at once. At most `most_waiting` wait, and none longer than is expected to be
+    `longest_wait_s`. Thread safe."""
+
+    def __init__(
+        self,
+        at_once: int,
+        most_waiting: int,
+        longest_wait_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.counts = AdmissionCounts()
+        self._at_once = at_once
+        self._most_waiting = most_waiting
+        self._longest_wait_s = longest_wait_s
+        self._lock = threading.Lock()
+        self._queue: deque[Waiting] = deque()
+        self._running = 0
+        self._mean_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def expected_wait_s(self) -> float:
+        """How long a call that came now would wait."""
+        if self._running < self._at_once:
+            return 0.0
+        return (len(self._queue) + 1) * self._mean_s / self._at_once
+
+    def arrive(self, left_s: float) -> Waiting | None:
+        """None: the call runs now. Either way `leave` follows, once it ran. `left_s`: until its deadline.
+        Errors: `CallError` of the reason QUEUE_FULL."""
+        with self._lock:
+            if self._running < self._at_once and not self._queue:
+                self._running += 1
+                self.counts.admitted += 1
+                return None
+            wait_s = self.expected_wait_s
+            most = min(self._longest_wait_s, left_s - self._mean_s)
+            if len(self._queue) >= self._most_waiting or wait_s > most:
+                self.counts.refused += 1
+                raise _full(len(self._queue), wait_s)
+            waiting = Waiting(self, self.clock() + left_s)
+            self._queue.append(waiting)
+            return waiting
+
+    def leave(self, seconds: float) -> None:
+        """A call that ran has ended, after so long; the next one's turn."""
+        with self._lock:
+            self._mean_s += (seconds - self._mean_s) * (_WEIGHT if self._mean_s else 1.0)
+            now = self.clock()
+            while self._queue:
+                waiting = self._queue.popleft()
+                if waiting.until > now:
+                    self.counts.admitted += 1
+                    waiting.end("turn")
+                    return
+                self.counts.late += 1
+                waiting.end("late")
+            self._running -= 1
+
+    def drop(self, waiting: Waiting, outcome: str) -> None:
+        """Takes a call out of the queue, if it is in it still."""
+        with self._lock:
+            if waiting.outcome:
+                return
+            self._queue.remove(waiting)
+            if outcome == "late":
+                self.counts.late += 1
+            else:
+                self.counts.cancelled += 1
+            waiting.end(outcome)
+
+
+def _full(ahead: int, wait_s: float) -> CallError:
+    return CallError(
+        Reason.QUEUE_FULL,
+        f"too many calls are waiting: {ahead}, for about {wait_s * 1000:.0f} ms",
+        help="come again later, or ask another server",
+        retry_after_s=max(wait_s, _SHORTEST_HINT_S),
+    )
