@@ -88,8 +88,9 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _in_turn(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         record.failed_in = "queue"
-        left_s = record.left_s
-        waiting = self._admission.arrive(NO_LIMIT_S if left_s is None else left_s)
+        # a call without a deadline comes with one that is centuries away
+        left_s = min(NO_LIMIT_S, NO_LIMIT_S if record.left_s is None else record.left_s)
+        waiting = self._admission.arrive(left_s)
         if waiting is not None:
             if not context.add_callback(waiting.cancel):
                 waiting.cancel()
