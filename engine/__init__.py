@@ -1,10 +1,30 @@
 """The vectorized engine (C++20). What is here is described in `_engine.pyi`."""
 
 try:
-    from engine._engine import Batch, EngineError, Program, RowReader, kernels, simd
+    from engine._engine import (
+        Batch,
+        EngineError,
+        ItemCache,
+        ItemLookup,
+        ItemTable,
+        Program,
+        RowReader,
+        kernels,
+        simd,
+    )
 except ImportError as error:
     raise ImportError(
         f"the engine is not built for this Python: run `make setup` at the root of the repository ({error})"
     ) from error
 
-__all__ = ["Batch", "EngineError", "Program", "RowReader", "kernels", "simd"]
+__all__ = [
+    "Batch",
+    "EngineError",
+    "ItemCache",
+    "ItemLookup",
+    "ItemTable",
+    "Program",
+    "RowReader",
+    "kernels",
+    "simd",
+]

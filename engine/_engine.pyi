@@ -96,6 +96,58 @@ class RowReader:
     def invalid_text_total(self) -> int:
         """How many texts were not UTF-8 and read as null, since construction."""
 
+Key = str | int | bytes | None
+
+class ItemCache:
+    """Memory for the results of the item stage, bounded in bytes (at least 1 MiB, else `EngineError`), shared
+    by tables. See `engine/item_cache.h`. Thread safe."""
+
+    def __init__(self, limit_bytes: int) -> None: ...
+    def changed(self, source: str, keys: Sequence[Key]) -> None:
+        """These rows are others now: what was made of them, or is being made of rows read before, is stale."""
+    def stats(self) -> dict[str, int]:
+        """Counters since construction (`hits`, `misses`, of which `expired` and `stale`, `inserted`,
+        `evicted`, `too_large`, `hit_age_ns` of all hits together), and what is now (`entries`, `bytes`,
+        `limit_bytes`)."""
+
+class ItemTable:
+    """The items of one program in a cache. `columns`: (name, type) of the item stage's batches. Thread safe."""
+
+    def __init__(self, cache: ItemCache, columns: Sequence[tuple[str, str]]) -> None: ...
+    def find(self, keys: Sequence[Key], now: int) -> ItemLookup:
+        """A call's distinct items. `now` (here and there) is nanoseconds of any clock that does not go
+        back."""
+    def drop(self) -> None:
+        """Forgets all items."""
+
+class ItemLookup:
+    """What the cache has of a call's items; entries live as long as this does. For one thread."""
+
+    @property
+    def missing(self) -> npt.NDArray[np.int64]:
+        """The places of the items that have to be made."""
+    @property
+    def statuses(self) -> npt.NDArray[np.uint8]:
+        """By item; of missing ones once they are added."""
+    def made_of(self, source: str, keys: Sequence[Key], lengths: Sequence[int] | None = None) -> None:
+        """That the missing items are made of these rows: a key an item, or `lengths[i]` keys. To be said before
+        the rows are read."""
+    def add(
+        self,
+        made: Batch,
+        statuses: npt.NDArray[np.uint8],
+        now: int,
+        expires_at: int,
+        others_expire_at: int,
+    ) -> None:
+        """The missing items as made. Kept for other calls until `expires_at` (`others_expire_at` where the
+        status is not 0); not kept when that is not later than `now`."""
+    def rows(self, items: npt.NDArray[np.int64]) -> Batch:
+        """The items at these places, all of which are there or added."""
+
+def joined_keys(prefix: bytes, keys: Sequence[str | int]) -> list[bytes]:
+    """Each key as bytes behind the prefix: text as it is (lone surrogates pass), an integer in decimal."""
+
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`; the widest of the processor, or what the
     environment's `FEATDSL_SIMD` names. All give the same bits. Errors: a set that there is not."""

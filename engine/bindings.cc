@@ -17,7 +17,8 @@ using namespace nb::literals;
 
 namespace feat {
 
-void bind_rows(nb::module_& m);  // row_bindings.cc
+void bind_cache(nb::module_& m);  // cache_bindings.cc
+void bind_rows(nb::module_& m);   // row_bindings.cc
 
 }  // namespace feat
 
@@ -104,6 +105,7 @@ NB_MODULE(_engine, m) {
   bind_batch(m);
   bind_program(m);
   bind_rows(m);
+  bind_cache(m);
   m.def("simd", &simd_name);
   m.def("kernels", [] { return Registry::all().signatures(); });
 }

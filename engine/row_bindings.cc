@@ -144,6 +144,28 @@ struct PythonRows {
   std::vector<std::optional<std::string_view>> rows;
 };
 
+// The prefix and each key, a str or an int. Lone surrogates go through as they are.
+nb::list joined_keys(const nb::bytes& prefix, const nb::sequence& keys) {
+  std::string joined(prefix.c_str(), prefix.size());
+  nb::list all;
+  for (const nb::handle key : keys) {
+    joined.resize(prefix.size());
+    nb::object text = nb::borrow(key);
+    if (!PyUnicode_Check(key.ptr())) text = nb::str(text);
+    Py_ssize_t size = 0;
+    const char* bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+    if (bytes != nullptr) {
+      joined.append(bytes, static_cast<size_t>(size));
+    } else {
+      PyErr_Clear();
+      const nb::bytes passed(text.attr("encode")("utf-8", "surrogatepass"));
+      joined.append(passed.c_str(), passed.size());
+    }
+    all.append(nb::bytes(joined.data(), joined.size()));
+  }
+  return all;
+}
+
 nb::object to_python(AvroRows&& read) {
   auto statuses = std::make_unique<std::vector<RowStatus>>(std::move(read.statuses));
   auto* data = reinterpret_cast<uint8_t*>(statuses->data());
@@ -160,6 +182,7 @@ nb::object to_python(AvroRows&& read) {
 }  // namespace
 
 void bind_rows(nb::module_& module) {
+  module.def("joined_keys", &joined_keys, nb::arg("prefix"), nb::arg("keys"));
   nb::class_<RowReader>(module, "RowReader")
       .def("__init__", &make_reader, nb::arg("prefix"), nb::arg("fields"), nb::arg("sequences") = nb::tuple())
       .def(

@@ -20,8 +20,19 @@ FORMATS = ("parquet", "csv", "json", "table")
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds in one unit; `ns` divides by 1,000 instead."""
 
-_TOP = {"variables", "project", "sources", "samples", "store", "registry", "model_server", "spark"}
+_TOP = {
+    "variables",
+    "project",
+    "sources",
+    "samples",
+    "store",
+    "registry",
+    "model_server",
+    "serve",
+    "spark",
+}
 _STORE_URLS = "lmdb://store or redis://localhost:6379/0"
+_SERVE_KEYS = {"cache_mb", "cache_ttl_s"}
 _TABLE_KEYS = {"path", "table", "format", "options"}
 _SOURCE_KEYS = _TABLE_KEYS | {"key", "time", "time_unit", "delay", "tie_break", "columns"}
 _SAMPLES_KEYS = _TABLE_KEYS | {"keys", "time", "time_unit", "labels", "request", "candidate"}
@@ -97,7 +108,8 @@ class SamplesConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole `feat.toml`; paths are absolute. `spark`: Spark's own settings, `master` among them."""
+    """A whole `feat.toml`; paths are absolute. `serve`: numbers that are options of `feat serve` too. `spark`: Spark's
+    own settings, `master` among them."""
 
     file: Path
     program: Path
@@ -108,6 +120,7 @@ class Config:
     registry: str | None
     model_server: str | None
     spark: Mapping[str, str]
+    serve: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_config(path: str | Path, variables: Mapping[str, str] | None = None) -> Config:
@@ -162,7 +175,15 @@ class _Reader:
             if "url" in model_server
             else None,
             spark=self._settings("spark", data.get("spark", {})),
+            serve=self._serve(self._section("serve", data.get("serve", {}))),
         )
+
+    def _serve(self, given: dict[str, Any]) -> dict[str, int]:
+        self._known("serve", given, _SERVE_KEYS)
+        for name, value in given.items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise self._error(f"serve.{name}", f"is not a whole number: {value!r}")
+        return given
 
     def _source(self, name: str, value: Any) -> SourceConfig:
         at = f"sources.{name}"

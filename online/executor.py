@@ -16,6 +16,7 @@ from compiler.bundle import Bundle
 from compiler.inputs import inputs_read
 from compiler.ir import reachable
 from compiler.signature import ModelSignature
+from featdsl.types import list_of
 from online.answers import Scored, answer_of
 from online.budget import Budget
 from online.errors import CallError, Reason, deadline_exceeded
@@ -39,9 +40,10 @@ from online.proto.scorer_pb2 import (
     ScoreRequest,
     SourceRow,
     StoredRow,
+    Value,
 )
 from online.request import Call, CallReader
-from online.rows import RowSource
+from online.rows import FetchedRows, RowSource
 from online.stages import Computed, Inputs, Stages
 from online.values import value_of
 from online.versions import Serving, VersionWatcher
@@ -76,7 +78,7 @@ class Executor:
         self._default_timeout_s = default_timeout_s
         self._now = now_micros
         self._scoring = Stages(bundle, f"model/{model.name}")
-        self._scoring_plan = rows.plan(self._scoring.programs)
+        self._scoring_plan = rows.plan(self._scoring.programs, cached=True)
         self._features = Stages(bundle, "features")
         self._features_plan = rows.plan(self._features.programs)
         roots = bundle.outputs("features")
@@ -148,7 +150,8 @@ class Executor:
         with budget.stage("after"):
             keep, scores = self._after(computed, read.inputs, outputs)
             self._tell_nonfinite(outputs, serving.version, budget.record)
-        return Scored(scores, keep, read.statuses[call.item_rows], read.request_status, outputs)
+        statuses = read.inputs.item_statuses[call.item_rows]
+        return Scored(scores, keep, statuses, read.request_status, outputs)
 
     def _predict(
         self, serving: Serving, tensors: Mapping[str, npt.NDArray[Any]], size: int, budget: Budget
@@ -257,18 +260,26 @@ class Executor:
             ],
             rows=[
                 SourceRow(
-                    source=row.source,
-                    key=value_of(row.key, row.key_type),
-                    statuses=[RowStatus.Name(status) for status in row.statuses],
+                    source=one.source.name,
+                    key=_key_of(one),
+                    statuses=[RowStatus.Name(status) for status in one.statuses.tolist()],
                     stored=[
-                        StoredRow(data=data or b"", writer_schema=written_with(data)) for data in row.stored
+                        StoredRow(data=data or b"", writer_schema=written_with(data)) for data in one.stored
                     ],
                 )
-                for row in read.rows
+                for one in read.rows
             ],
             fingerprint=self._bundle.fingerprint,
         )
         return bytes(answer.SerializeToString())
+
+
+def _key_of(rows: FetchedRows) -> Value:
+    """The key of the rows of one candidate; for a source keyed by a list, all of them."""
+    source = rows.source
+    if source.per_element:
+        return value_of(rows.keys, list_of(source.key_type))
+    return value_of(rows.keys[0], source.key_type)
 
 
 def _parsed(kind: Any, data: bytes) -> Any:

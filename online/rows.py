@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,13 @@ import pyarrow as pa
 from compiler.arrow_types import arrow_type
 from compiler.native.program import StagePrograms
 from engine import Batch, EngineError, RowReader
+from featdsl.levels import Level
 from featdsl.program import Entity, Schema, Source
-from featdsl.types import Type, list_of
 from online.answers import MISSING, OK, STORE_DOWN, UNREADABLE
 from online.budget import Budget
 from online.errors import CallError, Reason
 from online.fetch import FetchPlan, plan_fetch
+from online.item_cache import CachedItems, ItemCache
 from online.observe.record import RowCounts
 from online.request import Call
 from online.stages import Inputs
@@ -33,79 +33,92 @@ _STATUSES = np.array([OK, MISSING, UNREADABLE, UNREADABLE], np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What a program set reads: of the store, of `request` and `candidate`, and which keys it uses itself."""
+    """What a program set reads: of the store, of `request` and `candidate`, and which keys it uses itself.
+    `items`: where its items are kept, if they are."""
 
     fetch: FetchPlan
     readers: Mapping[str, SourceReader]
     blocks: Mapping[str, RowReader]
     keys: tuple[Entity, ...]
+    items: CachedItems | None
 
 
 @dataclass(frozen=True, slots=True)
-class FetchedRow:
-    """For `Explain`: a source's key in this call (a list for one keyed by a list), its rows' statuses, and their
-    bytes as they lie in the store."""
+class FetchedRows:
+    """For `Explain`: a source's keys in this call, its rows' statuses, and their bytes as they lie in the store, one
+    a key."""
 
-    source: str
-    key: Any
-    key_type: Type
-    statuses: list[int]
-    stored: list[bytes | None]
+    source: Source
+    keys: list[Key | None]
+    statuses: npt.NDArray[np.uint8]
+    stored: Sequence[bytes | None]
 
 
 @dataclass(slots=True)
 class Read:
-    """`statuses`: the worst of each distinct item's own rows, hops apart."""
-
     inputs: Inputs
-    statuses: npt.NDArray[np.uint8]
     request_status: int = OK
-    rows: list[FetchedRow] = field(default_factory=list)
+    rows: list[FetchedRows] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
     """A source's keys, a row each, null where there is none. `lengths`: for a source keyed by a list, how
-    many of them belong to each row."""
+    many of them belong to each row. `distinct`: those to ask for."""
 
     keys: list[Key | None]
     lengths: list[int] | None
+    distinct: list[Key]
 
-    def distinct(self) -> list[Key]:
-        return [key for key in dict.fromkeys(self.keys) if key is not None]
+    @classmethod
+    def of(cls, keys: list[Key | None], lengths: list[int] | None = None) -> _Keys:
+        return cls(keys, lengths, [key for key in dict.fromkeys(keys) if key is not None])
 
-    def spread(self, rows: Mapping[Key, bytes | None]) -> list[bytes | None]:
-        return [None if key is None else rows[key] for key in self.keys]
+    def spread(self, rows: list[bytes | None]) -> Sequence[bytes | None]:
+        """The rows of the distinct keys, for each key."""
+        if len(self.distinct) == len(self.keys):
+            return rows
+        found = dict(zip(self.distinct, rows, strict=True))
+        return [None if key is None else found[key] for key in self.keys]
 
 
 class RowSource:
     """Reads the inputs of calls. `defaults_when_down`: goes on with missing rows when the store does not
     answer, and says so in the statuses. Thread safe."""
 
-    def __init__(self, schema: Schema, store: StoreLink, *, defaults_when_down: bool) -> None:
+    def __init__(
+        self, schema: Schema, store: StoreLink, *, defaults_when_down: bool, cache: ItemCache | None = None
+    ) -> None:
         self._schema = schema
         self._store = store
         self._defaults_when_down = defaults_when_down
+        self._per_candidate = {entity.name: entity.per_candidate for entity in schema.entities}
+        self._cache = cache
         self.unreadable = UnreadableRows()
 
-    def plan(self, programs: StagePrograms) -> ReadPlan:
-        """What to read for a program set."""
+    def plan(self, programs: StagePrograms, *, cached: bool = False) -> ReadPlan:
+        """What to read for a program set. `cached`: what its items give is kept, if there is a cache."""
         wanted = programs.inputs_and_keys
         fetch = plan_fetch(self._schema, wanted)
+        cache = self._cache if cached else None
         return ReadPlan(
             fetch,
             {source.name: SourceReader(source, self._store, wanted) for source in fetch.sources},
             {name: programs.reader_of(name) for name in ("request", "candidate") if programs.fields_of(name)},
             tuple(entity for entity in self._schema.entities if entity.name in programs.inputs),
+            None if cache is None else cache.items_of(self._schema, programs.item, fetch.sources),
         )
 
     def read(self, plan: ReadPlan, call: Call, budget: Budget) -> Read:
         """Everything that the stages before the model read. Errors: `CallError`."""
-        item_rows = call.item_rows if call.items_repeat else None
-        inputs = Inputs(call.num_items, call.num_candidates, item_rows)
-        read = Read(inputs, np.full(call.num_items, OK, np.uint8))
+        known = None if plan.items is None else plan.items.find(call.keys)
+        keys: Mapping[str, list[Key]] = call.keys if known is None else known.keys
+        size = call.num_items if known is None else len(known.missing)
+        statuses = np.full(size, OK, np.uint8)
+        inputs = Inputs(call.num_items, call.num_candidates, call.item_rows, statuses, known)
+        read = Read(inputs)
         for entity in plan.keys:
-            inputs.add("item" if entity.per_candidate else "request", _key_batch(entity, call))
+            inputs.add("item" if entity.per_candidate else "request", _key_batch(entity, keys))
         try:
             if "request" in plan.blocks:
                 inputs.add("request", plan.blocks["request"].read_arrow(call.request))
@@ -114,43 +127,52 @@ class RowSource:
         except EngineError as error:
             raise CallError(Reason.BAD_FIELD_TYPE, str(error)) from error
         for sources in plan.fetch.rounds:
+            if size == 0:
+                sources = tuple(source for source in sources if source.level is not Level.ITEM)
+            if not sources:
+                continue
             with budget.stage("fetch"):
-                keys = [self._keys(source, call, inputs) for source in sources]
-                rows = self._fetch(sources, keys, budget)
+                wanted = [self._keys(source, keys, inputs) for source in sources]
+                rows = self._fetch(sources, wanted, budget)
             with budget.stage("decode"):
-                for source, source_keys, found in zip(sources, keys, rows, strict=True):
+                for source, source_keys, found in zip(sources, wanted, rows, strict=True):
                     statuses = self._decode(source, plan.readers[source.name], source_keys, found, read)
                     budget.record.rows.append(RowCounts(source.name, *_counts(statuses)))
         return read
 
-    def _keys(self, source: Source, call: Call, inputs: Inputs) -> _Keys:
-        if source.key in call.keys:
-            return _Keys(list(call.keys[source.key]), None)
-        values = inputs.values(source.key)
-        if not source.per_element:
-            return _Keys(values, None)
-        return _Keys([key for keys in values for key in keys], [len(keys) for keys in values])
+    def _keys(self, source: Source, given: Mapping[str, list[Key]], inputs: Inputs) -> _Keys:
+        """A source's keys. The item cache learns of them before they are asked for: so it misses no change."""
+        if source.key in given:
+            own = given[source.key]
+            keys = _Keys([*own], None, own) if self._are_distinct(source.key) else _Keys.of([*own])
+        elif source.per_element:
+            lists = inputs.values(source.key)
+            keys = _Keys.of([key for keys in lists for key in keys], [len(keys) for keys in lists])
+        else:
+            keys = _Keys.of(inputs.values(source.key))
+        if inputs.known is not None and source.level is Level.ITEM:
+            inputs.known.made_of(source, keys.keys, keys.lengths)
+        return keys
+
+    def _are_distinct(self, entity: str) -> bool:
+        """Whether a call's keys of an entity are, each of them: those of the only one per candidate."""
+        return not self._per_candidate[entity] or sum(self._per_candidate.values()) == 1
 
     def _fetch(
         self, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
-    ) -> list[dict[Key, bytes | None] | None]:
-        """By source the rows by key; None where the store is down."""
-        wanted = [(source.rows_of, k.distinct()) for source, k in zip(sources, keys, strict=True)]
+    ) -> list[list[bytes | None] | None]:
+        """By source the rows of its distinct keys; None where the store is down."""
+        wanted = [(source.rows_of, k.distinct) for source, k in zip(sources, keys, strict=True)]
         try:
             with budget.store_trip(sum(len(asked) for _, asked in wanted)):
                 found = self._store.several(wanted)
         except StoreUnavailable as down:
             self._unless_defaults(down)
             return [None] * len(sources)
-        return [dict(zip(asked, rows, strict=True)) for (_, asked), rows in zip(wanted, found, strict=True)]
+        return [*found]
 
     def _decode(
-        self,
-        source: Source,
-        reader: SourceReader,
-        keys: _Keys,
-        rows: dict[Key, bytes | None] | None,
-        read: Read,
+        self, source: Source, reader: SourceReader, keys: _Keys, rows: list[bytes | None] | None, read: Read
     ) -> npt.NDArray[np.uint8]:
         """Adds a source's rows to what was read. Returns their statuses."""
         missing: list[bytes | None] = [None] * len(keys.keys)
@@ -162,22 +184,16 @@ class RowSource:
             self._unless_defaults(gone)
             decoded, down = _read(reader, missing, keys.lengths), True
         statuses = np.full(len(missing), STORE_DOWN, np.uint8) if down else _STATUSES[decoded.statuses]
-        self.unreadable.note(source.name, keys.keys, statuses, list(reader.refused.values()))
-        read.inputs.add(source.level.label, decoded.batch)
-        key, key_type = (
-            (keys.keys, list_of(source.key_type))
-            if source.per_element
-            else (
-                keys.keys[0],
-                source.key_type,
-            )
-        )
-        read.rows.append(FetchedRow(source.name, key, key_type, statuses.tolist(), stored))
-        if any(source.key == entity.name for entity in self._schema.entities):
-            if self._schema.entity(source.key).per_candidate:
-                np.maximum(read.statuses, statuses, out=read.statuses)
-            else:
-                read.request_status = max(read.request_status, int(statuses[0]))
+        self.unreadable.note(source.name, keys.keys, statuses, reader.refused.values())
+        inputs = read.inputs
+        inputs.add(source.level.label, decoded.batch)
+        read.rows.append(FetchedRows(source, keys.keys, statuses, stored))
+        if inputs.known is not None and down and source.level is Level.ITEM:
+            inputs.known.store_down = True
+        if self._per_candidate.get(source.key):
+            np.maximum(inputs.statuses, statuses, out=inputs.statuses)
+        elif source.key in self._per_candidate:
+            read.request_status = max(read.request_status, int(statuses[0]))
         return statuses
 
     def _unless_defaults(self, down: StoreUnavailable) -> None:
@@ -185,7 +201,7 @@ class RowSource:
             raise CallError(Reason.STORE_DOWN, down.message, help=down.help) from down
 
 
-def _read(reader: SourceReader, rows: list[bytes | None], lengths: list[int] | None) -> ReadRows:
+def _read(reader: SourceReader, rows: Sequence[bytes | None], lengths: list[int] | None) -> ReadRows:
     return reader.read(rows) if lengths is None else reader.read_lists(rows, lengths)
 
 
@@ -197,8 +213,8 @@ def _counts(statuses: npt.NDArray[np.uint8]) -> list[int]:
     return counts
 
 
-def _key_batch(entity: Entity, call: Call) -> Batch:
-    keys = pa.array(call.keys[entity.name], arrow_type(entity.type))
+def _key_batch(entity: Entity, keys: Mapping[str, list[Key]]) -> Batch:
+    column = pa.array(keys[entity.name], arrow_type(entity.type))
     return Batch.from_arrow(
-        pa.RecordBatch.from_arrays([keys], [entity.name]), [(entity.name, str(entity.type))]
+        pa.RecordBatch.from_arrays([column], [entity.name]), [(entity.name, str(entity.type))]
     )

@@ -20,9 +20,11 @@ from compiler.signature import ModelSignature
 from featdsl.errors import InputError
 from online.admission import Admission
 from online.catalog import Catalog
+from online.changes import ChangeFollower
 from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
+from online.item_cache import ItemCache
 from online.listening import connections, stop_listening
 from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
@@ -54,8 +56,9 @@ class ServerOptions:
     many may wait beside them, and how long one may be expected to.
     `metrics_port`: where Prometheus asks (0: any free one), None for nowhere. `shares_port`: other processes
     listen on it, too. `connection_age_s`: after so long a client is asked to connect anew, without a call being
-    lost, so that connections spread anew; 0: never.
-    `slow_ms`: calls that take so long are told in the log, None for none."""
+    lost, so that connections spread anew; 0: never. `slow_ms`: calls that take so long are told in the log, None
+    for none. `cache_bytes`: memory for the results of items (0: none are kept), `cache_ttl_s`: for how long they
+    are kept at most."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -70,6 +73,8 @@ class ServerOptions:
     shares_port: bool = False
     connection_age_s: float = 0.0
     slow_ms: float | None = None
+    cache_bytes: int = 0
+    cache_ttl_s: float = 600.0
 
 
 class ScoringServer:
@@ -89,7 +94,14 @@ class ScoringServer:
         self._models = model_server
         self.store = StoreLink(store_url, bundle.schema.namespace, options.store_timeout_s)
         self.versions = VersionWatcher(registry_url, model.name, bundle, model_server)
-        rows = RowSource(bundle.schema, self.store, defaults_when_down=options.defaults_when_store_down)
+        self.items = ItemCache(options.cache_bytes, options.cache_ttl_s) if options.cache_bytes else None
+        self._changes = ChangeFollower(self.store, self.items) if self.items is not None else None
+        rows = RowSource(
+            bundle.schema,
+            self.store,
+            defaults_when_down=options.defaults_when_store_down,
+            cache=self.items,
+        )
         executor = Executor(
             bundle,
             model,
@@ -136,6 +148,8 @@ class ScoringServer:
         if options.metrics_port is not None:
             self._tell_metrics(options.metrics_port)
         self._grpc.start()
+        if self._changes is not None:
+            self._changes.start()
         if not options.shares_port:
             self.versions.start()
         self.health.start()
@@ -160,6 +174,8 @@ class ScoringServer:
         self._grpc.stop(grace_s).wait()
         self.versions.stop()
         self._models.close()
+        if self._changes is not None:
+            self._changes.stop()
         self.store.close()
         if self._metrics is not None:
             self._metrics.close()

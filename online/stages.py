@@ -16,19 +16,28 @@ from compiler.bundle import Bundle
 from compiler.native.program import StagePrograms, carried, stage_programs
 from compiler.signature import ModelSignature
 from engine import Batch, Program
+from online.item_cache import KnownItems
 
 
 @dataclass(slots=True)
 class Inputs:
     """What was read for a call: batches of one row, of one a distinct item, and of one a candidate.
-    `item_rows[i]` is candidate i's row among the items, None where each candidate is its own."""
+    `item_rows[i]` is candidate i's row among the items. `known`: the items that a cache has; then the
+    batches are of the missing ones alone. `statuses`: the worst of each item's own rows, hops apart."""
 
     num_items: int
     num_candidates: int
-    item_rows: npt.NDArray[np.int64] | None
+    item_rows: npt.NDArray[np.int64]
+    statuses: npt.NDArray[np.uint8]
+    known: KnownItems | None = None
     request: list[Batch] = field(default_factory=list)
     item: list[Batch] = field(default_factory=list)
     pair: list[Batch] = field(default_factory=list)
+
+    @property
+    def item_statuses(self) -> npt.NDArray[np.uint8]:
+        """Those of all items; where some were known, once the missing ones have been computed."""
+        return self.statuses if self.known is None else self.known.lookup.statuses
 
     def add(self, level: str, batch: Batch) -> None:
         """Adds a batch at a level: `request`, `item` or `pair`."""
@@ -70,13 +79,28 @@ class Stages:
         request = _run(self.programs.request, inputs.request, 1, columns)
         if request is not None:
             passed.append(request)
-        item = _run(self.programs.item, inputs.item, inputs.num_items, columns)
+        item = self._items(inputs)
         if item is not None:
-            passed.append(item if inputs.item_rows is None else item.take(inputs.item_rows))
+            passed.append(_told(item, columns))
         pair = _run(self.programs.pair, [*inputs.pair, *passed], inputs.num_candidates, columns)
         if pair is not None:
             passed.append(pair)
         return Computed(columns, passed)
+
+    def _items(self, inputs: Inputs) -> Batch | None:
+        """What the item stage gives, a row a candidate."""
+        known, program = inputs.known, self.programs.item
+        if program is None:
+            return None
+        count = len(inputs.statuses)
+        made = program.run(inputs.item, count) if count or known is None else None
+        if known is not None and made is not None:
+            known.add(made, inputs.statuses)
+        each_its_own = inputs.num_items == inputs.num_candidates
+        if made is not None and count == inputs.num_items:
+            return made if each_its_own else made.take(inputs.item_rows)
+        assert known is not None
+        return known.lookup.rows(inputs.item_rows)
 
     def after(
         self,
@@ -102,7 +126,13 @@ def _run(
     """Runs a stage; adds its results to `columns`. Returns what it passes on, None if nothing."""
     if program is None:
         return None
-    made = program.run(batches, num_rows)
-    columns.update((name, made) for name in made.names if not name.startswith("$"))
-    names = carried(made.names)
-    return made.select(names) if names else None
+    made = _told(program.run(batches, num_rows), columns)
+    return made if made.names else None
+
+
+def _told(made: Batch, columns: dict[str, Batch]) -> Batch:
+    """Adds a stage's results to `columns`. Returns what it passes on."""
+    names = made.names
+    results = [name for name in names if not name.startswith("$")]
+    columns.update((name, made) for name in results)
+    return made.select(carried(names)) if results else made

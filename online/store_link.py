@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from featdsl.errors import FeatError, InputError
-from store.interface import Key, Store, StoreUnavailable, open_store
+from store.interface import Changes, Key, Store, StoreUnavailable, open_store
 
 
 class StoreLink:
@@ -47,6 +47,10 @@ class StoreLink:
     def schema(self, fingerprint: bytes) -> str | None:
         """As `Store.schema`. Errors: `StoreUnavailable`."""
         return self.get().schema(fingerprint)
+
+    def changes(self, after: str | None, wait_s: float) -> Changes:
+        """As `Store.changes`. Errors: `StoreUnavailable`."""
+        return self.get().changes(after, wait_s)
 
     def check(self) -> bool:
         """Whether the store answers now; `problem` says why not."""

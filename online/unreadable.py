@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ class UnreadableRows:
         source: str,
         keys: Sequence[Key | None],
         statuses: npt.NDArray[np.uint8],
-        schemas: Sequence[str] = (),
+        schemas: Iterable[str] = (),
     ) -> None:
         """Takes in a source's `statuses`, a row a key. `schemas`: why the source cannot be read from a writer
         schema at all."""

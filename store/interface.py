@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from engine._engine import joined_keys
 from featdsl.errors import InputError, ServiceError
 
 Key = str | int
@@ -12,9 +15,28 @@ Key = str | int
 
 SCHEMES = ("lmdb", "redis", "rediss")
 
+SCHEMA = "schema"
+"""Where writer schemas lie, as if it were a source."""
+
 
 class StoreUnavailable(ServiceError):
     """The store does not answer, or not in time. Once it answers again the same store object goes on."""
+
+
+CHANGES_KEPT = 1_000
+"""How many writes back a store tells what changed; each of up to `KEYS_TOLD` keys (of more, only the source)."""
+
+KEYS_TOLD = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was written since a `position`: by source its keys, None for any of them. `lost`: more was written than
+    the store remembers, so that anything may have changed."""
+
+    position: str
+    keys: Sequence[tuple[str, Sequence[str] | None]] = ()
+    lost: bool = False
 
 
 class Store(ABC):
@@ -45,6 +67,12 @@ class Store(ABC):
         """Deletes rows; a key without a row is no error."""
 
     @abstractmethod
+    def changes(self, after: str | None, wait_s: float) -> Changes:
+        """What `put_many` and `delete_many` of anybody wrote after a position, as soon as there is anything, at the
+        latest after `wait_s` (or the store's timeout). None: nothing but where the store is now. What is told has been
+        written already. Schemas are not told of."""
+
+    @abstractmethod
     def ping(self) -> None:
         """Returns if the store answers, else raises `StoreUnavailable`."""
 
@@ -54,16 +82,32 @@ class Store(ABC):
 
     def schema(self, fingerprint: bytes) -> str | None:
         """The writer schema (Avro JSON) with this 8-byte fingerprint, None if the store has none."""
-        row = self.get_many("schema", [fingerprint.hex()])[0]
+        row = self.get_many(SCHEMA, [fingerprint.hex()])[0]
         return None if row is None else row.decode("utf-8", "replace")
 
     def put_schema(self, fingerprint: bytes, schema: str) -> None:
         """Writes a writer schema; to be done before the first row that is written with it."""
-        self.put_many("schema", [(fingerprint.hex(), schema.encode())])
+        self.put_many(SCHEMA, [(fingerprint.hex(), schema.encode())])
+
+    def stored_keys(self, source: str, keys: Sequence[Key]) -> list[bytes]:
+        """`stored_key` of each."""
+        return joined_keys(f"{self.namespace}:{source}:".encode(), keys)
 
     def stored_key(self, source: str, key: Key) -> bytes:
         """The bytes that a row lies under."""
         return f"{self.namespace}:{source}:{key}".encode("utf-8", "surrogatepass")
+
+
+def change(source: str, keys: Sequence[Key]) -> bytes:
+    """A write, as stores remember it: JSON, the source and its keys as texts, null for too many."""
+    told = None if len(keys) > KEYS_TOLD else [str(key) for key in keys]
+    return json.dumps([source, told]).encode()
+
+
+def read_change(data: bytes) -> tuple[str, list[str] | None]:
+    """What `change` wrote."""
+    source, keys = json.loads(data)
+    return source, keys
 
 
 def open_store(url: str, namespace: str, timeout_s: float = 1.0, *, writable: bool = False) -> Store:

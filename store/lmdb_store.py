@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
 from featdsl.errors import InputError
-from store.interface import Key, Store, StoreUnavailable
+from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
 
 MAP_SIZE = 1 << 40
 """Bytes of address space asked for; halved until the system grants it."""
@@ -24,6 +26,9 @@ MAP_SIZE = 1 << 40
 MAX_READERS = 1024
 
 _LONGEST_KEY = 511
+_CHANGES = "changes"
+_LIFE = 16
+_LOOK_EVERY_S = 0.05
 _FILE = "data.mdb"
 _UNWRITTEN = 1 << 20
 """Bytes at the end of a whole file that LMDB may have reserved without writing them."""
@@ -52,29 +57,77 @@ class LmdbStore(Store):
 
     def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
         try:
-            with self._environment().begin() as transaction:
-                return [
-                    [transaction.get(self._bounded_key(source, key)) for key in keys]
-                    for source, keys in requests
-                ]
+            with self._environment().begin() as transaction, transaction.cursor() as cursor:
+                return [self._get(cursor, source, keys) for source, keys in requests]
         except lmdb.Error as error:
             raise self._unavailable(error) from error
+
+    def _get(self, cursor: Any, source: str, keys: Sequence[Key]) -> list[bytes | None]:
+        wanted = self.stored_keys(source, keys)
+        if any(map(_LONGEST_KEY.__lt__, map(len, wanted))):
+            wanted = [self._bounded_key(source, key) for key in keys]
+        found = cursor.getmulti(wanted)
+        if len(found) == len(wanted):
+            return [row for _, row in found]
+        rows = dict(found)
+        return [rows.get(key) for key in wanted]
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
         try:
             with self._environment().begin(write=True) as transaction:
+                written = []
                 for key, row in rows:
                     transaction.put(self._bounded_key(source, key), row)
+                    written.append(key)
+                self._tell(transaction, source, written)
         except lmdb.Error as error:
             raise self._unavailable(error) from error
 
     def delete_many(self, source: str, keys: Iterable[Key]) -> None:
         try:
             with self._environment().begin(write=True) as transaction:
-                for key in keys:
+                deleted = list(keys)
+                for key in deleted:
                     transaction.delete(self._bounded_key(source, key))
+                self._tell(transaction, source, deleted)
         except lmdb.Error as error:
             raise self._unavailable(error) from error
+
+    def changes(self, after: str | None, wait_s: float) -> Changes:
+        until = time.monotonic() + wait_s
+        while True:
+            try:
+                with self._environment().begin() as transaction:
+                    found = self._changes(transaction, after)
+            except lmdb.Error as error:
+                raise self._unavailable(error) from error
+            left_s = until - time.monotonic()
+            if after is None or found.position != after or left_s <= 0:
+                return found
+            time.sleep(min(_LOOK_EVERY_S, left_s))
+
+    def _changes(self, transaction: Any, after: str | None) -> Changes:
+        """A position is the life of the store (which a store in its place has not) and the number of its writes."""
+        told = transaction.get(self.stored_key(_CHANGES, ""))
+        life, last = (told[:_LIFE].hex(), int(told[_LIFE:])) if told else ("", 0)
+        position = f"{life}:{last}"
+        if after is None or after == position:
+            return Changes(position)
+        before, _, number = after.rpartition(":")
+        if before not in ("", life) or last - int(number) > CHANGES_KEPT:
+            return Changes(position, lost=True)
+        keys = [transaction.get(self.stored_key(_CHANGES, n)) for n in range(int(number) + 1, last + 1)]
+        return Changes(position, [read_change(change) for change in keys])
+
+    def _tell(self, transaction: Any, source: str, keys: Sequence[Key]) -> None:
+        if source == SCHEMA or not keys:
+            return
+        counter = self.stored_key(_CHANGES, "")
+        told = transaction.get(counter)
+        life, last = (told[:_LIFE], int(told[_LIFE:]) + 1) if told else (os.urandom(_LIFE), 1)
+        transaction.put(counter, life + b"%d" % last)
+        transaction.put(self.stored_key(_CHANGES, last), change(source, keys))
+        transaction.delete(self.stored_key(_CHANGES, last - CHANGES_KEPT))
 
     def ping(self) -> None:
         self.several([])

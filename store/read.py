@@ -90,9 +90,9 @@ class SourceReader:
         return ReadRows(batch, statuses)
 
     @property
-    def refused(self) -> dict[bytes, str]:
+    def refused(self) -> Mapping[bytes, str]:
         """Fingerprints of schemas that the source cannot be read from, and why (status UNKNOWN_SCHEMA)."""
-        return dict(self._refused)
+        return self._refused
 
     @property
     def invalid_text_total(self) -> int:

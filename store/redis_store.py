@@ -12,9 +12,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from featdsl.errors import InputError
-from store.interface import Key, Store, StoreUnavailable
+from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
 
 _WRITTEN_AT_ONCE = 1_000
+_CHANGE = b"change"
+_FIRST = "0-0"
 _T = TypeVar("_T")
 
 
@@ -25,13 +27,15 @@ class RedisStore(Store):
     def __init__(self, url: str, namespace: str, timeout_s: float) -> None:
         super().__init__(url, namespace)
         self._shown_url = without_password(url)
+        self._stream = f"{namespace}:changes"
+        self._timeout_s = timeout_s
         database = urlsplit(url).path.strip("/")
         if database and not database.isdecimal():
             raise InputError(
                 f"the database is not a number: {self._shown_url}", help="write `redis://host:6379/0`"
             )
         try:
-            self._client = redis.Redis.from_url(
+            self._client: Any = redis.Redis.from_url(
                 url,
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
@@ -44,7 +48,7 @@ class RedisStore(Store):
             ) from error
 
     def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
-        keys = [self.stored_key(source, key) for source, source_keys in requests for key in source_keys]
+        keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
         if not keys:
             return [[] for _ in requests]
         rows = iter(self._call(self._client.mget, keys))
@@ -52,11 +56,46 @@ class RedisStore(Store):
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
         for part in _parts(rows):
-            self._call(self._client.mset, {self.stored_key(source, key): row for key, row in part})
+            stored = zip(self.stored_keys(source, [key for key, _ in part]), part, strict=True)
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.mset({stored_key: row for stored_key, (_, row) in stored})
+            self._tell(pipeline, source, [key for key, _ in part])
+            self._call(pipeline.execute)
 
     def delete_many(self, source: str, keys: Iterable[Key]) -> None:
         for part in _parts(keys):
-            self._call(self._client.delete, *(self.stored_key(source, key) for key in part))
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.delete(*self.stored_keys(source, part))
+            self._tell(pipeline, source, part)
+            self._call(pipeline.execute)
+
+    def _tell(self, client: Any, source: str, keys: Sequence[Key]) -> None:
+        """Adds a write to the stream of changes, behind the write itself."""
+        if source != SCHEMA:
+            fields = {_CHANGE: change(source, keys)}
+            client.xadd(self._stream, fields, maxlen=CHANGES_KEPT, approximate=False)
+
+    def changes(self, after: str | None, wait_s: float) -> Changes:
+        if after is None:
+            found: Changes = self._call(self._now)
+        else:
+            wait_ms = max(1, round(min(wait_s, self._timeout_s / 2) * 1e3))
+            found = self._call(self._changes_after, after, wait_ms)
+        return found
+
+    def _now(self) -> Changes:
+        newest = self._client.xrevrange(self._stream, count=1)
+        return Changes(newest[0][0].decode() if newest else _FIRST)
+
+    def _changes_after(self, after: str, wait_ms: int) -> Changes:
+        """What was cut off the stream went oldest first: while the entry that was read last is there, none is lost."""
+        self._client.xread({self._stream: after}, count=1, block=wait_ms)
+        entries = self._client.xrange(self._stream, min=after)
+        gone = after != _FIRST and (not entries or entries.pop(0)[0].decode() != after)
+        if gone or len(entries) >= CHANGES_KEPT:
+            return Changes(self._now().position, lost=True)
+        position = entries[-1][0].decode() if entries else after
+        return Changes(position, [read_change(fields[_CHANGE]) for _, fields in entries if _CHANGE in fields])
 
     def ping(self) -> None:
         self._call(self._client.ping)

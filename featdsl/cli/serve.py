@@ -29,6 +29,8 @@ SUMMARY = "Starts the scoring server: features from the store, scores from the n
 
 CONNECTION_AGE_S = 30.0
 """Of connections to several workers: so long a worker that is replaced waits for its clients to leave it."""
+_CACHE_MB = 256
+_CACHE_TTL_S = 600
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +91,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
     parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
+    parser.add_argument(
+        "--cache-mb",
+        type=int,
+        help=f"MiB, of each worker, for what items give; 0 for none ({_CACHE_MB})",
+    )
+    parser.add_argument(
+        "--cache-ttl-s", type=int, help=f"how long an item is kept at most, in seconds ({_CACHE_TTL_S})"
+    )
     parser.add_argument(
         "--when-store-down",
         choices=("fail", "defaults"),
@@ -227,6 +237,8 @@ def _server(
         shares_port=args.workers is not None,
         connection_age_s=_connection_age_s(args),
         slow_ms=args.slow_ms,
+        cache_bytes=_at_least(0, args.cache_mb, "--cache-mb") << 20,
+        cache_ttl_s=_positive(args.cache_ttl_s, "--cache-ttl-s"),
     )
     models = _models(args, model)
     try:
@@ -264,12 +276,21 @@ def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
             store = store or config.store
             registry = registry or config.registry
             model = model or config.model
+            _default(args, "cache_mb", config.serve.get("cache_mb"))
+            _default(args, "cache_ttl_s", config.serve.get("cache_ttl_s"))
+    _default(args, "cache_mb", _CACHE_MB)
+    _default(args, "cache_ttl_s", _CACHE_TTL_S)
     for option, value in (("--bundle", program), ("--store", store), ("--registry", registry)):
         if not value:
             raise InputError(
                 f"nothing says where to find it: {option}", help="`feat serve --help` has an example"
             )
     return program, store, registry, model
+
+
+def _default(args: argparse.Namespace, name: str, value: int | None) -> None:
+    if getattr(args, name) is None:
+        setattr(args, name, value)
 
 
 def _model(bundle: Bundle, name: str | None) -> ModelSignature:
@@ -308,6 +329,10 @@ def _connection_age_s(args: argparse.Namespace) -> float:
 
 
 def _positive(value: int, option: str) -> int:
-    if value < 1:
-        raise InputError(f"{option} must be 1 or more: {value}")
+    return _at_least(1, value, option)
+
+
+def _at_least(least: int, value: int, option: str) -> int:
+    if value < least:
+        raise InputError(f"{option} must be {least} or more: {value}")
     return value

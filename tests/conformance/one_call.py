@@ -36,7 +36,7 @@ class RunningCall:
         self._sizes = {Level.REQUEST: 1, Level.ITEM: items, Level.PAIR: rows.num_rows}
         self.stages = Stages(bundle, set_name)
         numbers = np.arange(rows.num_rows, dtype=np.int64) % items
-        self.inputs = Inputs(items, rows.num_rows, numbers)
+        self.inputs = Inputs(items, rows.num_rows, numbers, np.zeros(items, np.uint8))
         self._read(self.stages.programs)
 
     def run(self) -> pa.Table:

@@ -1,0 +1,131 @@
+// The item cache as Python sees it: conversions only.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <charconv>
+#include <optional>
+
+#include "engine/item_cache.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace feat {
+
+namespace {
+
+using Places = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Statuses = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// A key as text: str as it is, int in decimal. Errors: EngineError for anything else.
+void add_key(KeyTexts& keys, nb::handle key) {
+  if (PyUnicode_Check(key.ptr())) {
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(key.ptr(), &size);
+    if (text == nullptr) throw nb::python_error();
+    keys.add({text, static_cast<size_t>(size)});
+  } else if (PyLong_Check(key.ptr())) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, nb::cast<int64_t>(key)).ptr;
+    keys.add({digits, static_cast<size_t>(end - digits)});
+  } else if (PyBytes_Check(key.ptr())) {
+    keys.add({PyBytes_AS_STRING(key.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(key.ptr()))});
+  } else if (key.is_none()) {
+    keys.add_null();
+  } else {
+    throw EngineError("a key is a str, int or bytes, not " + std::string(nb::type_name(key.type()).c_str()));
+  }
+}
+
+KeyTexts to_keys(const nb::sequence& given) {
+  KeyTexts keys;
+  for (const nb::handle key : given) add_key(keys, key);
+  return keys;
+}
+
+template <class T>
+nb::object to_array(std::vector<T> values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  const nb::capsule owner(kept, [](void* held) noexcept { delete static_cast<std::vector<T>*>(held); });
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+}
+
+nb::dict to_dict(const ItemCacheStats& stats) {
+  nb::dict all;
+  const std::pair<const char*, int64_t> counts[] = {
+      {"hits", stats.hits},           {"misses", stats.misses},         {"expired", stats.expired},
+      {"stale", stats.stale},         {"inserted", stats.inserted},     {"evicted", stats.evicted},
+      {"entries", stats.entries},     {"bytes", stats.bytes},           {"limit_bytes", stats.limit_bytes},
+      {"too_large", stats.too_large}, {"hit_age_ns", stats.hit_age_ns},
+  };
+  for (const auto& [name, count] : counts) all[name] = count;
+  return all;
+}
+
+void bind_lookup(nb::module_& module) {
+  nb::class_<ItemLookup>(module, "ItemLookup")
+      .def_prop_ro("missing", [](const ItemLookup& self) { return to_array(self.missing()); })
+      .def_prop_ro("statuses", [](const ItemLookup& self) { return to_array(self.statuses()); })
+      .def(
+          "made_of",
+          [](ItemLookup& self, const std::string& source, const nb::sequence& keys,
+             const std::optional<std::vector<int64_t>>& lengths) {
+            const std::span<const int64_t> none, some = lengths ? std::span<const int64_t>(*lengths) : none;
+            self.made_of(source, to_keys(keys), some);
+          },
+          "source"_a, "keys"_a, "lengths"_a = nb::none())
+      .def(
+          "add",
+          [](ItemLookup& self, const Batch& made, Statuses statuses, int64_t now, int64_t expires_at,
+             int64_t others_expire_at) {
+            const nb::gil_scoped_release released;
+            self.add(made, {statuses.data(), statuses.size()}, now, expires_at, others_expire_at);
+          },
+          "made"_a, "statuses"_a, "now"_a, "expires_at"_a, "others_expire_at"_a)
+      .def(
+          "rows",
+          [](const ItemLookup& self, Places items) {
+            const nb::gil_scoped_release released;
+            return self.rows({items.data(), items.size()});
+          },
+          "items"_a);
+}
+
+}  // namespace
+
+void bind_cache(nb::module_& module) {
+  nb::class_<ItemCache>(module, "ItemCache")
+      .def(nb::init<int64_t>(), "limit_bytes"_a)
+      .def(
+          "changed",
+          [](ItemCache& self, const std::string& source, const nb::sequence& keys) {
+            self.changed(source, to_keys(keys));
+          },
+          "source"_a, "keys"_a)
+      .def("stats", [](const ItemCache& self) { return to_dict(self.stats()); });
+  nb::class_<ItemTable>(module, "ItemTable")
+      .def(nb::new_(
+               [](std::shared_ptr<ItemCache> cache, const std::vector<std::pair<std::string, std::string>>& columns) {
+                 std::vector<PackedLayout::Column> parsed;
+                 for (const auto& [name, type] : columns) parsed.push_back({name, Type::parse(type)});
+                 return std::make_shared<ItemTable>(std::move(cache), std::move(parsed));
+               }),
+           "cache"_a, "columns"_a)
+      .def(
+          "find",
+          [](const ItemTable& self, const nb::sequence& keys, int64_t now) {
+            KeyTexts texts = to_keys(keys);
+            const nb::gil_scoped_release released;
+            return self.find(std::move(texts), now);
+          },
+          "keys"_a, "now"_a)
+      .def("drop", &ItemTable::drop);
+  bind_lookup(module);
+}
+
+}  // namespace feat

@@ -1,0 +1,306 @@
+#include "engine/packed_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace feat {
+
+namespace {
+
+constexpr int64_t kRowsAtOnce = 16;  // of fixed parts: so many rows stay in the first cache
+
+// Copies `size` bytes; the usual sizes without a call.
+inline void copy(void* to, const void* from, int64_t size) {
+  switch (size) {
+    case 1:
+      std::memcpy(to, from, 1);
+      break;
+    case 4:
+      std::memcpy(to, from, 4);
+      break;
+    case 8:
+      std::memcpy(to, from, 8);
+      break;
+    default:
+      std::memcpy(to, from, static_cast<size_t>(size));
+  }
+}
+
+template <class T>
+T load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+PackedLayout::PackedLayout(std::vector<Column> columns) : columns_(std::move(columns)) {
+  std::vector<std::string> names;
+  for (const Column& column : columns_) {
+    names.push_back(column.name);
+    levels_.push_back(level_of(column.type));
+  }
+  names_ = std::make_shared<const NameIndex>(std::move(names));
+  place_columns();
+}
+
+PackedLayout::Level PackedLayout::level_of(const Type& type) {
+  Level level;
+  level.layout = stored_layout(type);
+  level.bytes = value_bytes(level.layout);
+  level.nullable = type.nullable;
+  if (level.layout == Layout::Vector) level.width = type.size;
+  for (const Type& child : type.children) level.inside.push_back(level_of(child));
+  return level;
+}
+
+void PackedLayout::place_columns() {
+  for (size_t c = 0; c < levels_.size(); ++c) {
+    const Level& level = levels_[c];
+    int64_t size = level.bytes;
+    if (level.layout == Layout::Vector && level.inside[0].bytes > 0 && !level.inside[0].nullable) {
+      size = level.width * level.inside[0].bytes;
+    } else if (size == 0) {
+      loose_.push_back(c);
+      continue;
+    }
+    const auto column = static_cast<int64_t>(c);
+    if (level.nullable) fixed_.push_back({column, fixed_bytes_++, 1, true});
+    fixed_.push_back({column, fixed_bytes_, size, false});
+    fixed_bytes_ += size;
+  }
+}
+
+// --- to bytes ----------------------------------------------------------------------------------------------------
+
+class PackedLayout::Packer {
+ public:
+  explicit Packer(int64_t rows) : rows_(static_cast<size_t>(rows)), sizes_(rows_), ends_(rows_) {}
+
+  // Each row's extent among the values of a level.
+  struct Extents {
+    std::vector<int64_t> start, count;
+  };
+
+  Extents whole_rows() const {
+    Extents all{std::vector<int64_t>(rows_), std::vector<int64_t>(rows_, 1)};
+    for (size_t i = 0; i < rows_; ++i) all.start[i] = static_cast<int64_t>(i);
+    return all;
+  }
+
+  // Adds up what the values take, or (once `to` points there) writes them.
+  void values(const Level& level, const feat::Column& column, const Extents& at, bool write) {
+    if (level.nullable) {
+      for (size_t i = 0; i < rows_; ++i) {
+        if (!write) {
+          sizes_[i] += at.count[i];
+          continue;
+        }
+        for (int64_t k = 0; k < at.count[i]; ++k) *ends_[i]++ = column.is_valid(at.start[i] + k);
+      }
+    }
+    if (level.bytes > 0) {
+      for (size_t i = 0; i < rows_; ++i) {
+        if (write) put(i, column.as<char>() + at.start[i] * level.bytes, at.count[i] * level.bytes);
+        if (!write) sizes_[i] += at.count[i] * level.bytes;
+      }
+      return;
+    }
+    if (level.layout == Layout::Vector) {
+      Extents inner{at.start, at.count};
+      for (size_t i = 0; i < rows_; ++i) inner.start[i] *= level.width, inner.count[i] *= level.width;
+      return values(level.inside[0], *column.child, inner, write);
+    }
+    Extents inner{std::vector<int64_t>(rows_), std::vector<int64_t>(rows_)};
+    for (size_t i = 0; i < rows_; ++i) {
+      const int32_t* offsets = column.offsets + at.start[i];
+      inner.start[i] = offsets[0];
+      inner.count[i] = offsets[at.count[i]] - offsets[0];
+      if (!write) sizes_[i] += at.count[i] * int64_t{sizeof(int32_t)};
+      for (int64_t k = 0; write && k < at.count[i]; ++k) {
+        const int32_t size = offsets[k + 1] - offsets[k];
+        put(i, &size, sizeof size);
+      }
+    }
+    if (level.layout == Layout::Str) {
+      for (size_t i = 0; i < rows_; ++i) {
+        if (write) put(i, column.bytes() + inner.start[i], inner.count[i]);
+        if (!write) sizes_[i] += inner.count[i];
+      }
+      return;
+    }
+    for (size_t child = 0; child < level.inside.size(); ++child) {
+      values(level.inside[child], column.child[child], inner, write);
+    }
+  }
+
+  // The room for all rows; each begins with `fixed_bytes`, which stay to be written.
+  PackedRows room(int64_t fixed_bytes) {
+    PackedRows made;
+    made.starts.reserve(rows_ + 1);
+    for (const int64_t size : sizes_)
+      made.starts.push_back(made.starts.back() + ((fixed_bytes + size + 7) & ~int64_t{7}));
+    made.bytes.resize(static_cast<size_t>(made.starts.back()));
+    for (size_t i = 0; i < rows_; ++i) ends_[i] = made.bytes.data() + made.starts[i] + fixed_bytes;
+    return made;
+  }
+
+ private:
+  void put(size_t row, const void* from, int64_t size) {
+    if (size > 0) copy(ends_[row], from, size);
+    ends_[row] += size;
+  }
+
+  size_t rows_;
+  std::vector<int64_t> sizes_;
+  std::vector<char*> ends_;
+};
+
+PackedRows PackedLayout::pack(const Batch& batch) const {
+  std::vector<const feat::Column*> given;
+  for (const Column& column : columns_) {
+    const Batch::Field& field = batch.field(column.name);
+    if (!(field.type == column.type)) {
+      throw EngineError("the column `" + column.name + "` is a `" + field.type.text() + "`, wanted `" +
+                        column.type.text() + "`");
+    }
+    given.push_back(&field.column);
+  }
+  const int64_t rows = batch.num_rows();
+  Packer packer(rows);
+  const Packer::Extents all = packer.whole_rows();
+  for (const size_t c : loose_) packer.values(levels_[c], *given[c], all, false);
+  PackedRows made = packer.room(fixed_bytes_);
+  for (const size_t c : loose_) packer.values(levels_[c], *given[c], all, true);
+  for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
+    const int64_t end = std::min(rows, first + kRowsAtOnce);
+    for (const Fixed& part : fixed_) {
+      const feat::Column& column = *given[static_cast<size_t>(part.column)];
+      const auto to = [&](int64_t i) { return made.bytes.data() + made.starts[static_cast<size_t>(i)] + part.place; };
+      if (part.validity) {
+        for (int64_t i = first; i < end; ++i) *to(i) = column.is_valid(i);
+        continue;
+      }
+      const char* values = (column.layout == Layout::Vector ? column.child[0] : column).as<char>();
+      for (int64_t i = first; i < end; ++i) copy(to(i), values + i * part.size, part.size);
+    }
+  }
+  return made;
+}
+
+// --- and back ----------------------------------------------------------------------------------------------------
+
+class PackedLayout::Unpacker {
+ public:
+  Unpacker(std::span<const char* const> rows, int64_t fixed_bytes, Arena& arena)
+      : arena_(arena), at_(rows.begin(), rows.end()) {
+    for (const char*& row : at_) row += fixed_bytes;
+  }
+
+  // The column of these many values a row.
+  feat::Column values(const Level& level, const std::vector<int64_t>& counts, int64_t total) {
+    feat::Column column;
+    column.layout = level.layout;
+    column.width = level.width;
+    column.length = total;
+    if (level.nullable) column.valid = taken<uint8_t>(counts, total, 1);
+    if (level.bytes > 0) {
+      column.data = taken<char>(counts, total, level.bytes);
+      return column;
+    }
+    std::vector<int64_t> inner(counts);
+    int64_t inner_total = 0;
+    if (level.layout == Layout::Vector) {
+      for (int64_t& count : inner) count *= level.width;
+      inner_total = checked_offset(total * level.width);
+    } else {
+      auto* offsets = arena_.take<int32_t>(total + 1);
+      offsets[0] = 0;
+      int32_t* end = offsets;
+      for (size_t i = 0; i < at_.size(); ++i) {
+        const int64_t before = inner_total;
+        for (int64_t k = 0; k < counts[i]; ++k) {
+          inner_total += load<int32_t>(at_[i]);
+          at_[i] += sizeof(int32_t);
+          *++end = checked_offset(inner_total);
+        }
+        inner[i] = inner_total - before;
+      }
+      column.offsets = offsets;
+    }
+    if (level.layout == Layout::Str) {
+      column.data = taken<char>(inner, inner_total, 1);
+      return column;
+    }
+    auto* children = arena_.take<feat::Column>(static_cast<int64_t>(level.inside.size()));
+    for (size_t c = 0; c < level.inside.size(); ++c) children[c] = values(level.inside[c], inner, inner_total);
+    column.child = children;
+    return column;
+  }
+
+ private:
+  template <class T>
+  const T* taken(const std::vector<int64_t>& counts, int64_t total, int64_t bytes) {
+    T* all = arena_.take<T>(total * bytes);
+    T* end = all;
+    for (size_t i = 0; i < at_.size(); ++i) {
+      const int64_t size = counts[i] * bytes;
+      if (size > 0) copy(end, at_[i], size);
+      end += size;
+      at_[i] += size;
+    }
+    return all;
+  }
+
+  Arena& arena_;
+  std::vector<const char*> at_;
+};
+
+Batch PackedLayout::unpack(std::span<const char* const> rows) const {
+  const auto count = static_cast<int64_t>(rows.size());
+  auto memory = batch_memory();
+  std::vector<feat::Column> made(columns_.size());
+  std::vector<char*> targets;
+  for (const Fixed& part : fixed_) {
+    feat::Column& column = made[static_cast<size_t>(part.column)];
+    const Level& level = levels_[static_cast<size_t>(part.column)];
+    char* target = memory->take<char>(count * part.size);
+    targets.push_back(target);
+    column.layout = level.layout;
+    column.width = level.width;
+    column.length = count;
+    if (part.validity) {
+      column.valid = reinterpret_cast<const uint8_t*>(target);
+    } else if (level.layout != Layout::Vector) {
+      column.data = target;
+    } else {
+      auto* child = memory->take<feat::Column>(1);
+      *child = {level.inside[0].layout, 0, checked_offset(count * level.width), nullptr, target};
+      column.child = child;
+    }
+  }
+  for (int64_t first = 0; first < count; first += kRowsAtOnce) {
+    const int64_t end = std::min(count, first + kRowsAtOnce);
+    for (size_t p = 0; p < fixed_.size(); ++p) {
+      const Fixed& part = fixed_[p];
+      for (int64_t i = first; i < end; ++i) {
+        copy(targets[p] + i * part.size, rows[static_cast<size_t>(i)] + part.place, part.size);
+      }
+    }
+  }
+  Unpacker unpacker(rows, fixed_bytes_, *memory);
+  const std::vector<int64_t> ones(rows.size(), 1);
+  for (const size_t c : loose_) made[c] = unpacker.values(levels_[c], ones, count);
+  std::vector<Batch::Field> fields;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    feat::Column& column = made[c];
+    if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(count)) == nullptr) {
+      column.valid = nullptr;
+    }
+    fields.push_back({columns_[c].name, columns_[c].type, column, memory});
+  }
+  return {count, std::move(fields), names_};
+}
+
+}  // namespace feat

@@ -1,0 +1,72 @@
+"""Tells the item cache what changes in the store, as the store tells it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from online.item_cache import ItemCache
+from online.store_link import StoreLink
+from store.interface import StoreUnavailable
+
+log = logging.getLogger("featdsl.changes")
+
+WAIT_S = 0.5
+"""How long the store is asked to wait for something to tell."""
+
+_PAUSE_S = 0.1
+_END_S = 5.0
+
+
+class ChangeFollower:
+    """A thread that reads on from where the store was when it began. The cache is trusted from then on; while the
+    store does not answer it is as well, since nothing can be read that is newer."""
+
+    def __init__(self, store: StoreLink, cache: ItemCache) -> None:
+        self._store = store
+        self._cache = cache
+        self._position: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="changes", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(_END_S)
+
+    def read_on(self, wait_s: float) -> None:
+        """Passes on what has changed since the last time; the first time nothing. Errors: `StoreUnavailable`."""
+        found = self._store.changes(self._position, wait_s)
+        if found.lost:
+            self._cache.drop()
+            log.warning("the item cache is dropped: more was written than the store remembers")
+        for source, keys in found.keys:
+            if keys is None:
+                self._cache.drop([source])
+            else:
+                self._cache.changed(source, keys)
+        self._position = found.position
+        self._cache.trusted = True
+
+    def _follow(self) -> None:
+        problem = ""
+        while not self._stopping.is_set():
+            try:
+                self.read_on(WAIT_S)
+            except StoreUnavailable as down:
+                if not problem:
+                    log.warning("the item cache does not hear of changes: %s", down.message)
+                problem = down.message
+                self._stopping.wait(_PAUSE_S)
+                continue
+            except Exception:  # what is not followed cannot be trusted
+                log.exception("the item cache is dropped: what changes in the store does not read")
+                self._cache.trusted, self._position = False, None
+                self._cache.drop()
+                self._stopping.wait(WAIT_S)
+                continue
+            if problem:
+                log.info("the item cache hears of changes again")
+            problem = ""

@@ -1,0 +1,151 @@
+"""The results of the item stage, kept from call to call.
+
+What a candidate's item gives does not depend on the request: it is made once, and kept until a row that it was made
+of changes (`online/changes.py`), its time is over, or the memory is wanted for others.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import Batch, ItemLookup, ItemTable, Program
+from engine import ItemCache as Memory
+from featdsl.levels import Level
+from featdsl.program import Schema, Source
+from store.interface import Key
+
+MISSING_SHARE = 10
+"""Items without a row are kept for a tenth of the time: a row is likelier to come than to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Counters since the start, and what is held now. `stale` and `expired` are among the misses."""
+
+    hits: int
+    misses: int
+    stale: int
+    expired: int
+    inserted: int
+    evicted: int
+    too_large: int
+    entries: int
+    num_bytes: int
+    limit_bytes: int
+    drops: int
+    mean_hit_age_s: float
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits among all items that were asked for; 0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+
+class ItemCache:
+    """A server's cache: `limit_bytes` of memory for all of its programs. Nothing is served from it before it is
+    `trusted`, which is set by who tells it what changes. Thread safe."""
+
+    def __init__(self, limit_bytes: int, ttl_s: float, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """Errors: `EngineError` below 1 MiB."""
+        self.trusted = False
+        self._memory = Memory(limit_bytes)
+        self.ttl_ns = round(ttl_s * 1e9)
+        self.now_ns = now_ns
+        self._lock = threading.Lock()
+        self._tables: list[tuple[frozenset[str], ItemTable]] = []
+        self._drops = 0
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The sources whose changes matter."""
+        with self._lock:
+            return frozenset(name for sources, _ in self._tables for name in sources)
+
+    def items_of(
+        self, schema: Schema, program: Program | None, sources: Iterable[Source]
+    ) -> CachedItems | None:
+        """The items of a program: its item stage, and the sources that are read for it. None where there is
+        nothing to be kept."""
+        entities = tuple(entity.name for entity in schema.entities if entity.per_candidate)
+        if program is None or not entities:
+            return None
+        of_items = {source.name: source for source in sources if source.level is Level.ITEM}
+        assert all(name.split(".")[0] in (*of_items, *entities) for name, _ in program.inputs)
+        table = ItemTable(self._memory, program.outputs)
+        with self._lock:
+            self._tables.append((frozenset(source.rows_of for source in of_items.values()), table))
+        return CachedItems(self, table, entities)
+
+    def changed(self, source: str, keys: Sequence[Key | bytes]) -> None:
+        """These rows of a source are others now."""
+        if source in self.sources:
+            self._memory.changed(source, keys)
+
+    def drop(self, sources: Collection[str] | None = None) -> None:
+        """Forgets what was made of any row of these sources; None: everything."""
+        with self._lock:
+            self._drops += 1
+            for read, table in self._tables:
+                if sources is None or not read.isdisjoint(sources):
+                    table.drop()
+
+    def stats(self) -> CacheStats:
+        counts = self._memory.stats()
+        num_bytes = counts.pop("bytes")
+        age_s = counts.pop("hit_age_ns") / max(1, counts["hits"]) / 1e9
+        return CacheStats(**counts, num_bytes=num_bytes, drops=self._drops, mean_hit_age_s=age_s)
+
+
+class CachedItems:
+    """One program's items in the cache. Thread safe."""
+
+    def __init__(self, cache: ItemCache, table: ItemTable, entities: tuple[str, ...]) -> None:
+        self._cache = cache
+        self._table = table
+        self._entities = entities
+
+    def find(self, keys: Mapping[str, list[Key]]) -> KnownItems | None:
+        """What is known of a call's distinct items; None while the cache is not to be trusted."""
+        if not self._cache.trusted:
+            return None
+        columns = [keys[name] for name in self._entities]
+        together: Sequence[Key] = columns[0]
+        if len(columns) > 1:
+            together = ["".join(f"{len(str(k))}:{k}" for k in row) for row in zip(*columns, strict=True)]
+        now_ns = self._cache.now_ns()
+        lookup = self._table.find(together, now_ns)
+        missing = lookup.missing
+        wanted = keys
+        if len(missing) < len(together):
+            rest = {name: [keys[name][i] for i in missing.tolist()] for name in self._entities}
+            wanted = {**keys, **rest}
+        return KnownItems(lookup, missing, wanted, now_ns, self._cache.ttl_ns)
+
+
+@dataclass(slots=True)
+class KnownItems:
+    """A call's items: those that are there, and the `missing` ones, which have to be made. `keys`: the call's, per
+    candidate those of the missing items alone. `store_down`: the store did not answer for one of these."""
+
+    lookup: ItemLookup
+    missing: npt.NDArray[np.int64]
+    keys: Mapping[str, list[Key]]
+    now_ns: int
+    ttl_ns: int
+    store_down: bool = False
+
+    def made_of(self, source: Source, keys: Sequence[Key | None], lengths: Sequence[int] | None) -> None:
+        """The rows that will be read for the missing items; to be said before they are."""
+        self.lookup.made_of(source.rows_of, keys, lengths)
+
+    def add(self, made: Batch, statuses: npt.NDArray[np.uint8]) -> None:
+        """The missing items' results: kept, unless they were made of defaults while the store was down."""
+        ttl_ns = 0 if self.store_down else self.ttl_ns
+        until, missing_until = self.now_ns + ttl_ns, self.now_ns + ttl_ns // MISSING_SHARE
+        self.lookup.add(made, statuses, self.now_ns, until, missing_until)
