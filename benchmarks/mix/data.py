@@ -68,13 +68,13 @@ class Catalogue:
         self.vocabs = [_words(rng, size) for size in VOCAB_SIZES]
         self._words = [*self.vocabs, *(_words(rng, 2_000) for _ in range(TEXTS - len(self.vocabs)))]
         self._tags = [_words(rng, 40) for _ in range(USER_LISTS)]
-        self._users = [self._user(rng) for _ in range(users)]
-        self._items = [self._item(rng) for _ in range(items)]
+        self.users = [self._user(rng) for _ in range(users)]
+        self.items = [self._item(rng) for _ in range(items)]
 
     def calls(self, count: int, size: int, seed: int = 2) -> list[Call]:
         """`count` calls of `size` items each."""
         rng = random.Random(seed * 1_000_003 + size)
-        return [Call(rng.choice(self._users), rng.sample(self._items, size)) for _ in range(count)]
+        return [Call(rng.choice(self.users), rng.sample(self.items, size)) for _ in range(count)]
 
     def _user(self, rng: random.Random) -> Row:
         return {

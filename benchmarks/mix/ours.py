@@ -44,7 +44,8 @@ class Staged:
         self._stages = Stages(bundle_of(vocabs, stages=True), "features")
 
     def prepare(self, call: Call) -> Inputs:
-        inputs = Inputs(len(call.items), len(call.items), None)
+        size = len(call.items)
+        inputs = Inputs(size, size, np.arange(size), np.zeros(size, np.uint8))
         inputs.add("request", _batch(call.user_columns, "profile", USER_TYPES))
         inputs.add("item", _batch(call.item_columns, "movie", ITEM_TYPES))
         return inputs
