@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -45,6 +46,12 @@ def stop_listening(port: int) -> None:
 def connections(port: int) -> int:
     """How many connections on the port this process serves."""
     return sum(map(_is_connected, _sockets(port)))
+
+
+def allow_many_connections() -> None:
+    """Lifts this process's limit of open files to what it may be lifted to."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
 from online.item_cache import ItemCache
-from online.listening import connections, stop_listening
+from online.listening import allow_many_connections, connections, stop_listening
 from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
 from online.observe.metrics import CallMetrics
@@ -133,6 +133,7 @@ class ScoringServer:
         """Listens, then loads what the registry has; where others have the port, too, the other way round.
         Returns the port. Errors: `InputError` when the port is taken."""
         options = self._options
+        allow_many_connections()
         pa.array([""])  # imports pandas where it is installed: here, not in the first call
         if options.shares_port:
             self.versions.start()
@@ -154,6 +155,10 @@ class ScoringServer:
             self.versions.start()
         self.health.start()
         return self._port
+
+    def receiving(self) -> int:
+        """How many calls have begun whose request is not there yet."""
+        return self._service.receiving()
 
     def leave(self, told: Callable[[], None], hurried: Callable[[], bool]) -> None:
         """Another process has taken this one's place: no new connections (then `told` is called), and those

@@ -68,6 +68,10 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         """How many calls wait for their turn now."""
         return self._admission.waiting
 
+    def receiving(self) -> int:
+        """How many calls wait for the rest of their request now."""
+        return self._receiving.count()
+
     def service(self, handler_call_details: Any) -> Any:
         found = self._methods.get(handler_call_details.method)
         if found is None:
@@ -151,6 +155,9 @@ class _Receiving:
             yield
         finally:
             del self._since[context]
+
+    def count(self) -> int:
+        return len(self._since)
 
     def end(self) -> None:
         self._ended.set()

@@ -1,0 +1,187 @@
+"""What the front of the server must stand: clients that are slow, silent, many, huge, or send anything."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from online import service
+from online.client import ScorerClient
+from online.errors import CallError, Reason
+from online.listening import connections
+from online.proto import SERVICE
+from online.proto.scorer_pb2 import ScoreRequest
+from online.server import ScoringServer
+from tests.online.shop import REQUEST, publish, serving
+from tests.online.test_robust import METHODS, health, send, wait_for
+
+KEYS = {"shopper": 1, "item": ["a", "d"]}
+THREADS = 2
+IDLE = 10_000
+
+
+def request_of(items: list[str]) -> bytes:
+    message = ScoreRequest()
+    message.keys["shopper"].integers.values.append(1)
+    message.keys["item"].strings.values.extend(items)
+    message.request["country"].string_value = "NL"
+    return bytes(message.SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def front(
+    lmdb_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ScoringServer, ScorerClient]]:
+    folder = tmp_path_factory.mktemp("front")
+    publish(folder / "registry", folder, 1.0)
+    with serving(lmdb_url, folder / "registry", threads=THREADS) as (server, client):
+        yield server, client
+
+
+Front = tuple[ScoringServer, ScorerClient]
+
+
+class Raw:
+    """A client of HTTP/2 by hand, to do what no gRPC client would."""
+
+    def __init__(self, address: str, window: int = 65_535) -> None:
+        """`window`: how many bytes of an answer it takes before it says that it wants more, which it never
+        does."""
+        host, _, port = address.partition(":")
+        self.socket = socket.create_connection((host, int(port)))
+        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        self._frame(4, 0, 0, struct.pack(">HI", 4, window))  # SETTINGS: INITIAL_WINDOW_SIZE
+
+    def call(self, method: str, data: bytes, *, promised: int | None = None) -> None:
+        """Sends a call whose message is said to have `promised` bytes, of which only `data` come."""
+        headers = {
+            ":method": "POST",
+            ":scheme": "http",
+            ":path": f"/{SERVICE}/{method}",
+            ":authority": "a",
+            "te": "trailers",
+            "content-type": "application/grpc",
+        }
+        literal = b"".join(
+            b"\x00" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in headers.items()
+        )
+        self._frame(1, 0x4, 1, literal)  # HEADERS, END_HEADERS
+        message = struct.pack(">BI", 0, len(data) if promised is None else promised) + data
+        self._frame(0, 0x1 if promised is None else 0, 1, message)  # DATA
+
+    def _frame(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+        self.socket.sendall(
+            struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
+        )
+        self.socket.sendall(body)
+
+
+def test_many_idle_connections(front: Front) -> None:
+    """As many as this process may have open on both sides, 10,000 where it may."""
+    _, client = front
+    port = int(client.address.split(":")[1])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(IDLE, (hard - 1_000) // 2)
+    assert count > 1_000, f"too few files may be open for this test: {hard}; `ulimit -n 20000`"
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(Raw(client.address).socket)
+        wait_for(lambda: connections(port) >= count, True, 60)
+        with ScorerClient(client.address) as fresh:
+            assert fresh.score(KEYS, REQUEST).version == 1
+        assert client.score(KEYS, REQUEST).version == 1
+        assert health(client.address) == "SERVING"
+    wait_for(lambda: connections(port) < 10, True, 60)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_clients_that_send_half_a_request_keep_no_other_waiting(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = front
+    with ExitStack() as stack:
+        half = [Raw(client.address) for _ in range(20 * THREADS)]
+        for one in half:
+            stack.enter_context(one.socket)
+            one.call("Score", b"\x0a", promised=100)
+        wait_for(server.receiving, len(half), 10)
+        started = time.monotonic()
+        assert client.score(KEYS, REQUEST).version == 1
+        assert time.monotonic() - started < 2
+        monkeypatch.setattr(service, "RECEIVED_IN_S", 0.1)
+        wait_for(server.receiving, 0, 10)
+
+
+def test_clients_that_do_not_read_their_answers_keep_no_other_waiting(front: Front) -> None:
+    server, client = front
+    data = request_of(["a", "d"] * 2_000)
+    answered = server.admission.counts.admitted
+    with ExitStack() as stack:
+        for _ in range(20 * THREADS):
+            deaf = Raw(client.address, window=0)
+            stack.enter_context(deaf.socket)
+            deaf.call("Score", data)
+        wait_for(lambda: server.admission.counts.admitted >= answered + 20 * THREADS, True, 20)
+        wait_for(lambda: server.admission.expected_wait_s, 0.0, 20)
+        started = time.monotonic()
+        assert client.score(KEYS, REQUEST).version == 1
+        assert time.monotonic() - started < 2
+
+
+def test_a_request_of_100_mb_is_refused(front: Front) -> None:
+    _, client = front
+    assert send(client.address, "Score", bytes(100 << 20)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert client.score(KEYS, REQUEST).version == 1
+
+
+def test_a_call_of_a_million_items_is_refused(front: Front) -> None:
+    _, client = front
+    with pytest.raises(CallError) as refused:
+        client.score({"shopper": 1, "item": np.array(["a", "d"] * 500_000)}, REQUEST)
+    assert refused.value.reason is Reason.TOO_MANY_ITEMS
+    assert client.score(KEYS, REQUEST).version == 1
+
+
+def test_a_call_of_a_million_items_is_answered_where_so_many_are_wanted(
+    lmdb_url: str, registry: Path
+) -> None:
+    with serving(lmdb_url, registry, max_items=1_000_000) as (_, client):
+        answer = client.score({"shopper": 1, "item": np.array(["a", "d"] * 500_000)}, REQUEST, timeout_s=120)
+        few = client.score(KEYS, REQUEST)
+    assert len(answer.scores) == 1_000_000
+    assert answer.scores[:2] == few.scores
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=400), method=st.sampled_from(METHODS), cut=st.integers(0, 200))
+def test_any_bytes_get_an_answer(front: Front, data: bytes, method: str, cut: int) -> None:
+    """Bytes alone, and in the middle of a request that is good."""
+    _, client = front
+    good = request_of(["a", "b", "d"])
+    for sent in (data, good[:cut] + data + good[cut:]):
+        code = send(client.address, method, sent)
+        assert code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=300))
+def test_bytes_that_are_no_http_close_the_connection_and_no_more(front: Front, data: bytes) -> None:
+    _, client = front
+    host, _, port = client.address.partition(":")
+    with socket.create_connection((host, int(port))) as raw:
+        raw.sendall(data)
+    assert threading.active_count() < 200
+    assert client.score(KEYS, REQUEST).version == 1
