@@ -6,7 +6,8 @@
 #   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
-#   make soak    20,000 random programs, then the fuzzers for SOAK_MINUTES (60) in all
+#   make soak    20,000 random programs, then the fuzzers for SOAK_MINUTES (60) in all, then make soak-serving
+#   make soak-serving   a server at 70 % of what it can for SOAK_MINUTES: flat memory, no failed call
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -16,7 +17,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup model-servers demo test lint format docs sanitize fuzz soak peers bench clean
+.PHONY: setup model-servers demo test lint format docs sanitize fuzz soak soak-serving peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -60,6 +61,11 @@ soak: setup
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
 	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 6))
+	@$(MAKE) --no-print-directory soak-serving
+
+# A server at 70 % of what it can, for SOAK_MINUTES; its memory must stay flat, and no call may fail.
+soak-serving: setup
+	@$(PYTHON) -m tests.soak.serving --minutes $(SOAK_MINUTES)
 
 # matxscript wants another numpy than ours, so it has an environment of its own.
 peers: setup
