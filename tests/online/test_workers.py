@@ -142,6 +142,7 @@ def test_told_to_stop_all_workers_answer_what_they_have_and_end(served: Served) 
     processes = child_processes(served.process.pid)
     items = ["a", "d"] * 2500
     with ScorerClient(served.address) as client, ThreadPoolExecutor(8) as pool:
+        client.score(KEYS, REQUEST)
         calls = [pool.submit(client.score, {"shopper": 1, "item": items}, REQUEST) for _ in range(16)]
         time.sleep(0.02)
         assert served.stop(signal.SIGTERM) == 0
