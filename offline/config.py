@@ -32,7 +32,6 @@ _TOP = {
     "spark",
 }
 _STORE_URLS = "lmdb://store or redis://localhost:6379/0"
-_SERVE_KEYS = {"cache_mb", "cache_ttl_s"}
 _TABLE_KEYS = {"path", "table", "format", "options"}
 _SOURCE_KEYS = _TABLE_KEYS | {"key", "time", "time_unit", "delay", "tie_break", "columns"}
 _SAMPLES_KEYS = _TABLE_KEYS | {"keys", "time", "time_unit", "labels", "request", "candidate"}
@@ -108,7 +107,7 @@ class SamplesConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole `feat.toml`; paths are absolute. `serve`: numbers that are options of `feat serve` too. `spark`: Spark's
+    """A whole `feat.toml`; paths are absolute. `serve`: options of `feat serve`, not looked at yet. `spark`: Spark's
     own settings, `master` among them."""
 
     file: Path
@@ -120,7 +119,7 @@ class Config:
     registry: str | None
     model_server: str | None
     spark: Mapping[str, str]
-    serve: Mapping[str, int] = field(default_factory=dict)
+    serve: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_config(path: str | Path, variables: Mapping[str, str] | None = None) -> Config:
@@ -178,12 +177,11 @@ class _Reader:
             serve=self._serve(self._section("serve", data.get("serve", {}))),
         )
 
-    def _serve(self, given: dict[str, Any]) -> dict[str, int]:
-        self._known("serve", given, _SERVE_KEYS)
+    def _serve(self, given: dict[str, Any]) -> dict[str, str]:
         for name, value in given.items():
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise self._error(f"serve.{name}", f"is not a whole number: {value!r}")
-        return given
+            if not isinstance(value, int | float | str) or isinstance(value, bool):
+                raise self._error(f"serve.{name}", f"is no number and no text: {value!r}")
+        return {name: self._text(f"serve.{name}", str(value)) for name, value in given.items()}
 
     def _source(self, name: str, value: Any) -> SourceConfig:
         at = f"sources.{name}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.project import config_of, program_of
+from featdsl.cli.settings import remember_given, with_settings
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,11 +30,29 @@ SUMMARY = "Starts the scoring server: features from the store, scores from the n
 
 CONNECTION_AGE_S = 30.0
 """Of connections to several workers: so long a worker that is replaced waits for its clients to leave it."""
+
+_SECTIONS = frozenset(
+    {
+        "bundle",
+        "program",
+        "store",
+        "registry",
+        "model",
+        "model_server",
+        "config",
+        "set",
+        "port_file",
+        "log_secret",
+    }
+)
+"""Options that have their place elsewhere in feat.toml, or none."""
+
 _CACHE_MB = 256
 _CACHE_TTL_S = 600
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    remember_given(parser)
     program = parser.add_mutually_exclusive_group()
     program.add_argument("--bundle", metavar="B", help="the program as `feat build` wrote it")
     program.add_argument("--program", metavar="X.feat", help="the program as text")
@@ -116,9 +135,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
+    given, args = args, _with_config(args)
     _log(args)
     if args.workers is not None:
-        return _supervise(args)
+        return _supervise(args, given)
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)
     model = _model(bundle, model_name)
@@ -142,6 +162,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     """Serves beside others on the supervisor's port, until it is told to leave or stop."""
+    args = _with_config(args)
     _log(args, f"worker {link.number}")
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)
@@ -164,13 +185,21 @@ def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     return 0
 
 
-def _supervise(args: argparse.Namespace) -> int:
+def _with_config(args: argparse.Namespace) -> argparse.Namespace:
+    """The options with those that feat.toml has for the ones that were not given."""
+    config = config_of(args) if args.config is not None else None
+    return args if config is None else with_settings(args, config.serve, "serve", configure, _SECTIONS)
+
+
+def _supervise(args: argparse.Namespace, given: argparse.Namespace) -> int:
+    """`given`: what workers are to go by, each with feat.toml as it is when it starts."""
     from online.listening import reserved
     from online.model_server import EmbeddedModelServer
     from online.model_server.shared import ModelKeeper
     from online.supervisor import Supervisor
 
-    arguments = {n: str(v) if isinstance(v, Path) else v for n, v in vars(args).items() if n != "port_file"}
+    arguments = {n: str(v) if isinstance(v, Path) else v for n, v in vars(given).items() if n != "port_file"}
+    arguments["workers"] = args.workers
     command = [sys.executable, "-m", "featdsl.cli.serve_worker"]
     workers = _positive(args.workers, "--workers")
     with contextlib.ExitStack() as stack:
@@ -276,8 +305,6 @@ def _places(args: argparse.Namespace) -> tuple[str, str, str, str | None]:
             store = store or config.store
             registry = registry or config.registry
             model = model or config.model
-            _default(args, "cache_mb", config.serve.get("cache_mb"))
-            _default(args, "cache_ttl_s", config.serve.get("cache_ttl_s"))
     _default(args, "cache_mb", _CACHE_MB)
     _default(args, "cache_ttl_s", _CACHE_TTL_S)
     for option, value in (("--bundle", program), ("--store", store), ("--registry", registry)):
