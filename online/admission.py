@@ -91,6 +91,10 @@ class Admission:
         return len(self._queue)
 
     @property
+    def running(self) -> int:
+        return self._running
+
+    @property
     def expected_wait_s(self) -> float:
         """How long a call that came now would wait."""
         if self._running < self._at_once:

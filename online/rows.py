@@ -165,8 +165,10 @@ class RowSource:
         wanted = [(source.rows_of, k.distinct) for source, k in zip(sources, keys, strict=True)]
         try:
             with budget.store_trip(sum(len(asked) for _, asked in wanted)):
-                found = self._store.several(wanted)
+                found = self._store.several(wanted, budget.left())
         except StoreUnavailable as down:
+            if budget.left() <= 0:  # which the stage says
+                return [None] * len(sources)
             self._unless_defaults(down)
             return [None] * len(sources)
         return [*found]

@@ -40,9 +40,11 @@ class StoreLink:
                     raise StoreUnavailable(fault.message, help=fault.help) from fault
             return self._store
 
-    def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
+    def several(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+    ) -> list[list[bytes | None]]:
         """As `Store.several`. Errors: `StoreUnavailable`."""
-        return self.get().several(requests)
+        return self.get().several(requests, within_s)
 
     def schema(self, fingerprint: bytes) -> str | None:
         """As `Store.schema`. Errors: `StoreUnavailable`."""

@@ -51,8 +51,11 @@ class Store(ABC):
         self.namespace = namespace
 
     @abstractmethod
-    def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
-        """For each (source, keys) the rows in the order of the keys, None for no row; in one round."""
+    def several(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+    ) -> list[list[bytes | None]]:
+        """For each (source, keys) the rows in the order of the keys, None for no row; in one round. `within_s`:
+        the time that there is, where that is less than the store's timeout."""
 
     def get_many(self, source: str, keys: Sequence[Key]) -> list[bytes | None]:
         """The rows of one source in the order of `keys`, None where there is none."""

@@ -55,7 +55,9 @@ class LmdbStore(Store):
         self._opened: lmdb.Environment | None = None
         self._environment()
 
-    def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
+    def several(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+    ) -> list[list[bytes | None]]:
         try:
             with self._environment().begin() as transaction, transaction.cursor() as cursor:
                 return [self._get(cursor, source, keys) for source, keys in requests]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -17,6 +19,8 @@ from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnav
 _WRITTEN_AT_ONCE = 1_000
 _CHANGE = b"change"
 _FIRST = "0-0"
+_SHORTEST_S = 0.001
+_left = threading.local()
 _T = TypeVar("_T")
 
 
@@ -35,7 +39,7 @@ class RedisStore(Store):
                 f"the database is not a number: {self._shown_url}", help="write `redis://host:6379/0`"
             )
         try:
-            self._client: Any = redis.Redis.from_url(
+            self._client: Any = _Client.from_url(
                 url,
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
@@ -47,11 +51,14 @@ class RedisStore(Store):
                 help="write `redis://host:6379/0`",
             ) from error
 
-    def several(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> list[list[bytes | None]]:
+    def several(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+    ) -> list[list[bytes | None]]:
         keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
         if not keys:
             return [[] for _ in requests]
-        rows = iter(self._call(self._client.mget, keys))
+        with _answer_within(within_s):
+            rows = iter(self._call(self._client.mget, keys))
         return [list(islice(rows, len(source_keys))) for _, source_keys in requests]
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
@@ -113,6 +120,32 @@ class RedisStore(Store):
             ) from error
         except (redis.RedisError, OSError) as error:
             raise StoreUnavailable(f"the store does not answer: {self._shown_url} ({error})") from error
+
+
+class _Client(redis.Redis):
+    """Its answers come within what `_answer_within` says, for the thread that says it."""
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        parse: Any = super().parse_response
+        within_s = getattr(_left, "seconds", None)
+        if within_s is None or within_s >= connection.socket_timeout:
+            return parse(connection, command_name, **options)
+        waited_on = connection._sock
+        waited_on.settimeout(max(within_s, _SHORTEST_S))
+        try:
+            return parse(connection, command_name, **options)
+        finally:
+            with contextlib.suppress(OSError):  # it was closed, as no answer came
+                waited_on.settimeout(connection.socket_timeout)
+
+
+@contextlib.contextmanager
+def _answer_within(seconds: float | None) -> Iterator[None]:
+    _left.seconds = seconds
+    try:
+        yield
+    finally:
+        _left.seconds = None
 
 
 def without_password(url: str) -> str:

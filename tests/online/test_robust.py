@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -162,6 +164,24 @@ def test_a_store_that_dies_is_named_and_recovered_from(redis: RedisServer, regis
         redis.start()
         assert client.score(KEYS, {**REQUEST, "at": AT}).scores == before
         assert wait_for(lambda: health(client.address), "SERVING", 2) < 2
+
+
+def test_a_store_that_hangs_costs_a_call_no_more_than_its_deadline(
+    redis: RedisServer, registry: Path
+) -> None:
+    with serving(redis.url, registry, store_timeout_s=20.0, threads=1) as (server, client):
+        before = client.score(KEYS, {**REQUEST, "at": AT}).scores
+        os.kill(redis.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            with pytest.raises(CallError) as failed:
+                client.score(KEYS, REQUEST, timeout_s=0.5)
+            wait_for(lambda: server.admission.running, 0, 10)
+            assert time.monotonic() - started < 10, "the thread is free, though the store's timeout is 20 s"
+        finally:
+            os.kill(redis.pid, signal.SIGCONT)
+        assert failed.value.reason is Reason.DEADLINE_EXCEEDED
+        assert client.score(KEYS, {**REQUEST, "at": AT}).scores == before
 
 
 def test_going_on_with_defaults_when_the_store_is_down(redis: RedisServer, registry: Path) -> None:
