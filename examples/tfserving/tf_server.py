@@ -98,10 +98,9 @@ class Service(
 ):
     """PredictionService and ModelService."""
 
-    def __init__(self, models: dict[str, Models], *, typed: bool, delay_s: float) -> None:
+    def __init__(self, models: dict[str, Models], *, typed: bool) -> None:
         self.models = models
         self.typed = typed
-        self.delay_s = delay_s
 
     def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
         models = self._models(request.model_spec, context)
@@ -122,8 +121,6 @@ class Service(
             if tensor.dtype != inputs[key].dtype or not inputs[key].shape.is_compatible_with(tensor.shape):
                 text = f"input {key} is {tensor.dtype.name}{tensor.shape}, expected {inputs[key]}"
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
-        if self.delay_s:
-            time.sleep(self.delay_s)
         outputs = function(**given)
         answer = predict_pb2.PredictResponse()
         answer.model_spec.name = models.name
@@ -186,7 +183,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8500)
     parser.add_argument("--latest", type=int, default=1, help="how many versions serve; 0: all")
     parser.add_argument("--raw", action="store_true", help="answer with raw bytes, not with typed fields")
-    parser.add_argument("--delay-s", type=float, default=0.0, help="wait before each prediction")
     parser.add_argument("--poll-s", type=float, default=0.2)
     args = parser.parse_args()
     models = {}
@@ -194,7 +190,7 @@ def main() -> None:
         name, _, folder = text.partition("=")
         models[name] = Models(name, Path(folder), args.latest)
         models[name].look()
-    service = Service(models, typed=not args.raw, delay_s=args.delay_s)
+    service = Service(models, typed=not args.raw)
     server = grpc.server(
         futures.ThreadPoolExecutor(16),
         options=[

@@ -89,16 +89,26 @@ def _of_typed(given: Any, dtype: int, size: int) -> npt.NDArray[Any]:
     """Values of a typed field: of fewer than the shape says the last one is repeated; of none, all are 0."""
     if len(given) > size:
         raise NotATensor(f"{len(given)} values for {size} elements of {_name(dtype)}")
-    bits = dtype in (DataType.DT_HALF, _BFLOAT16)
-    try:
-        values = np.array(given, np.uint16).view(_NUMPY[dtype]) if bits else np.array(given, _NUMPY[dtype])
-    except OverflowError as fault:
-        raise NotATensor(f"a value that is no {_name(dtype)}") from fault
+    if dtype in (DataType.DT_HALF, _BFLOAT16):
+        values = narrowed(given, np.dtype(np.uint16)).view(_NUMPY[dtype])
+    else:
+        values = narrowed(given, np.dtype(_NUMPY[dtype]))
     if len(values) == size:
         return values
     flat = np.full(size, values[-1] if len(values) else 0, values.dtype)
     flat[: len(values)] = values
     return flat
+
+
+def narrowed(given: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Numbers of a field that is wider than their type. Errors: `NotATensor` for one that does not fit."""
+    if dtype.kind not in "iu" or dtype.itemsize >= 4:
+        return np.array(given, dtype)
+    wide = np.array(given, np.int64)
+    values = wide.astype(dtype)
+    if (values != wide).any():
+        raise NotATensor(f"a number that is no {dtype.name}")
+    return values
 
 
 def shape_of(shape: TensorShapeProto) -> tuple[int | None, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from online.model_server.tfserving_tensors import NotATensor
+from online.model_server.tfserving_tensors import NotATensor, narrowed
 from online.proto.kserve_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
 
 DTYPES = {"bool": "BOOL", "int32": "INT32", "int64": "INT64", "float32": "FP32", "float64": "FP64"}
@@ -72,10 +72,7 @@ def _decoded(datatype: str, shape: Any, contents: InferTensorContents, raw: byte
     if raw is None:
         if datatype not in _FIELDS:
             raise NotATensor(f"typed contents of {datatype}")
-        try:
-            flat = np.array(getattr(contents, _FIELDS[datatype]), dtype)
-        except OverflowError as fault:
-            raise NotATensor(f"a value that is no {datatype}") from fault
+        flat = narrowed(getattr(contents, _FIELDS[datatype]), dtype)
         found = flat.nbytes
     else:
         found = len(raw)

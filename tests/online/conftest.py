@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from online.client import ScorerClient
 from store.interface import open_store
+from tests.online.environments import run_in
+from tests.online.remote import HERE, RemoteServer, TensorFlowServer, TritonServer, running
 from tests.online.shop import fill, publish, serving
 
 
@@ -32,3 +35,38 @@ def registry(tmp_path: Path) -> Path:
 def client(lmdb_url: str, registry: Path) -> Iterator[ScorerClient]:
     with serving(lmdb_url, registry) as (_, client):
         yield client
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SavedModels by their weight, made by TensorFlow."""
+    folder = tmp_path_factory.mktemp("stock")
+    run_in("tensorflow", HERE / "tf_shop.py", folder)
+    return folder
+
+
+@pytest.fixture(scope="session", params=["tfs", "triton"])
+def remote(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RemoteServer]:
+    """A running server without a version, of each kind; every test puts the versions that it wants."""
+    folder = tmp_path_factory.mktemp(request.param)
+    server: RemoteServer
+    if request.param == "tfs":
+        server = TensorFlowServer(folder, request.getfixturevalue("stock"), "--latest", "0")
+    else:
+        server = TritonServer(folder)
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def versions(remote: RemoteServer) -> Iterator[RemoteServer]:
+    """The server, with version 1 of weight 2; afterwards it has none."""
+    remote.put(1, 2.0)
+    yield remote
+    for path in list((remote.models / "shop").iterdir()):
+        if path.name.isdecimal():
+            shutil.rmtree(path)
+    if isinstance(remote, TritonServer):
+        remote.reload()

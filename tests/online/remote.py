@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
+import numpy as np
 
+from online.client import ScorerClient
+from online.errors import CallError
+from online.model_server.opening import open_model_server
 from online.model_server.triton import load_model, unload_model
+from online.models import ModelServer, ModelServerDown
 from tests.online.environments import ROOT, python_of
+from tests.online.shop import AT, REQUEST, bundle
 from tests.services import free_port
 
 HERE = Path(__file__).parent
+SIGNATURE = bundle().model("ranker")
+SHOP = HERE / "triton_shop"
 NAME = "shop"
+OTHERS = ("wrong", "batched")
+"""Models beside it: `wrong` takes other inputs than the program makes; `batched`, of Triton, has a short queue."""
 START_S = 90.0
 
 
@@ -50,6 +64,17 @@ class RemoteServer:
 
     def drop(self, version: int) -> None:
         raise NotImplementedError
+
+    def hang(self) -> None:
+        """From now on it takes connections and answers nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        until(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()))
+
+    def go_on(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
@@ -91,11 +116,12 @@ class TensorFlowServer(RemoteServer):
     def __init__(self, folder: Path, stock: Path, *options: str) -> None:
         super().__init__(folder, *options)
         self.stock = stock
+        shutil.copytree(stock / "wrong", self.models / "wrong" / "1")
 
     def command(self) -> list[str | Path]:
         server = ROOT / "examples" / "tfserving" / "tf_server.py"
-        model = f"{NAME}={self.models / NAME}"
-        return [python_of("tensorflow"), server, "--model", model, "--port", str(self.port), *self.options]
+        models = [o for n in (NAME, "wrong") for o in ("--model", f"{n}={self.models / n}")]
+        return [python_of("tensorflow"), server, *models, "--port", str(self.port), *self.options]
 
     def put(self, version: int, weight: object) -> None:
         aside = self.models / NAME / f".{version}"
@@ -105,22 +131,36 @@ class TensorFlowServer(RemoteServer):
     def drop(self, version: int) -> None:
         shutil.rmtree(self.models / NAME / f"{version}")
 
+    def label(self, name: str, version: int | None) -> None:
+        """Gives the model a label, or takes all from it."""
+        file = self.models / NAME / "labels.json"
+        if version is None:
+            file.unlink()
+            return
+        aside = file.with_suffix(".new")
+        aside.write_text(json.dumps({name: version}))
+        aside.rename(file)
+
 
 class TritonServer(RemoteServer):
     scheme = "triton"
 
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder, *options)
-        self.configure((HERE / "triton_shop" / "config.pbtxt").read_text())
+        shutil.copy(SHOP / "config.pbtxt", self.models / NAME)
+        for name in OTHERS:
+            folder = self.models / name / "1"
+            folder.mkdir(parents=True)
+            shutil.copy(SHOP / f"{name}.pbtxt", folder.parent / "config.pbtxt")
+            shutil.copy(SHOP / "model.py", folder)
+            (folder / "weight.txt").write_text("2.0")
 
     def command(self) -> list[str | Path]:
         server = ROOT / "examples" / "triton" / "triton_server.py"
         place = ["--repository", self.models, "--port", str(self.port)]
-        loaded = ["--load", NAME] if self.versions() else []
+        names = [*OTHERS, NAME] if self.versions() else OTHERS
+        loaded = [option for name in names for option in ("--load", name)]
         return [python_of("triton"), server, *place, *loaded, *self.options]
-
-    def configure(self, text: str) -> None:
-        (self.models / NAME / "config.pbtxt").write_text(text)
 
     def versions(self) -> list[int]:
         return [int(path.name) for path in (self.models / NAME).iterdir() if path.name.isdecimal()]
@@ -128,7 +168,7 @@ class TritonServer(RemoteServer):
     def put(self, version: int, weight: object) -> None:
         folder = self.models / NAME / f"{version}"
         folder.mkdir()
-        shutil.copy(HERE / "triton_shop" / "model.py", folder)
+        shutil.copy(SHOP / "model.py", folder)
         (folder / "weight.txt").write_text(f"{weight}")
         self.reload()
 
@@ -158,3 +198,64 @@ def until(true: Callable[[], bool], timeout_s: float = 20.0) -> float:
         assert time.monotonic() < started + timeout_s, "it did not come"
         time.sleep(0.02)
     return time.monotonic() - started
+
+
+def opened(url: str, version: int = 1) -> ModelServer:
+    """A client that has a version of the server at `url`."""
+    server = open_model_server(url, SIGNATURE)
+    try:
+        until(lambda: loads(server, version))
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def loads(server: ModelServer, version: int) -> bool:
+    try:
+        server.load(version, Path("/"))
+    except ModelServerDown:
+        return False
+    return True
+
+
+def tensors(rows: int) -> dict[str, Any]:
+    rng = np.random.default_rng(rows)
+    return {
+        "dense": rng.normal(size=(rows, 5)).astype(np.float32),
+        "tags": np.zeros((rows, 3), np.int64),
+        "shopper_once": np.zeros((1, 2), np.float32),
+    }
+
+
+class Calls:
+    """Clients that score all the time: `versions` that answered, calls that `failed`, how many are `done`."""
+
+    def __init__(self, client: ScorerClient, threads: int = 2) -> None:
+        self.versions: set[int] = set()
+        self.failed: list[CallError] = []
+        self.done = 0
+        self._client = client
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                answer = self._client.score({"shopper": 1, "item": ["a", "b"]}, {**REQUEST, "at": AT})
+                self.versions.add(answer.version)
+                assert answer.scores[0] > 0
+            except CallError as error:
+                self.failed.append(error)
+                time.sleep(0.01)
+            self.done += 1
+
+    def __enter__(self) -> Calls:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()

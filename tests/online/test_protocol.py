@@ -20,6 +20,7 @@ def test_no_name_is_taken_from_others() -> None:
     assert scorer_pb2.DESCRIPTOR.services_by_name["Scorer"].full_name == SERVICE
 
 
-def test_the_messages_of_other_servers_have_the_numbers_of_the_real_ones() -> None:
-    """And importing the real ones later, into the process that uses ours, works."""
-    assert run_in("tensorflow", Path(__file__).with_name("wire_names.py")).split() == ["14", "24"]
+def test_messages_and_tensors_are_those_of_the_real_protocols() -> None:
+    """Field by field, and in every type by TensorFlow's own code; the real ones are imported after ours."""
+    scripts = "import tests.online.wire_names, tests.online.tensors_of_others"
+    assert run_in("tensorflow", "-c", scripts).split() == ["14", "24", "264"]

@@ -2,90 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from online.client import ScorerClient
-from online.errors import CallError, Reason
+from online.errors import Reason
 from online.model_server.opening import open_model_server
-from online.models import (
-    ModelServer,
-    ModelServerDown,
+from online.models import ModelServer
+from tests.online.remote import (
+    SIGNATURE,
+    Calls,
+    RemoteServer,
+    TensorFlowServer,
+    TritonServer,
+    opened,
+    running,
+    tensors,
+    until,
 )
-from tests.online.environments import run_in
-from tests.online.remote import HERE, RemoteServer, TensorFlowServer, TritonServer, running, until
-from tests.online.shop import AT, REQUEST, bundle, publish, serving
-
-SIGNATURE = bundle().model("ranker")
-
-
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SavedModels by their weight, made by TensorFlow."""
-    folder = tmp_path_factory.mktemp("stock")
-    run_in("tensorflow", HERE / "tf_shop.py", folder)
-    return folder
-
-
-@pytest.fixture(scope="module", params=["tfs", "triton"])
-def remote(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RemoteServer]:
-    """A running server without a version, of each kind; every test puts the versions that it wants."""
-    folder = tmp_path_factory.mktemp(request.param)
-    server: RemoteServer
-    if request.param == "tfs":
-        server = TensorFlowServer(folder, request.getfixturevalue("stock"), "--latest", "0")
-    else:
-        server = TritonServer(folder)
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def versions(remote: RemoteServer) -> Iterator[RemoteServer]:
-    """The server, with version 1 of weight 2; afterwards it has none."""
-    remote.put(1, 2.0)
-    yield remote
-    for path in list((remote.models / "shop").iterdir()):
-        if path.name.isdecimal():
-            shutil.rmtree(path)
-    if isinstance(remote, TritonServer):
-        remote.reload()
-
-
-def opened(url: str, version: int = 1) -> ModelServer:
-    """A client that has a version of the server at `url`."""
-    server = open_model_server(url, SIGNATURE)
-    try:
-        until(lambda: _loads(server, version))
-    except BaseException:
-        server.close()
-        raise
-    return server
-
-
-def _loads(server: ModelServer, version: int) -> bool:
-    try:
-        server.load(version, Path("/"))
-    except ModelServerDown:
-        return False
-    return True
-
-
-def tensors(rows: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(rows)
-    return {
-        "dense": rng.normal(size=(rows, 5)).astype(np.float32),
-        "tags": np.zeros((rows, 3), np.int64),
-        "shopper_once": np.zeros((1, 2), np.float32),
-    }
+from tests.online.shop import AT, REQUEST, publish, serving
 
 
 def test_a_version_answers(versions: RemoteServer) -> None:
@@ -194,21 +131,38 @@ def test_a_server_that_is_killed_and_comes_back(
     }  # fmt: skip
 
 
-def test_two_servers_of_which_one_dies(
+def test_two_servers_of_which_one_hangs_then_dies(
     versions: RemoteServer, lmdb_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """No call fails, and the other one takes all; back again, the first takes its share."""
+    """Calls that are in flight at a server that hangs fail with their deadlines; those at one that dies do not fail.
+    Neither gets any more until it answers again."""
     publish(tmp_path / "registry", tmp_path / "models", 2.0)
     with running(another(versions, tmp_path, request)) as second:
         url = f"{versions.scheme}://{second.address},{versions.address}/shop"
         model = open_model_server(url, SIGNATURE)
-        with serving(lmdb_url, tmp_path / "registry", model) as (server, client), Calls(client, 4) as calls:
-            until(lambda: calls.versions == {1})
-            second.kill()
-            until(lambda: not server.health.check() and bool(second_is_down(model)))
-            done = calls.done
-            until(lambda: calls.done > done + 50)
-        assert calls.failed == []
+        with serving(lmdb_url, tmp_path / "registry", model, default_timeout_s=1.5) as (server, client):
+            client.timeout_s = 1.5
+            with Calls(client, 3) as calls:
+                until(lambda: calls.versions == {1})
+                second.hang()
+                until(lambda: second.address in is_down(model))
+                time.sleep(2.0)
+                failed, done = len(calls.failed), calls.done
+                until(lambda: calls.done > done + 50)
+                assert len(calls.failed) == failed
+                second.go_on()
+                until(lambda: is_down(model) == "")
+            client.timeout_s = 10.0
+            with Calls(client, 4) as later:
+                until(lambda: later.done > 50)
+                second.kill()
+                until(lambda: second.address in is_down(model))
+                done = later.done
+                until(lambda: later.done > done + 50)
+                assert server.health.check() == ""
+        assert failed <= 6, "those that were in flight"
+        assert {error.reason for error in calls.failed} <= {Reason.DEADLINE_EXCEEDED}
+        assert later.failed == []
 
 
 def another(like: RemoteServer, folder: Path, request: pytest.FixtureRequest) -> RemoteServer:
@@ -222,38 +176,5 @@ def another(like: RemoteServer, folder: Path, request: pytest.FixtureRequest) ->
     return made
 
 
-def second_is_down(model: ModelServer) -> str:
+def is_down(model: ModelServer) -> str:
     return str(model._hosts.problem())  # type: ignore[attr-defined]
-
-
-class Calls:
-    """Clients that score all the time: `versions` that answered, calls that `failed`, how many are `done`."""
-
-    def __init__(self, client: ScorerClient, threads: int = 2) -> None:
-        self.versions: set[int] = set()
-        self.failed: list[CallError] = []
-        self.done = 0
-        self._client = client
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                answer = self._client.score({"shopper": 1, "item": ["a", "b"]}, {**REQUEST, "at": AT})
-                self.versions.add(answer.version)
-                assert answer.scores[0] > 0
-            except CallError as error:
-                self.failed.append(error)
-                time.sleep(0.01)
-            self.done += 1
-
-    def __enter__(self) -> Calls:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
