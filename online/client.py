@@ -14,6 +14,7 @@ import numpy as np
 from featdsl.errors import InputError
 from online.errors import from_call
 from online.messages import column_message, keys_message, value_message
+from online.observe.client_trace import client_span
 from online.proto import MAX_MESSAGE_BYTES, SERVICE
 from online.proto.scorer_pb2 import (
     ExplainAnswer,
@@ -154,7 +155,11 @@ class ScorerClient:
 
     def _call(self, methods: Sequence[Any], message: Any, timeout_s: float | None) -> Any:
         method = methods[next(self._turns) % len(methods)]
+        given = self.timeout_s if timeout_s is None else timeout_s
         try:
-            return method(message, timeout=self.timeout_s if timeout_s is None else timeout_s)
+            with client_span(
+                f"{SERVICE}/{type(message).DESCRIPTOR.name.removesuffix('Request')}"
+            ) as metadata:
+                return method(message, timeout=given, metadata=metadata)
         except grpc.RpcError as failed:
             raise from_call(failed, self.address) from None

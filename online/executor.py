@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -145,7 +146,7 @@ class Executor:
         with budget.stage("features"):
             computed = self._scoring.compute(read.inputs)
             tensors = {tensor.name: computed.tensor(tensor.name) for tensor in self._model.inputs}
-        with budget.stage("model"):
+        with budget.stage("model"), _traced(budget.record):
             outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):
             keep, scores = self._after(computed, read.inputs, outputs)
@@ -280,6 +281,10 @@ def _key_of(rows: FetchedRows) -> Value:
     if source.per_element:
         return value_of(rows.keys, list_of(source.key_type))
     return value_of(rows.keys[0], source.key_type)
+
+
+def _traced(record: CallRecord) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if record.trace is None else record.trace.hop()
 
 
 def _parsed(kind: Any, data: bytes) -> Any:

@@ -30,6 +30,7 @@ from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
 from online.observe.metrics import CallMetrics
 from online.observe.slow_calls import SlowCalls
+from online.observe.tracing import CallTraces
 from online.proto import MAX_MESSAGE_BYTES, SERVICE
 from online.rows import RowSource
 from online.service import ScorerService
@@ -58,7 +59,8 @@ class ServerOptions:
     listen on it, too. `connection_age_s`: after so long a client is asked to connect anew, without a call being
     lost, so that connections spread anew; 0: never. `slow_ms`: calls that take so long are told in the log, None
     for none. `cache_bytes`: memory for the results of items (0: none are kept), `cache_ttl_s`: for how long they
-    are kept at most."""
+    are kept at most. `traces`: where an OTLP collector takes spans by gRPC, None for nowhere; `trace_ratio` of the
+    calls whose callers do not decide it themselves."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -75,6 +77,8 @@ class ServerOptions:
     slow_ms: float | None = None
     cache_bytes: int = 0
     cache_ttl_s: float = 600.0
+    traces: str | None = None
+    trace_ratio: float = 0.01
 
 
 class ScoringServer:
@@ -114,15 +118,21 @@ class ScoringServer:
         catalog = Catalog(bundle, model, self.versions, self.store)
         self.calls = CallMetrics()
         self.admission = Admission(options.threads, options.waiting_calls, options.longest_wait_s)
+        self._traces = (
+            None
+            if options.traces is None
+            else CallTraces(options.traces, options.trace_ratio, store_url.partition(":")[0])
+        )
         self._service = ScorerService(
             {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
             self.admission,
             options.threads + options.waiting_calls,
             [self.calls, *([] if options.slow_ms is None else [SlowCalls(options.slow_ms)])],
+            self._traces,
         )
         self.health = HealthMonitor(self._problem)
         self._collector = ServerCollector(
-            bundle, self.calls, self.versions, self._service.waiting, lambda: self.health.well
+            bundle, self.calls, self.versions, self.admission, lambda: self.health.well
         )
         self._metrics: MetricsPort | None = None
         self._stopping = threading.Event()
@@ -184,6 +194,8 @@ class ScoringServer:
         self.store.close()
         if self._metrics is not None:
             self._metrics.close()
+        if self._traces is not None:
+            self._traces.close()
 
     @property
     def metrics_port(self) -> int | None:

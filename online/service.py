@@ -17,6 +17,7 @@ from online.admission import Admission
 from online.budget import NO_LIMIT_S
 from online.errors import CallError, Reason, to_details
 from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher
+from online.observe.tracing import CallTraces
 from online.proto import SERVICE
 
 log = logging.getLogger("featdsl.service")
@@ -51,13 +52,16 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         admission: Admission,
         threads: int,
         watchers: Sequence[Watcher] = (),
+        traces: CallTraces | None = None,
     ) -> None:
-        """`threads`: for calls that run or wait. Each of `watchers` is shown every call that has ended."""
+        """`threads`: for calls that run or wait. Each of `watchers` is shown every call that has ended; so is
+        `traces`, which is told of its begin, too."""
         self._admission = admission
         self._receiving = _Receiving()
         self._pool = ThreadPoolExecutor(threads + _THREADS_BESIDE, "call")
         self._methods = {f"/{SERVICE}/{name}": (name, method) for name, method in methods.items()}
-        self._watchers = tuple(watchers)
+        self._traces = traces
+        self._watchers: tuple[Watcher, ...] = tuple(watchers) if traces is None else (*watchers, traces)
         self._draining = False
 
     def drain(self) -> None:
@@ -85,6 +89,8 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             record = CallRecord(name, context.time_remaining(), arrived)
             if not context.add_callback(record.cancel):
                 record.cancel()
+            if self._traces is not None:
+                self._traces.begin(record, context.invocation_metadata())
             return self._answer(method if admitted else _refuse, data, record, context)
 
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it

@@ -92,6 +92,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slow-ms", metavar="MS", type=float, help="tell calls that take so long in the log, by stage"
     )
+    parser.add_argument(
+        "--traces", metavar="URL", help="an OpenTelemetry collector for spans of calls: http://localhost:4317"
+    )
+    parser.add_argument(
+        "--trace-ratio",
+        metavar="R",
+        type=float,
+        default=0.01,
+        help="of the calls, so many are traced; a caller's own decision comes first (0.01)",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log (text)")
     parser.add_argument(
         "--log-secret",
@@ -268,6 +278,8 @@ def _server(
         slow_ms=args.slow_ms,
         cache_bytes=_at_least(0, args.cache_mb, "--cache-mb") << 20,
         cache_ttl_s=_positive(args.cache_ttl_s, "--cache-ttl-s"),
+        traces=args.traces,
+        trace_ratio=_ratio(args.trace_ratio),
     )
     models = _models(args, model)
     try:
@@ -353,6 +365,12 @@ def _connection_age_s(args: argparse.Namespace) -> float:
     if not 0 <= args.connection_age_s < math.inf:
         raise InputError(f"--connection-age-s must be 0 or more: {args.connection_age_s}")
     return float(args.connection_age_s)
+
+
+def _ratio(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise InputError(f"--trace-ratio must be from 0 to 1: {value}")
+    return value
 
 
 def _positive(value: int, option: str) -> int:

@@ -24,6 +24,8 @@ import numpy.typing as npt
 from online.model_server import wire
 from online.model_server.region import Arrays, TooLarge
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
+from online.observe.hop import current_hop
+from online.observe.record import Stage
 
 LOAD_TIMEOUT_S = 120.0
 KEPT_BYTES = 1 << 26
@@ -125,6 +127,9 @@ class EmbeddedModelServer:
             raise ModelTimeout(f"version {version} did not answer in {deadline_s:.3f} s") from fault
         except OSError as fault:
             raise ModelServerDown(f"the process of version {version} is gone: {fault}") from fault
+        hop = current_hop.get()
+        if hop is not None and "ran" in answer:
+            hop.inner.append(Stage("torch", *answer["ran"]))
         if not answer.get("ok"):
             raise ModelFailed(str(answer.get("reason", "")))
         return outputs

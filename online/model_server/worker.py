@@ -1,7 +1,8 @@
 """One version of one model, answering over a Unix socket.
 
 {"op": "ready"}                 -> {"ok": true} once it is loaded and warm, or {"ok": false, "reason"}
-{"op": "predict"} with tensors  -> {"ok": true} with tensors, or {"ok": false, "reason"}
+{"op": "predict"} with tensors  -> {"ok": true, "ran": [from, to]} with tensors, or {"ok": false, "reason"};
+                                   "ran" on the clock `time.monotonic`, which all processes of a machine share
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import socket
 import sys
 import threading
+import time
 import traceback
 from typing import Any
 
@@ -72,8 +74,10 @@ def _answer(
         return {"ok": False, "reason": reason}, {}
     if request.get("op") == "ready":
         return {"ok": True}, {}
+    started = time.monotonic()
     try:
         outputs = model.predict({n: torch.from_numpy(t) for n, t in tensors.items()})
-        return {"ok": True}, {n: t.numpy() for n, t in outputs.items()}
+        ran = [started, time.monotonic()]
+        return {"ok": True, "ran": ran}, {n: t.numpy() for n, t in outputs.items()}
     except Exception as fault:  # a call that the model cannot answer must not end the worker
         return {"ok": False, "reason": f"{type(fault).__name__}: {fault}"}, {}

@@ -13,6 +13,7 @@ from online.observe.histogram import Histogram
 from online.observe.metrics import CallMetrics
 
 if TYPE_CHECKING:
+    from online.admission import Admission
     from online.versions import VersionWatcher
 
 Samples = list[tuple[tuple[str, ...], Any]]
@@ -20,22 +21,21 @@ Samples = list[tuple[tuple[str, ...], Any]]
 
 
 class ServerCollector:
-    """What a scrape shows, read when it is asked for. `waiting`: how many calls wait for a thread. `well`:
-    whether calls can be answered."""
+    """What a scrape shows, read when it is asked for. `well`: whether calls can be answered."""
 
     def __init__(
         self,
         bundle: Bundle,
         calls: CallMetrics,
         versions: VersionWatcher,
-        waiting: Callable[[], int],
+        admission: Admission,
         well: Callable[[], bool],
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._program = (bundle.schema.namespace, versions.model, bundle.fingerprint)
         self._calls = calls
         self._versions = versions
-        self._waiting = waiting
+        self._admission = admission
         self._well = well
         self._now = now_s
 
@@ -44,7 +44,14 @@ class ServerCollector:
         samples = {**self._of_calls(), **self._of_versions()}
         samples["featdsl_program"] = [(self._program, 1)]
         samples["featdsl_serving"] = [((), int(self._well()))]
-        samples["featdsl_calls_waiting"] = [((), self._waiting())]
+        samples["featdsl_calls_waiting"] = [((), self._admission.waiting)]
+        samples["featdsl_expected_wait_seconds"] = [((), self._admission.expected_wait_s)]
+        counts = self._admission.counts
+        samples["featdsl_calls_turned_away"] = [
+            (("refused",), counts.refused),
+            (("late",), counts.late),
+            (("cancelled",), counts.cancelled),
+        ]
         for family in FAMILIES:
             yield _family(family.name, samples[family.name])
 

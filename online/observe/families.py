@@ -29,10 +29,19 @@ FAMILIES = (
     Family(
         "featdsl_stage_seconds",
         "histogram",
-        "Time of a call in a stage, its rounds added up; `queue` is the wait for a thread.",
+        "Time of a call in a stage, its rounds added up; `queue` is the wait for its turn.",
         ("stage",),
     ),
-    Family("featdsl_calls_waiting", "gauge", "Calls that wait for a thread."),
+    Family("featdsl_calls_waiting", "gauge", "Calls that wait for their turn."),
+    Family(
+        "featdsl_expected_wait_seconds", "gauge", "How long a call that came now would wait for its turn."
+    ),
+    Family(
+        "featdsl_calls_turned_away",
+        "counter",
+        "Calls that never had their turn: refused when they came, late, or cancelled by their callers.",
+        ("how",),
+    ),
     Family("featdsl_call_items", "histogram", "Candidates a call that was answered."),
     Family("featdsl_distinct_items", "counter", "Distinct items of the calls that were answered."),
     Family(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from online.observe.tracing import CallTrace
 
 ANSWERED = "OK"
 """The outcome of a call that got its answer; of any other it is the name of its `Reason`."""
@@ -62,6 +65,7 @@ class CallRecord:
     rows: list[RowCounts] = field(default_factory=list)
     nonfinite: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    trace: CallTrace | None = None
 
     def cancel(self) -> None:
         self.cancelled = True

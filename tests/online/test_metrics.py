@@ -103,6 +103,7 @@ def test_the_store_and_the_queue_are_seen_while_they_are_in_trouble(
             wait_for(lambda: scrape(server)["featdsl_calls_waiting"], 2, 5)
             model.hold.set()
             assert [call.result().version for call in calls] == [1] * 3
+        assert scrape(server)["featdsl_calls_turned_away_total,how=refused"] == 0
         publish(registry, tmp_path, "no number")
         wait_for(lambda: scrape(server)["featdsl_versions_refused_total,model=ranker"], 1, 5)
         assert scrape(server)["featdsl_model_version,model=ranker"] == 1
