@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from online.observe.hop import current_hop
+
 log = logging.getLogger("featdsl.model_server")
 
 LOOK_EVERY_S = 0.25
@@ -66,7 +68,9 @@ class Host:
         method = self._methods.get(path)
         if method is None:
             method = self._methods[path] = self._channel.unary_unary(path)
-        return method(request, timeout=timeout_s)
+        hop = current_hop.get()
+        answer: bytes = method(request, timeout=timeout_s, metadata=None if hop is None else hop.metadata)
+        return answer
 
     def close(self) -> None:
         self._channel.close()

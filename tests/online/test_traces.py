@@ -20,7 +20,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from online.client import ScorerClient
 from online.errors import CallError
 from online.model_server import EmbeddedModelServer
-from online.observe.hop import current_hop
+from online.model_server.hosts import Host
+from online.observe.hop import Hop, current_hop
 from online.server import ScoringServer, ServerOptions
 from tests.online.shop import REQUEST, WeightModel, bundle, serving
 
@@ -187,3 +188,27 @@ def test_the_models_own_process_tells_its_part(
     assert inner.parent_span_id == outer.span_id
     assert outer.start_time_unix_nano <= inner.start_time_unix_nano < inner.end_time_unix_nano
     assert inner.end_time_unix_nano <= outer.end_time_unix_nano
+
+
+def test_another_model_server_is_told_whose_call_it_is() -> None:
+    """Of TensorFlow Serving and Triton alike: one place asks both."""
+    came: list[dict[str, str]] = []
+
+    class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, details: Any) -> Any:
+            came.append({entry.key: entry.value for entry in details.invocation_metadata})
+            return grpc.unary_unary_rpc_method_handler(lambda data, _: data)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Echo()])
+    host = Host(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    try:
+        assert host.ask("/inference.GRPCInferenceService/ModelInfer", b"a", 5.0) == b"a"
+        before = current_hop.set(Hop("00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"))
+        assert host.ask("/inference.GRPCInferenceService/ModelInfer", b"b", 5.0) == b"b"
+        current_hop.reset(before)
+    finally:
+        host.close()
+        server.stop(None).wait()
+    assert "traceparent" not in came[0]
+    assert came[1]["traceparent"] == "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
