@@ -33,9 +33,9 @@ _RETRIES = {
         {
             "name": [{"service": SERVICE}],
             "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.02s",
-                "maxBackoff": "0.2s",
+                "maxAttempts": 5,
+                "initialBackoff": "0.03s",
+                "maxBackoff": "0.3s",
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },

@@ -18,6 +18,7 @@ from compiler.bundle import Bundle, build, write_bundle
 from model_sync import open_registry
 from online.client import ScorerClient
 from online.models import ModelRefused, Tensors
+from online.proto.scorer_pb2 import ScoreRequest
 from online.server import ScoringServer, ServerOptions
 from store.encode import RowEncoder
 from store.interface import Store
@@ -146,3 +147,12 @@ def serving(
 
 
 REQUEST: Mapping[str, Any] = {"country": "NL"}
+
+
+def request_of(items: list[str]) -> bytes:
+    """A call of `Score` for shopper 1, as it is on the wire."""
+    message = ScoreRequest()
+    message.keys["shopper"].integers.values.append(1)
+    message.keys["item"].strings.values.extend(items)
+    message.request["country"].string_value = "NL"
+    return bytes(message.SerializeToString())

@@ -16,8 +16,7 @@ from online.client import ScorerClient
 from online.errors import PUSHBACK_KEY, CallError, Reason, from_call, to_details
 from online.listening import connections
 from online.proto import SERVICE
-from online.proto.scorer_pb2 import ScoreRequest
-from tests.online.shop import REQUEST, WeightModel, serving
+from tests.online.shop import REQUEST, WeightModel, request_of, serving
 from tests.online.test_robust import wait_for
 
 KEYS = {"shopper": 1, "item": ["a", "d"]}
@@ -146,11 +145,7 @@ def test_calls_beyond_the_queue_are_refused_at_once_and_cost_nothing(
 def test_calls_that_are_cancelled_or_late_while_they_wait_cost_nothing(
     lmdb_url: str, registry: Path, model: CountingModel
 ) -> None:
-    message = ScoreRequest()
-    message.keys["shopper"].integers.values.append(1)
-    message.keys["item"].strings.values.append("a")
-    message.request["country"].string_value = "NL"
-    data = message.SerializeToString()
+    data = request_of(["a"])
     with (
         serving(lmdb_url, registry, model, threads=1) as (server, client),
         grpc.insecure_channel(client.address) as channel,
@@ -190,11 +185,7 @@ def test_a_call_that_is_cancelled_while_it_runs_goes_no_further(
             return several(*asked)
 
         server.store.several = slow  # type: ignore[method-assign]
-        message = ScoreRequest()
-        message.keys["shopper"].integers.values.append(1)
-        message.keys["item"].strings.values.append("a")
-        message.request["country"].string_value = "NL"
-        call = channel.unary_unary(f"/{SERVICE}/Score").future(message.SerializeToString(), timeout=20)
+        call = channel.unary_unary(f"/{SERVICE}/Score").future(request_of(["a"]), timeout=20)
         assert reading.wait(10)
         call.cancel()
         time.sleep(0.2)  # until the server has heard of it

@@ -22,22 +22,13 @@ from online.client import ScorerClient
 from online.errors import CallError, Reason
 from online.listening import connections
 from online.proto import SERVICE
-from online.proto.scorer_pb2 import ScoreRequest
 from online.server import ScoringServer
-from tests.online.shop import REQUEST, publish, serving
+from tests.online.shop import REQUEST, publish, request_of, serving
 from tests.online.test_robust import METHODS, health, send, wait_for
 
 KEYS = {"shopper": 1, "item": ["a", "d"]}
 THREADS = 2
 IDLE = 10_000
-
-
-def request_of(items: list[str]) -> bytes:
-    message = ScoreRequest()
-    message.keys["shopper"].integers.values.append(1)
-    message.keys["item"].strings.values.extend(items)
-    message.request["country"].string_value = "NL"
-    return bytes(message.SerializeToString())
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from compiler.bundle import write_bundle
 from featdsl.torch import save_model
 from online.client import ScorerClient
 from online.proto import SERVICE
-from online.proto.scorer_pb2 import ScoreAnswer, ScoreRequest
+from online.proto.scorer_pb2 import ScoreAnswer
 from online.supervisor import LONGEST_PAUSE_S, pause_before
-from tests.online.shop import PROGRAM, REQUEST, bundle
+from tests.online.shop import PROGRAM, REQUEST, bundle, request_of
 from tests.online.test_serve import Ranker, Served, alive, child_processes, feat
 
 KEYS = {"shopper": 1, "item": ["a", "d"]}
@@ -48,14 +48,11 @@ class Load:
     some on ever new ones. `outcomes` counts answers and errors."""
 
     def __init__(self, address: str, kept: int = 3, fresh: int = 2) -> None:
-        message = ScoreRequest()
-        message.keys["shopper"].integers.values.append(1)
-        message.keys["item"].strings.values.extend(["a", "d"])
-        message.request["country"].string_value = "NL"
-        self._message = message.SerializeToString()
+        self._message = request_of(["a", "d"])
         self._address = address
         self._done = threading.Event()
         self.outcomes: Counter[str] = Counter()
+        self.last_failure = 0.0
         self._threads = [threading.Thread(target=self._ask, args=(i < kept,)) for i in range(kept + fresh)]
 
     def __enter__(self) -> Load:
@@ -80,6 +77,7 @@ class Load:
                         score(self._message, timeout=20)
                         self.outcomes["answered"] += 1
                     except grpc.RpcError as failed:
+                        self.last_failure = time.monotonic()
                         self.outcomes[f"{failed.code().name}: {failed.details()}"] += 1
 
 
@@ -124,29 +122,55 @@ def test_workers_are_replaced_one_by_one_and_no_call_fails(served: Served) -> No
     assert not any(map(alive, before))
 
 
+def test_a_new_worker_that_does_not_come_leaves_the_old_ones(served: Served) -> None:
+    before = workers_of(served)
+    program = served.folder / "shop.featb"
+    whole = program.read_bytes()
+    program.write_bytes(b"no bundle")
+    served.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "the workers that are not replaced yet serve on" in served.log.read_text())
+    assert workers_of(served) == before
+    with ScorerClient(served.address) as client:
+        assert client.score(KEYS, REQUEST).version == 1
+    program.write_bytes(whole)
+
+
 def test_a_killed_worker_is_started_again_while_the_others_serve(served: Served) -> None:
-    with Load(served.address, kept=4, fresh=1) as load:
+    done = threading.Event()
+
+    def ask() -> int:
+        answers = 0
+        with ScorerClient(served.address) as client:
+            while not done.is_set():
+                answers += client.score(KEYS, REQUEST).version
+        return answers
+
+    with Load(served.address, kept=4, fresh=1) as load, ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
         wait_until(lambda: load.outcomes["answered"] > 100)
-        killed = workers_of(served)[0]
+        killed, at = workers_of(served)[0], time.monotonic()
         os.kill(killed, signal.SIGKILL)
         answered = load.outcomes["answered"]
         assert wait_until(lambda: load.outcomes["answered"] > answered + 20) < 2
         wait_until(lambda: len(set(workers_of(served)) - {killed}) == 2)
-    failed = {what for what in load.outcomes if what != "answered"}
-    assert all(what.startswith("UNAVAILABLE") for what in failed), "what was in flight there, truthfully"
-    assert sum(load.outcomes[what] for what in failed) <= 5, "a call a client at most"
+        wait_until(lambda: time.monotonic() > at + 2)
+        done.set()
+        assert all(asked.result() > 0 for asked in asking), "our own clients' calls were asked again"
+    assert all(what == "answered" or what.startswith("UNAVAILABLE") for what in load.outcomes)
+    assert load.last_failure < at + 2, "a client of gRPC's own waits a second before it connects again"
     assert "killed by SIGKILL; it is started again at once" in served.log.read_text()
 
 
 def test_told_to_stop_all_workers_answer_what_they_have_and_end(served: Served) -> None:
     processes = child_processes(served.process.pid)
-    items = ["a", "d"] * 2500
-    with ScorerClient(served.address) as client, ThreadPoolExecutor(8) as pool:
-        client.score(KEYS, REQUEST)
-        calls = [pool.submit(client.score, {"shopper": 1, "item": items}, REQUEST) for _ in range(16)]
-        time.sleep(0.02)
+    few, many = request_of(["a", "d"]), request_of(["a", "d"] * 2500)
+    with grpc.insecure_channel(served.address) as channel:
+        score = channel.unary_unary(f"/{SERVICE}/Score", response_deserializer=ScoreAnswer.FromString)
+        score(few, timeout=20)
+        calls = [score.future(many, timeout=60) for _ in range(16)]
+        time.sleep(0.05)
         assert served.stop(signal.SIGTERM) == 0
-        assert [len(call.result().scores) for call in calls] == [len(items)] * 16
+        assert [len(call.result().scores) for call in calls] == [5_000] * 16
     wait_until(lambda: not any(map(alive, processes)))
     assert "Traceback" not in served.log.read_text()
     assert not (served.folder / "port").exists()
