@@ -58,6 +58,7 @@ class Driver {
 
   void execute() {
     for (const Instruction& instruction : program_.instructions_) {
+      ++kernel_run();
       try {
         registers_.push_back(instruction.mapped ? run_mapped(instruction) : run_flat(instruction));
       } catch (const EngineError& error) {

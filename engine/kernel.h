@@ -174,6 +174,13 @@ class TextOut {
   int64_t start_ = 0;
 };
 
+// Counts the runs of kernels on this thread. Within one, an argument's rows that lie at one place are one value, so a
+// body may keep what it made of the last.
+inline uint64_t& kernel_run() {
+  thread_local uint64_t run = 0;
+  return run;
+}
+
 template <class T>
 class ListOut;  // void push(T), int64_t size(), T operator[] of scalars; see collector.h
 

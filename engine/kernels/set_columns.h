@@ -99,7 +99,8 @@ inline Column overlap_of_texts(const Call& call) {
     const int64_t row = few.row(i);
     const ListIn<std::string_view> one = few_rows(row), other = many_rows(many.row(i));
     if (valid != nullptr) valid[i] = few.is_valid(i) && many.is_valid(i);
-    if (one.size() > FewTexts::kMost) {
+    const bool again = i > 0 && many.row(i) == many.row(i - 1);
+    if (one.size() > FewTexts::kMost || (again && other.size() > FewTexts::kMost)) {
       counts[i] = overlap_count(one, other);
       continue;
     }

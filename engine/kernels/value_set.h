@@ -48,6 +48,7 @@ class ValueSet {
   }
 
   int64_t size() const { return static_cast<int64_t>(values_.size()); }
+  T operator[](int64_t number) const { return static_cast<T>(values_[static_cast<size_t>(number)]); }
 
   // At most `expected` fresh ones.
   Place insert(const T& value) {

@@ -39,8 +39,8 @@ inline Maybe<double> cosine(const Numbers& a, const Numbers& b) {
 template <class T>
 double cosine_of_sets(const ListIn<T>& a, const ListIn<T>& b) {
   if (a.empty() || b.empty()) return 0;
-  const auto [both, in_a] = set::overlap(a, b);
-  const double scale = std::sqrt(static_cast<double>(in_a * set::distinct_count(b)));
+  const auto [both, in_a, in_b] = set::overlap(a, b);
+  const double scale = std::sqrt(static_cast<double>(in_a * in_b));
   return static_cast<double>(both) / scale;
 }
 
