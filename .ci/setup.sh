@@ -28,6 +28,7 @@ missing=()
 have g++ || missing+=(g++)
 have java || missing+=(openjdk-17-jre-headless)
 have redis-server || missing+=(redis-server)
+have prometheus || missing+=(prometheus)
 have pkg-config || missing+=(pkg-config)
 [ -e /usr/include/re2/re2.h ] || [ -e /usr/local/include/re2/re2.h ] || missing+=(libre2-dev)
 if [ "$system_python" = 1 ]; then

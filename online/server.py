@@ -127,12 +127,15 @@ class ScoringServer:
             {"Score": executor.score, "Explain": executor.explain, "GetModels": catalog.get_models},
             self.admission,
             options.threads + options.waiting_calls,
-            [self.calls, *([] if options.slow_ms is None else [SlowCalls(options.slow_ms)])],
+            [
+                *([] if options.metrics_port is None else [self.calls]),
+                *([] if options.slow_ms is None else [SlowCalls(options.slow_ms)]),
+            ],
             self._traces,
         )
         self.health = HealthMonitor(self._problem)
         self._collector = ServerCollector(
-            bundle, self.calls, self.versions, self.admission, lambda: self.health.well
+            bundle, self.calls, self.versions, self.admission, self.items, lambda: self.health.well
         )
         self._metrics: MetricsPort | None = None
         self._stopping = threading.Event()

@@ -14,6 +14,7 @@ from online.observe.metrics import CallMetrics
 
 if TYPE_CHECKING:
     from online.admission import Admission
+    from online.item_cache import ItemCache
     from online.versions import VersionWatcher
 
 Samples = list[tuple[tuple[str, ...], Any]]
@@ -29,6 +30,7 @@ class ServerCollector:
         calls: CallMetrics,
         versions: VersionWatcher,
         admission: Admission,
+        items: ItemCache | None,
         well: Callable[[], bool],
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -36,12 +38,13 @@ class ServerCollector:
         self._calls = calls
         self._versions = versions
         self._admission = admission
+        self._items = items
         self._well = well
         self._now = now_s
 
     def collect(self) -> Iterator[Any]:
         """Prometheus' metric families. A family without labels is always there."""
-        samples = {**self._of_calls(), **self._of_versions()}
+        samples = {**self._of_calls(), **self._of_items(), **self._of_versions()}
         samples["featdsl_program"] = [(self._program, 1)]
         samples["featdsl_serving"] = [((), int(self._well()))]
         samples["featdsl_calls_waiting"] = [((), self._admission.waiting)]
@@ -53,7 +56,7 @@ class ServerCollector:
             (("cancelled",), counts.cancelled),
         ]
         for family in FAMILIES:
-            yield _family(family.name, samples[family.name])
+            yield _family(family.name, samples.get(family.name, []))
 
     def _of_calls(self) -> dict[str, Samples]:
         totals = self._calls.totals()
@@ -69,6 +72,28 @@ class ServerCollector:
             "featdsl_store_trip_seconds": [((), totals.store_trips)],
             "featdsl_store_trip_keys": [((), totals.store_keys)],
             "featdsl_store_errors": [((), totals.store_errors)],
+        }
+
+    def _of_items(self) -> dict[str, Samples]:
+        if self._items is None:
+            return {}
+        stats = self._items.stats()
+        found = {
+            "hit": stats.hits,
+            "miss": stats.misses - stats.stale - stats.expired,
+            "stale": stats.stale,
+            "expired": stats.expired,
+        }
+        return {
+            "featdsl_item_cache_lookups": [((result,), count) for result, count in found.items()],
+            "featdsl_item_cache_hit_age_seconds": [((), stats.mean_hit_age_s * stats.hits)],
+            "featdsl_item_cache_inserted": [((), stats.inserted)],
+            "featdsl_item_cache_evicted": [((), stats.evicted)],
+            "featdsl_item_cache_drops": [((), stats.drops)],
+            "featdsl_item_cache_trusted": [((), int(self._items.trusted))],
+            "featdsl_item_cache_entries": [((), stats.entries)],
+            "featdsl_item_cache_bytes": [((), stats.num_bytes)],
+            "featdsl_item_cache_limit_bytes": [((), stats.limit_bytes)],
         }
 
     def _of_versions(self) -> dict[str, Samples]:

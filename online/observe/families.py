@@ -1,4 +1,4 @@
-"""Every metric of the server: its name, kind, labels and meaning. `docs/METRICS.md` is made from it."""
+"""Every metric of the server: its name, kind, labels and meaning. `docs/metrics/README.md` is made from it."""
 
 from __future__ import annotations
 
@@ -56,6 +56,24 @@ FAMILIES = (
     Family("featdsl_store_trip_seconds", "histogram", "Time of a question to the store."),
     Family("featdsl_store_trip_keys", "histogram", "Keys a question to the store."),
     Family("featdsl_store_errors", "counter", "Questions that the store did not answer."),
+    Family(
+        "featdsl_item_cache_lookups",
+        "counter",
+        "Items that were looked up, by what was found: hit; miss; stale, a row had changed; expired.",
+        ("result",),
+    ),
+    Family("featdsl_item_cache_hit_age_seconds", "counter", "The ages of all hits added up."),
+    Family("featdsl_item_cache_inserted", "counter", "Items that were kept."),
+    Family("featdsl_item_cache_evicted", "counter", "Items that had to make room."),
+    Family(
+        "featdsl_item_cache_drops", "counter", "How often everything of some sources was forgotten at once."
+    ),
+    Family(
+        "featdsl_item_cache_trusted", "gauge", "1 while the store tells what changes; else nothing is found."
+    ),
+    Family("featdsl_item_cache_entries", "gauge", "Items that are kept now."),
+    Family("featdsl_item_cache_bytes", "gauge", "Memory that they take."),
+    Family("featdsl_item_cache_limit_bytes", "gauge", "Memory that they may take."),
     Family("featdsl_model_version", "gauge", "The version that serves; 0 before the first.", ("model",)),
     Family(
         "featdsl_parameters_age_seconds",
@@ -68,6 +86,6 @@ FAMILIES = (
     Family("featdsl_version_switches", "counter", "How often another version began to serve.", ("model",)),
     Family("featdsl_versions_refused", "counter", "Loads that ended in a refusal.", ("model",)),
 )
-"""In the order in which they are told."""
+"""In the order in which they are told. Those of the item cache have no samples where there is none."""
 
 BY_NAME = {family.name: family for family in FAMILIES}

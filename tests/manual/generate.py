@@ -1,4 +1,4 @@
-"""Writes the generated pages of the manual, `docs/errors/` and `docs/operators/`:
+"""Writes the generated pages of the manual, `docs/errors/`, `docs/operators/` and `docs/metrics/README.md`:
 `python -m tests.manual.generate`, or `make docs`."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from pathlib import Path
 from featdsl.codes import CODES
 from featdsl.manual.codes import MAIN, Page, Program, page
 from featdsl.manual.operators import Entry, entries, family_text, written
+from online.observe.families import FAMILIES
 from tests.conformance.cases import FOLDER as CASES
 from tests.conformance.cases import Case, read_cases
 
@@ -30,7 +31,27 @@ def documents() -> dict[Path, str]:
     for family in families:
         members = [entry for entry in known.values() if entry.family == family]
         found[Path(f"docs/operators/{family}.md")] = _family_page(family, members)
+    found[Path("docs/metrics/README.md")] = _metrics_page()
     return found
+
+
+def _metrics_page() -> str:
+    lines = [
+        _GENERATED,
+        "# Metrics",
+        "",
+        "What `feat serve --metrics-port` tells Prometheus. Times are in seconds. Beside these there are those of",
+        "every Python program: `process_resident_memory_bytes`, `process_cpu_seconds_total`, …",
+        "[A dashboard](../../examples/observe/README.md) shows them.",
+        "",
+        "| metric | kind | labels | |",
+        "|---|---|---|---|",
+    ]
+    for family in FAMILIES:
+        name = family.name + ("_total" if family.kind == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{name}` | {family.kind} | {labels} | {family.help} |")
+    return "\n".join(lines) + "\n"
 
 
 # --- errors ------------------------------------------------------------------------------------
