@@ -7,7 +7,7 @@ supervisor to worker                               worker to supervisor
 {"number", "port", "arguments"}   first of all     {"ready": true, "problem", "state", "name"}   it listens
 {"do": "take", "place"}   all new connections      {"taken": true}    it gets all new connections
 {"do": "share"}           by the hash again        {"closed": true}   it gets no new connections any more
-{"do": "leave"}           serve out, then end
+{"do": "leave"}           serve out, then end      {"alive": true}    every second
 
 A line that ends says that the other side is gone: a worker without a supervisor serves out and ends, too.
 """
@@ -34,6 +34,9 @@ STEADY_S = 10.0
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
+SILENT_S = 30.0
+"""A worker that listens and has said nothing for so long hangs: it is killed, and started again."""
+
 KILLED_AFTER_S = 5.0
 """Beyond the grace, until a worker that does not end is killed."""
 
@@ -55,6 +58,7 @@ class Worker:
     ready: Mapping[str, Any] | None = None
     taken: bool = False
     closed: bool = False
+    heard: float = 0.0
     unread: bytes = b""
 
     @property
@@ -65,8 +69,9 @@ class Worker:
         with contextlib.suppress(OSError):  # it is gone, which is seen where it ends
             self.line.sendall(json.dumps(message).encode() + b"\n")
 
-    def receive(self) -> bool:
+    def receive(self, now: float) -> bool:
         """Takes in what it says. False when the line has ended."""
+        self.heard = now
         try:
             data = self.line.recv(65_536)
         except ConnectionError:
@@ -107,6 +112,7 @@ class Supervisor:
     port: int
     grace_s: float
     announce: Callable[[Mapping[str, Any]], None]
+    silent_s: float = SILENT_S
     clock: Callable[[], float] = time.monotonic
     restarts: int = 0
     _places: list[_Place] = field(default_factory=list)
@@ -183,14 +189,20 @@ class Supervisor:
         times = [] if until is None else [until]
         if not self._signals.stop:
             times += [place.due for place in self._places if place.worker is None]
+            times += [worker.heard + self.silent_s for worker in self._living() if worker.ready is not None]
         timeout = max(0.0, min(times) - self.clock()) if times else None
         for key, _ in self._selector.select(timeout):
             if isinstance(key.data, Worker):
-                if not key.data.receive():
+                if not key.data.receive(self.clock()):
                     self._selector.unregister(key.fileobj)
             else:
                 with contextlib.suppress(BlockingIOError):
                     os.read(key.fd, 4096)
+        for worker in self._living():
+            if worker.ready is not None and self.clock() > worker.heard + self.silent_s:
+                log.error("worker %d (pid %d) hangs and is killed", worker.number, worker.process.pid)
+                worker.process.kill()
+                worker.heard = self.clock()
         for place in self._places:
             if place.worker is not None and place.worker.process.poll() is not None:
                 self._bury(place, place.worker)

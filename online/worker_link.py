@@ -7,10 +7,13 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from online.listening import share_new_connections, take_new_connections
+
+_BEAT_S = 1.0
 
 
 class WorkerLink:
@@ -21,6 +24,7 @@ class WorkerLink:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._line = socket.socket(fileno=descriptor)
+        self._telling = threading.Lock()
         self._orders = self._received()
         first = next(self._orders)
         self.number: int = first["number"]
@@ -37,6 +41,7 @@ class WorkerLink:
         """Tells that this worker listens, and obeys from now on, in a thread."""
         self._tell(ready=True, problem=problem, state=state, name=name)
         threading.Thread(target=self._obey, name="supervisor", daemon=True).start()
+        threading.Thread(target=self._beat, name="alive", daemon=True).start()
 
     def closed(self) -> None:
         """Tells that this worker gets no new connections any more."""
@@ -55,6 +60,11 @@ class WorkerLink:
                     self.told.set()
         self._stop()
 
+    def _beat(self) -> None:
+        while True:
+            self._tell(alive=True)
+            time.sleep(_BEAT_S)
+
     def _stop(self) -> None:
         self.stops = True
         self.told.set()
@@ -65,5 +75,5 @@ class WorkerLink:
                 yield json.loads(line)
 
     def _tell(self, **message: Any) -> None:
-        with contextlib.suppress(OSError):  # the supervisor is gone, which `_obey` sees
+        with contextlib.suppress(OSError), self._telling:  # the supervisor is gone, which `_obey` sees
             self._line.sendall(json.dumps(message).encode() + b"\n")

@@ -19,7 +19,6 @@ from featdsl.torch import save_model
 from online.client import ScorerClient
 from online.proto import SERVICE
 from online.proto.scorer_pb2 import ScoreAnswer
-from online.supervisor import LONGEST_PAUSE_S, pause_before
 from tests.online.shop import PROGRAM, REQUEST, bundle, request_of
 from tests.online.test_serve import Ranker, Served, alive, child_processes, feat
 
@@ -190,8 +189,3 @@ def test_what_is_wrong_with_all_workers_is_told_once(tmp_path: Path, lmdb_url: s
     assert done.stderr.count("not a registry") == 1
     done = feat("serve", *wrong[:-1], 0, check=False)
     assert (done.returncode, "--workers must be 1 or more" in done.stderr) == (1, True)
-
-
-def test_the_pause_before_a_restart_doubles_to_a_bound() -> None:
-    assert [pause_before(n) for n in range(5)] == [0, 0.1, 0.2, 0.4, 0.8]
-    assert pause_before(100) == LONGEST_PAUSE_S
