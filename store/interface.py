@@ -13,7 +13,7 @@ from featdsl.errors import InputError, ServiceError
 Key = str | int
 """A row's key: text as it is, an integer in decimal."""
 
-SCHEMES = ("lmdb", "redis", "rediss")
+SCHEMES = ("lmdb", "redis", "rediss", "redis+cluster", "rediss+cluster")
 
 SCHEMA = "schema"
 """Where writer schemas lie, as if it were a source."""
@@ -114,7 +114,8 @@ def read_change(data: bytes) -> tuple[str, list[str] | None]:
 
 
 def open_store(url: str, namespace: str, timeout_s: float = 1.0, *, writable: bool = False) -> Store:
-    """The store at `url`: `lmdb://folder`, `redis://[user:password@]host:port/db`, `rediss://…` (TLS).
+    """The store at `url`: `lmdb://folder`, `redis://[user:password@]host:port/db`, `redis+cluster://host:port` (any
+    node), `rediss://…` and `rediss+cluster://…` (TLS; `?ssl_ca_certs=file` and redis-py's other options).
 
     `timeout_s` bounds one connect and one read or write. `writable` makes an LMDB store that is not there
     yet. No server is contacted before the first use. Errors: `InputError` for a URL that is none of these,
@@ -124,12 +125,16 @@ def open_store(url: str, namespace: str, timeout_s: float = 1.0, *, writable: bo
     if not mark or scheme not in SCHEMES:
         raise InputError(
             f"the store URL has no known scheme: {url}",
-            help="write `lmdb://folder`, `redis://host:6379/0` or `rediss://host:6379/0`",
+            help="write `lmdb://folder`, `redis://host:6379/0` or `redis+cluster://host:6379`; TLS: `rediss`",
         )
     if scheme == "lmdb":
         from store.lmdb_store import LmdbStore
 
         return LmdbStore(url, rest, namespace, writable=writable)
+    if scheme.endswith("+cluster"):
+        from store.redis_cluster_store import RedisClusterStore
+
+        return RedisClusterStore(url, namespace, timeout_s)
     from store.redis_store import RedisStore
 
     return RedisStore(url, namespace, timeout_s)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from featdsl.errors import InputError
@@ -38,18 +40,22 @@ class RedisStore(Store):
             raise InputError(
                 f"the database is not a number: {self._shown_url}", help="write `redis://host:6379/0`"
             )
+        self._url = url
         try:
-            self._client: Any = _Client.from_url(
-                url,
-                socket_timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-            )
+            redis.ConnectionPool.from_url(url.replace("+cluster", "", 1))
         except ValueError as error:
             raise InputError(
                 f"the store URL does not read: {self._shown_url} ({error})",
                 help="write `redis://host:6379/0`",
             ) from error
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._connect(self._url, self._timeout_s)
+
+    def _connect(self, url: str, timeout_s: float) -> Any:
+        retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+        return _Client.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
 
     def several(
         self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
@@ -58,23 +64,34 @@ class RedisStore(Store):
         if not keys:
             return [[] for _ in requests]
         with _answer_within(within_s):
-            rows = iter(self._call(self._client.mget, keys))
+            rows = iter(self._call(lambda: self._get(keys)))
         return [list(islice(rows, len(source_keys))) for _, source_keys in requests]
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
         for part in _parts(rows):
-            stored = zip(self.stored_keys(source, [key for key, _ in part]), part, strict=True)
-            pipeline = self._client.pipeline(transaction=True)
-            pipeline.mset({stored_key: row for stored_key, (_, row) in stored})
-            self._tell(pipeline, source, [key for key, _ in part])
-            self._call(pipeline.execute)
+            keys = [key for key, _ in part]
+            stored = {key: row for key, (_, row) in zip(self.stored_keys(source, keys), part, strict=True)}
+            self._call(partial(self._put, stored, source, keys))
 
     def delete_many(self, source: str, keys: Iterable[Key]) -> None:
         for part in _parts(keys):
-            pipeline = self._client.pipeline(transaction=True)
-            pipeline.delete(*self.stored_keys(source, part))
-            self._tell(pipeline, source, part)
-            self._call(pipeline.execute)
+            self._call(partial(self._delete, self.stored_keys(source, part), source, part))
+
+    def _get(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        rows: Sequence[bytes | None] = self._client.mget(keys)
+        return rows
+
+    def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.mset(rows)
+        self._tell(pipeline, source, keys)
+        pipeline.execute()
+
+    def _delete(self, stored: Sequence[bytes], source: str, keys: Sequence[Key]) -> None:
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.delete(*stored)
+        self._tell(pipeline, source, keys)
+        pipeline.execute()
 
     def _tell(self, client: Any, source: str, keys: Sequence[Key]) -> None:
         """Adds a write to the stream of changes, behind the write itself."""
@@ -87,7 +104,7 @@ class RedisStore(Store):
             found: Changes = self._call(self._now)
         else:
             wait_ms = max(1, round(min(wait_s, self._timeout_s / 2) * 1e3))
-            found = self._call(self._changes_after, after, wait_ms)
+            found = self._call(lambda: self._changes_after(after, wait_ms))
         return found
 
     def _now(self) -> Changes:
@@ -105,20 +122,20 @@ class RedisStore(Store):
         return Changes(position, [read_change(fields[_CHANGE]) for _, fields in entries if _CHANGE in fields])
 
     def ping(self) -> None:
-        self._call(self._client.ping)
+        self._call(lambda: self._client.ping())
 
     def close(self) -> None:
         self._client.close()
 
-    def _call(self, command: Any, *arguments: Any) -> Any:
+    def _call(self, command: Callable[[], Any]) -> Any:
         try:
-            return command(*arguments)
+            return command()
         except redis.AuthenticationError as error:
             raise StoreUnavailable(
                 f"the store refused the user or password: {self._shown_url} ({error})",
                 help="write them in the URL: `redis://user:password@host:6379/0`",
             ) from error
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, RedisClusterException, OSError) as error:
             raise StoreUnavailable(f"the store does not answer: {self._shown_url} ({error})") from error
 
 

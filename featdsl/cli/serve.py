@@ -56,7 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     program = parser.add_mutually_exclusive_group()
     program.add_argument("--bundle", metavar="B", help="the program as `feat build` wrote it")
     program.add_argument("--program", metavar="X.feat", help="the program as text")
-    parser.add_argument("--store", metavar="URL", help="where rows are: lmdb://folder, redis://host:port/0")
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where rows are: lmdb://folder, redis://host:port/0, redis+cluster://host:port",
+    )
     parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
     parser.add_argument(

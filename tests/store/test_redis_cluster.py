@@ -1,0 +1,104 @@
+"""`redis+cluster://` on a real cluster of three masters and three replicas."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis.crc import key_slot
+
+from store.interface import Store, StoreUnavailable, open_store
+from tests.redis_cluster import MASTERS, SLOTS, RedisCluster, redis_cluster, wait_until
+
+ROWS = [(f"k{number}", b"%d" % number) for number in range(500)]
+RECOVERY_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisCluster]:
+    with redis_cluster() as started:
+        yield started
+
+
+@pytest.fixture
+def store(cluster: RedisCluster) -> Iterator[Store]:
+    opened = open_store(cluster.url, "movies", timeout_s=1.0)
+    opened.put_many("movie", ROWS)
+    yield opened
+    opened.close()
+
+
+def all_rows(store: Store) -> list[bytes | None]:
+    return store.get_many("movie", [key for key, _ in ROWS])
+
+
+WRITTEN = [row for _, row in ROWS]
+
+
+def test_rows_of_all_nodes_come_back_in_the_order_of_the_keys(store: Store, cluster: RedisCluster) -> None:
+    store.put_many("user", [(7, b"u")])
+    keys = ["k3", "none", "k499", "k3", "k0"]
+    assert store.several([("movie", keys), ("user", [7, 8])]) == [
+        [b"3", None, b"499", b"3", b"0"],
+        [b"u", None],
+    ]
+    assert all(client.dbsize() > 50 for client in cluster.clients[:MASTERS])
+    store.delete_many("user", [7, 8])
+    assert store.get_many("user", [7]) == [None]
+    store.put_schema(b"12345678", "{}")
+    assert store.schema(b"12345678") == "{}"
+    store.ping()
+
+
+def test_changes_are_told(store: Store) -> None:
+    before = store.changes(None, 0).position
+    store.put_many("movie", [("k1", b"1"), ("k2", b"2")])
+    store.delete_many("user", [9])
+    told = store.changes(before, 1.0)
+    assert [(source, keys) for source, keys in told.keys] == [("movie", ["k1", "k2"]), ("user", ["9"])]
+    assert store.changes(told.position, 0.05).keys == []
+
+
+def test_a_slot_that_moves_costs_no_call(store: Store, cluster: RedisCluster) -> None:
+    assert all_rows(store) == WRITTEN
+    for key in ("k0", "k1", "k2"):
+        slot = key_slot(store.stored_key("movie", key))
+        owner = slot * MASTERS // SLOTS
+        cluster.move_slot(slot, owner, (owner + 1) % MASTERS)
+        assert all_rows(store) == WRITTEN
+    store.put_many("movie", [("k0", b"0")])
+    assert all_rows(store) == WRITTEN
+
+
+def test_after_a_failover_it_goes_on(store: Store, cluster: RedisCluster) -> None:
+    """The last test: a master is gone after it."""
+    assert all_rows(store) == WRITTEN
+    for number in range(MASTERS):
+        cluster.clients[number].wait(1, 2000)
+    cluster.servers[1].kill()
+    others = [0, 2, 4]
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        all_rows(store)
+    wait_until(
+        lambda: (
+            cluster.clients[4].info("replication")["role"] == "master" and all(map(cluster.is_whole, others))
+        ),
+        "no replica takes over",
+    )
+    taken_over = time.monotonic()
+    while True:
+        try:
+            assert all_rows(store) == WRITTEN
+            break
+        except StoreUnavailable:
+            assert time.monotonic() < taken_over + RECOVERY_S
+    store.put_many("movie", ROWS)
+    assert all_rows(store) == WRITTEN
+
+
+def test_a_cluster_that_is_not_there_is_told_when_it_is_asked() -> None:
+    store = open_store("redis+cluster://user:secret@127.0.0.1:1", "movies", timeout_s=0.2)
+    with pytest.raises(StoreUnavailable, match="does not answer") as fault:
+        store.get_many("movie", ["a"])
+    assert "secret" not in fault.value.message
