@@ -173,8 +173,8 @@ def test_a_change_while_its_row_is_on_the_way_is_not_missed(store: Store, url: s
     assert cached.follower is not None
     link, several = cached._rows._store, cached._rows._store.several
 
-    def slow(requests: Any) -> Any:
-        found = several(requests)
+    def slow(requests: Any, within_s: float | None = None) -> Any:
+        found = several(requests, within_s)
         if any(source == "goods" for source, _ in requests):
             put(store, "goods", "a", {"price": 77.0})
             cached.follower.read_on(1.0)  # type: ignore[union-attr]
