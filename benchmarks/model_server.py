@@ -5,6 +5,9 @@
 `transport`: a call of a model that does next to nothing, so what is left is the way of its tensors to the model's
 process and back: over shared memory, and over a socket in safetensors form (`benchmarks.socket_peer`). Milliseconds
 of the wall, medians, the contestants in turns, one call at a time.
+
+`batching`: small calls (20 candidates, 1024-256-64-1) from 1 to 32 callers at once, each call by itself and run
+together; calls a second and milliseconds by the clock.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +33,7 @@ from benchmarks import socket_peer
 from benchmarks.measure import machine, report
 from compiler.bundle import build
 from featdsl.torch import save_model
-from online.model_server import EmbeddedModelServer
+from online.model_server import EmbeddedModelServer, ModelOptions
 
 MEGABYTE = 1 << 20
 
@@ -40,7 +45,7 @@ def main() -> int:
     args = parser.parse_args()
     print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
     seconds = 1.0 if args.quick else 5.0
-    results = {"transport": transport(seconds)}
+    results = {"transport": transport(seconds), "batching": batching(seconds)}
     report(results, args.json)
     return 0
 
@@ -61,6 +66,72 @@ def transport(seconds: float) -> dict[str, dict[str, float]]:
             found[name] = {"shared memory": ours, "socket": theirs, "ratio": theirs / ours}
             print(f"  {name:<30} {ours:>14.3f} {theirs:>8.3f} {theirs / ours:>6.1f}")
     return found
+
+
+def batching(seconds: float) -> dict[str, dict[str, float]]:
+    """Calls a second, p50 and p99, by callers and by the way they are run."""
+    ways = {
+        "each by itself": ModelOptions(max_rows=0),
+        "together": ModelOptions(),
+        "together, 1 ms for others": ModelOptions(max_delay_ms=1.0),
+    }
+    found = {}
+    print(f"\n{'20 candidates a call':<38} {'calls/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'calls a run':>12}")
+    with tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(1)
+        saved = _saved(Path(folder), 1024, Mlp())
+        calls = [_rows(20, 1024, seed) for seed in range(64)]
+        for callers in (1, 4, 32):
+            for way, options in ways.items():
+                times, counts = _asked_at_once(saved, options, calls, callers, seconds)
+                p50, p99 = np.percentile(times, (50, 99))
+                a_run = counts["calls"] / max(counts["runs"], 1)
+                name = f"{callers} callers, {way}"
+                found[name] = {"calls/s": len(times) / seconds, "p50": p50, "p99": p99, "calls a run": a_run}
+                print(f"  {name:<36} {len(times) / seconds:>8.0f} {p50:>8.2f} {p99:>8.2f} {a_run:>12.1f}")
+    return found
+
+
+def _asked_at_once(
+    saved: Path, options: ModelOptions, calls: Sequence[Any], callers: int, seconds: float
+) -> tuple[list[float], dict[str, int]]:
+    server = EmbeddedModelServer(options)
+    server.load(1, saved)
+    times: list[float] = []
+
+    def ask(first: int) -> None:
+        end = time.perf_counter() + seconds
+        number = first
+        while (start := time.perf_counter()) < end:
+            server.predict(1, calls[number % len(calls)], 10.0)
+            times.append((time.perf_counter() - start) * 1e3)
+            number += 1
+
+    threads = [threading.Thread(target=ask, args=(i * 7,)) for i in range(callers)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return times, server.counts(1)
+    finally:
+        server.close()
+
+
+class Mlp(torch.nn.Module):
+    """1024-256-64-1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = (1024, 256, 64, 1)
+        layers: list[torch.nn.Module] = []
+        for given, made in pairwise(sizes):
+            layers += [torch.nn.Linear(given, made), torch.nn.ReLU()]
+        self.net = torch.nn.Sequential(*layers[:-1])
+
+    def forward(self, dense: torch.Tensor) -> torch.Tensor:
+        like: torch.Tensor = self.net(dense).squeeze(1)
+        return like
 
 
 class First(torch.nn.Module):

@@ -21,6 +21,7 @@ from featdsl.errors import InputError
 if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from compiler.signature import ModelSignature
+    from online.model_server import ModelOptions
     from online.models import ModelServer
     from online.server import ScoringServer
     from online.worker_link import WorkerLink
@@ -121,6 +122,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--queue-ms", metavar="MS", type=int, default=1000, help="longest wait of a call that is taken (1000)"
     )
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
+    parser.add_argument(
+        "--model-batch-rows",
+        metavar="N",
+        type=int,
+        default=4096,
+        help="candidates of calls that wait together are run as one up to so many, 0: each call alone (4096)",
+    )
+    parser.add_argument(
+        "--model-delay-ms",
+        metavar="MS",
+        type=float,
+        default=0.0,
+        help="how long a call waits for others to be run with, if others are about (0)",
+    )
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
     parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
@@ -229,8 +244,7 @@ def _supervise(args: argparse.Namespace, given: argparse.Namespace) -> int:
             _announce(args, port, first["name"], f"{first['state']}, {workers} workers")
 
         if _model_server_url(args) == "embedded":
-            threads = _positive(args.model_threads, "--model-threads")
-            keeper = ModelKeeper(EmbeddedModelServer(threads=threads))
+            keeper = ModelKeeper(EmbeddedModelServer(_model_options(args)))
             stack.callback(keeper.close)
             arguments["model_keeper"] = keeper.path
         try:
@@ -302,8 +316,19 @@ def _models(args: argparse.Namespace, model: ModelSignature) -> ModelServer:
         from online.model_server.shared import AttachedModelServer
 
         return AttachedModelServer(keeper)
-    threads = _positive(args.model_threads, "--model-threads")
-    return open_model_server(_model_server_url(args), model, threads=threads)
+    return open_model_server(_model_server_url(args), model, _model_options(args))
+
+
+def _model_options(args: argparse.Namespace) -> ModelOptions:
+    from online.model_server import ModelOptions
+
+    if args.model_batch_rows < 0 or not 0 <= args.model_delay_ms < math.inf:
+        raise InputError("--model-batch-rows and --model-delay-ms must be 0 or more")
+    return ModelOptions(
+        threads=_positive(args.model_threads, "--model-threads"),
+        max_rows=args.model_batch_rows,
+        max_delay_ms=args.model_delay_ms,
+    )
 
 
 def _model_server_url(args: argparse.Namespace) -> str:

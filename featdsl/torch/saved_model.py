@@ -55,7 +55,7 @@ class SavedModel:
     fingerprint: str
     inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]]
     outputs: tuple[str, ...]
-    module: torch.nn.Module
+    module: torch.fx.GraphModule
 
     def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The outputs, float32 or float64 [n] each. Errors: `ValueError` for a tensor that is absent or of
@@ -67,6 +67,10 @@ class SavedModel:
                 raise ValueError(f"input {name} is {tensors[name].dtype}, the model wants {dtype}")
         with torch.inference_mode():
             answer = self.module(**{name: tensors[name] for name in self.inputs})
+        return self.named(answer)
+
+    def named(self, answer: Any) -> dict[str, torch.Tensor]:
+        """What the module returned (a tensor, a tuple, a dict) by output. Errors: `ValueError`."""
         return _named_outputs(answer, self.outputs)
 
     def warm(self) -> None:

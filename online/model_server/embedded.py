@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import select
@@ -22,10 +23,13 @@ from typing import Any
 import numpy.typing as npt
 
 from online.model_server import wire
+from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
 from online.observe.hop import current_hop
 from online.observe.record import Stage
+
+log = logging.getLogger("featdsl.models")
 
 LOAD_TIMEOUT_S = 120.0
 KEPT_BYTES = 1 << 26
@@ -67,18 +71,19 @@ class _Worker:
     process: _Process
     address: str
     directory: Path
+    facts: dict[str, str] = field(default_factory=dict)
     idle: queue.LifoQueue[wire.Asking] = field(default_factory=queue.LifoQueue)
 
 
 class EmbeddedModelServer:
-    """A `ModelServer`: one worker process a version. `threads`: torch threads of each worker.
+    """A `ModelServer`: one worker process a version.
 
     It keeps its own copy of a version's files while that is loaded, so that a process which dies starts again
     whatever has become of the registry's.
     """
 
-    def __init__(self, *, threads: int = 1) -> None:
-        self._threads = threads
+    def __init__(self, options: ModelOptions | None = None) -> None:
+        self._options = options or ModelOptions()
         self._folder = tempfile.mkdtemp(prefix="featdsl-models-")
         self._workers: dict[int, _Worker] = {}
         self._lock = threading.Lock()
@@ -130,6 +135,8 @@ class EmbeddedModelServer:
         hop = current_hop.get()
         if hop is not None and "ran" in answer:
             hop.inner.append(Stage("torch", *answer["ran"]))
+        if answer.get("late"):
+            raise ModelTimeout(f"version {version} had no time for the call in {deadline_s:.3f} s")
         if not answer.get("ok"):
             raise ModelFailed(str(answer.get("reason", "")))
         return outputs
@@ -142,7 +149,7 @@ class EmbeddedModelServer:
         while True:
             attempts += 1
             try:
-                return self._ask(worker, {"op": "predict"}, tensors, give_up)
+                return self._ask(worker, {"op": "predict", "by": give_up}, tensors, give_up)
             except TimeoutError:
                 raise
             except OSError:
@@ -167,6 +174,19 @@ class EmbeddedModelServer:
 
     def followed(self) -> int | None:
         return None
+
+    def facts(self, version: int) -> dict[str, str]:
+        """How a version is run, and what that costs in exactness. Errors: `ModelServerDown`."""
+        return dict(self._worker(version).facts)
+
+    def counts(self, version: int, deadline_s: float = 1.0) -> dict[str, int]:
+        """What a version's process has done since it started: see `dispatcher.Counts`.
+        Errors: `ModelServerDown`."""
+        try:
+            answer, _ = self._ask(self._worker(version), {"op": "ready"}, {}, time.monotonic() + deadline_s)
+        except OSError as fault:
+            raise ModelServerDown(f"the process of version {version} does not answer: {fault}") from fault
+        return dict(answer.get("counts", {}))
 
     def close(self) -> None:
         with self._lock:
@@ -250,7 +270,7 @@ class EmbeddedModelServer:
             raise ModelServerDown("the model server was closed")
         self._sockets += 1
         path = f"{self._folder}/{version}-{self._sockets}.sock"
-        order = {"version": version, "directory": str(directory), "socket": path, "threads": self._threads}
+        order = {"directory": str(directory), "socket": path, "options": self._options.as_json()}
         worker = _Worker(_Process(self._order(order)), path, directory)
         give_up = time.monotonic() + LOAD_TIMEOUT_S
         try:
@@ -261,6 +281,9 @@ class EmbeddedModelServer:
         if not answer.get("ok"):
             _end(worker)
             raise ModelRefused(str(answer.get("reason", "")))
+        worker.facts = {str(name): str(told) for name, told in answer["facts"].items()}
+        for name, told in worker.facts.items():
+            log.info("version %d: %s: %s", version, name, told)
         return worker
 
     def _order(self, order: dict[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """The process that workers are forked from: `python -m online.model_server.nursery FOLDER ALIVE`.
 
-It reads orders from its standard input, a JSON line each ({"version", "directory", "socket", "threads"}),
+It reads orders from its standard input, a JSON line each ({"directory", "socket", "options"}),
 forks a worker, and answers with a line {"pid"}. An order without a socket only warms it. When its input ends, as
 the server stopped or was killed, FOLDER (sockets, copies of models) is removed and it ends. Workers end with the
 server too, but not with the nursery: they watch ALIVE, a pipe whose other end only the server holds.
@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+from typing import Any
 
 
 def main() -> int:
@@ -51,13 +52,15 @@ def main() -> int:
     return 0
 
 
-def _become_worker(order: dict[str, object], alive: int) -> None:
+def _become_worker(order: dict[str, Any], alive: int) -> None:
     status = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        from online.model_server.options import ModelOptions
         from online.model_server.worker import serve
 
-        serve(str(order["socket"]), str(order["directory"]), threads=int(str(order["threads"])), alive=alive)
+        options = ModelOptions.of_json(order["options"])
+        serve(str(order["socket"]), str(order["directory"]), options, alive=alive)
         status = 0
     finally:
         os._exit(status)

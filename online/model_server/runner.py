@@ -1,0 +1,135 @@
+"""Runs calls on a loaded model: by themselves, or several as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from featdsl.torch.across_calls import AcrossCalls
+from featdsl.torch.levels import NotByRow
+from featdsl.torch.sample import Samples
+from featdsl.torch.saved_model import SavedModel
+from online.model_server.options import ModelOptions
+from online.model_server.region import Arrays
+
+_TRIED_ROWS = ((1, 1), (1, 7, 64), (33, 2, 5, 1, 90), (300, 200))
+"""Calls that are compared when a model is loaded: one by one, and together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Outputs, or why there are none."""
+
+    outputs: Arrays
+    fault: str = ""
+
+
+class Runner:
+    """A model and the ways to run it. `facts` say which these are, and what they cost in exactness."""
+
+    def __init__(self, model: SavedModel, options: ModelOptions) -> None:
+        self._model = model
+        self._across: AcrossCalls | None = None
+        self.facts: dict[str, str] = {}
+        if options.max_rows:
+            self.facts["batching"] = self._try_across(options.tolerance)
+
+    @property
+    def batches(self) -> bool:
+        return self._across is not None
+
+    def rows(self, tensors: Arrays) -> int:
+        """The candidates of a call, 0 if it does not say."""
+        for name, (_, shape) in self._model.inputs.items():
+            if shape[0] is None and name in tensors and tensors[name].ndim:
+                return int(tensors[name].shape[0])
+        return 0
+
+    def run(self, calls: Sequence[Arrays]) -> list[Outcome]:
+        """An outcome a call, in their order. A call that fails takes no other with it."""
+        together = [i for i, call in enumerate(calls) if self._fits(call)]
+        found: dict[int, Outcome] = {}
+        if self._across is not None and len(together) > 1:
+            try:
+                found = dict(zip(together, self._run_across([calls[i] for i in together]), strict=True))
+            except Exception:  # one of them is at fault: which one shows when each is run by itself
+                found = {}
+        return [found[i] if i in found else self._run_one(call) for i, call in enumerate(calls)]
+
+    def _run_one(self, call: Arrays) -> Outcome:
+        try:
+            outputs = self._model.predict(_tensors(call))
+            return Outcome({name: tensor.numpy() for name, tensor in outputs.items()})
+        except Exception as fault:
+            return Outcome({}, f"{type(fault).__name__}: {fault}")
+
+    def _run_across(self, calls: Sequence[Arrays]) -> list[Outcome]:
+        rows = [self.rows(call) for call in calls]
+        outputs = self._answer_across([_tensors(call) for call in calls], rows)
+        parts = {name: np.split(tensor.numpy(), np.cumsum(rows)[:-1]) for name, tensor in outputs.items()}
+        return [Outcome({name: parts[name][i] for name in parts}) for i in range(len(calls))]
+
+    def _answer_across(
+        self, calls: Sequence[Mapping[str, torch.Tensor]], rows: Sequence[int]
+    ) -> dict[str, torch.Tensor]:
+        assert self._across is not None
+        with torch.inference_mode():
+            joined = {name: torch.cat([call[name] for call in calls]) for name in self._model.inputs}
+            call_of_row = torch.repeat_interleave(torch.arange(len(calls)), torch.tensor(rows))
+            return self._model.named(self._across(joined, call_of_row))
+
+    def _fits(self, call: Arrays) -> bool:
+        """Whether a call is as the model wants it, so that it may be run with others."""
+        rows = self.rows(call)
+        return rows > 0 and all(
+            name in call and call[name].shape == tuple(rows if size is None else size for size in shape)
+            for name, (_, shape) in self._model.inputs.items()
+        )
+
+    def _try_across(self, tolerance: float) -> str:
+        try:
+            self._across = AcrossCalls(self._model.module, self._model.inputs)
+            worst = self._largest_error()
+        except NotByRow as refused:
+            self._across = None
+            return f"off: {refused}"
+        except Exception as fault:  # whatever a graph that is not ours may raise
+            self._across = None
+            return f"off: {type(fault).__name__}: {fault}"
+        if not worst <= tolerance:
+            self._across = None
+            return f"off: the largest relative error is {worst:.2g}, the tolerance is {tolerance:.2g}"
+        return (
+            "bit-equal on the calls that were tried" if worst == 0 else f"largest relative error {worst:.2g}"
+        )
+
+    def _largest_error(self) -> float:
+        """Of calls that are run together, against each by itself; relative to the largest answer."""
+        samples = Samples(self._model.inputs, self._model.predict)
+        worst = 0.0
+        for sizes in _TRIED_ROWS:
+            calls = [samples.call(rows, seed) for seed, rows in enumerate(sizes)]
+            alone = [self._model.predict(call) for call in calls]
+            for name, got in self._answer_across(calls, sizes).items():
+                worst = max(worst, relative_error(got, torch.cat([answer[name] for answer in alone])))
+        return worst
+
+
+def relative_error(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest difference, relative to the largest value. What is not finite in both at the same place counts
+    as equal, in one alone as infinite."""
+    same = (got == wanted) | (got.isnan() & wanted.isnan())
+    if bool(same.all()):
+        return 0.0
+    difference = (got - wanted).abs()[~same]
+    if not bool(difference.isfinite().all()):
+        return float("inf")
+    finite = wanted[wanted.isfinite()].abs()
+    return float(difference.max()) / max(float(finite.max()) if len(finite) else 0.0, 1e-30)
+
+
+def _tensors(call: Arrays) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in call.items()}
