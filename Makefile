@@ -1,6 +1,7 @@
 # The two commands of the README are `make demo` and `make test`.
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
 #   make model-servers   Triton and TensorFlow for tests and examples (`make test` calls it)
+#   make demo-triton, make demo-tfserving   the movie ranker on each
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
@@ -17,7 +18,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup model-servers demo test lint format docs sanitize fuzz soak soak-serving peers bench clean
+.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-serving peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -28,6 +29,15 @@ model-servers: setup
 
 demo: setup
 	@$(PYTHON) examples/movies/demo.py --store $(STORE) $(if $(DATA),--data $(DATA))
+
+# The movie ranker on a model server of another kind; they take what `make demo` left.
+demo-triton: model-servers
+	@[ -d demo/registry ] || $(MAKE) --no-print-directory demo
+	@$(PYTHON) examples/triton/demo_triton.py $(if $(DATA),--data $(DATA))
+
+demo-tfserving: model-servers
+	@[ -d demo/registry ] || $(MAKE) --no-print-directory demo
+	@$(PYTHON) examples/tfserving/demo_tfserving.py $(if $(DATA),--data $(DATA))
 
 test: setup model-servers
 	@$(PYTHON) -m pytest tests

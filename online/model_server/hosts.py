@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from online.observe.hop import current_hop
 
@@ -220,5 +221,9 @@ class Hosts:
             if code is grpc.StatusCode.UNIMPLEMENTED:
                 return None, "what answers there is no such model server"
             return None, said or code.name.lower()
-        except ValueError:  # the channel was closed
-            return None, "closed"
+        except DecodeError:
+            return None, "what it says of its state does not read"
+        except Exception as fault:  # looking never ends before the server does
+            if not self._stopped.is_set():  # a channel that is closed raises ValueError
+                log.exception("the look at a model server failed: %s", host.address)
+            return None, f"the look at it failed: {type(fault).__name__}"

@@ -200,6 +200,8 @@ class RemoteModelServer:
                 ) from fault
             except grpc.RpcError as error:
                 raise ModelNotReady(f"version {version} on {host.address}: {_said(error)}") from error
+            except DecodeError as fault:
+                raise ModelNotReady(f"what {host.address} says of version {version} does not read") from fault
             except ModelFailed as fault:
                 raise ModelNotReady(f"version {version} on {host.address} does not run: {fault}") from fault
         return sendings

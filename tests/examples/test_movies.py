@@ -10,24 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-MOVIES = Path(__file__).parents[2] / "examples" / "movies"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("generated")
-    command = [
-        sys.executable,
-        str(MOVIES / "generate.py"),
-        "--out",
-        str(path),
-        "--users",
-        "400",
-        "--items",
-        "300",
-    ]
-    subprocess.run([*command, "--interactions", "4000"], check=True)
-    return path
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MOVIES = EXAMPLES / "movies"
 
 
 def test_generated_data_has_the_schema_of_the_real(data: Path) -> None:
@@ -51,12 +35,30 @@ def test_generated_data_is_as_messy_as_the_real(data: Path) -> None:
     assert set(log["user_id"].to_pylist()) < set(users["user_id"].to_pylist())
 
 
-def test_the_demo_runs_to_its_end(data: Path, tmp_path: Path) -> None:
+def test_the_demo_runs_to_its_end(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     """Check, build, Spark, training, load, serving, a switch under load, and parity to the bit."""
-    command = [sys.executable, str(MOVIES / "demo.py"), "--data", str(data), "--out", str(tmp_path / "demo")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    _, done = demo
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "failed calls: 0; answers that went back to an older version: 0" in done.stdout
     assert "every feature is equal to the bit" in done.stdout
     assert "by version 1" in done.stdout
     assert "by version 2" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["triton", "tfserving"])
+def test_the_ranker_runs_on_other_model_servers(
+    kind: str, data: Path, demo: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    """A switch under load there too, and the scores of the embedded model server."""
+    folder, _ = demo
+    command = [
+        sys.executable,
+        str(EXAMPLES / kind / f"demo_{kind}.py"),
+        "--demo",
+        str(folder),
+        "--data",
+        str(data),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "by versions [1, 2]; failed calls: 0" in done.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ from online.model_server.opening import open_model_server
 from online.models import ModelNotReady, ModelOverloaded, ModelRefused, ModelRefusedInputs, ModelTimeout
 from tests.online.environments import run_in
 from tests.online.remote import HERE, SIGNATURE, RemoteServer, TensorFlowServer, opened, tensors, until
-from tests.online.shop import publish, serving
+from tests.online.shop import PROGRAM, publish, serving
 
 NOWHERE = Path("/")
 
@@ -155,3 +157,30 @@ def test_a_full_queue_and_rows_of_one_batch(versions: RemoteServer) -> None:
 def test_the_real_clients_are_imported_later_into_the_same_process(versions: RemoteServer) -> None:
     script = HERE / "imported_later.py"
     assert run_in("tensorflow", script, versions.address, versions.scheme).split() == ["2.0", "2.0", "2.0"]
+
+
+def test_feat_serve_says_at_the_start_what_disagrees(
+    versions: RemoteServer, lmdb_url: str, tmp_path: Path
+) -> None:
+    publish(tmp_path / "registry", tmp_path / "models", 2.0)
+    url = versions.url.replace("/shop", "/wrong")
+    with subprocess.Popen(serve(lmdb_url, tmp_path, url), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        process.terminate()
+    assert "not serving" in said
+    assert "input `dense` is float64[n, 4] there, the program makes float32[n, 5]" in said
+
+
+def test_feat_serve_refuses_what_is_no_model_server(lmdb_url: str, tmp_path: Path) -> None:
+    done = subprocess.run(serve(lmdb_url, tmp_path, "tfs://host"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: a model server's URL ends with the model's name there: tfs://host",
+        "help: such as tfs://host/NAME",
+    ]
+
+
+def serve(store: str, folder: Path, model_server: str) -> list[str]:
+    places = ["--program", str(PROGRAM), "--store", store, "--registry", f"dir://{folder / 'registry'}"]
+    return [sys.executable, "-m", "featdsl.cli", "serve", *places, "--model-server", model_server]
