@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from online.client import ScorerClient
 from online.model_server.opening import open_model_server
 from online.models import ModelNotReady, ModelOverloaded, ModelRefused, ModelRefusedInputs, ModelTimeout
 from tests.online.environments import run_in
 from tests.online.remote import HERE, SIGNATURE, RemoteServer, TensorFlowServer, opened, tensors, until
-from tests.online.shop import PROGRAM, publish, serving
+from tests.online.shop import AT, PROGRAM, REQUEST, publish, serving
 
 NOWHERE = Path("/")
 
@@ -170,6 +171,24 @@ def test_feat_serve_says_at_the_start_what_disagrees(
         process.terminate()
     assert "not serving" in said
     assert "input `dense` is float64[n, 4] there, the program makes float32[n, 5]" in said
+
+
+@pytest.mark.parametrize("remote", ["triton"], indirect=True)
+def test_workers_ask_the_model_server_by_themselves(
+    versions: RemoteServer, lmdb_url: str, tmp_path: Path
+) -> None:
+    publish(tmp_path / "registry", tmp_path / "models", 2.0)
+    port_file = tmp_path / "port"
+    command = [*serve(lmdb_url, tmp_path, versions.url), "--workers", "2", "--port-file", str(port_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "version 1, 2 workers" in process.stdout.readline()
+            with ScorerClient(f"127.0.0.1:{port_file.read_text().strip()}") as client:
+                answer = client.score({"shopper": 1, "item": ["a", "b"]}, {**REQUEST, "at": AT})
+            assert answer.version == 1
+        finally:
+            process.terminate()
 
 
 def test_feat_serve_refuses_what_is_no_model_server(lmdb_url: str, tmp_path: Path) -> None:
