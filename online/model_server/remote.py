@@ -152,7 +152,7 @@ class RemoteModelServer:
 
     def has(self, version: int) -> bool:
         up = self._hosts.up()
-        return len(up) < len(self._hosts.all) or any(version in status.ready for _, status in up)
+        return not up or any(version in status.ready for _, status in up)
 
     def followed(self) -> int | None:
         if not self._address.label:

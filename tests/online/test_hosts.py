@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,7 +24,7 @@ from online.model_server.retry_budget import RetryBudget
 from online.model_server.tfserving import METADATA, PREDICT, STATUS, TensorFlowServing
 from online.model_server.tfserving_tensors import NotATensor, decode, encode
 from online.model_server.triton_tensors import decode as decode_outputs
-from online.models import ModelFailed, ModelOverloaded, ModelRefusedInputs, ModelServerDown
+from online.models import ModelFailed, ModelNotReady, ModelOverloaded, ModelRefusedInputs, ModelServerDown
 from online.proto.kserve_pb2 import ModelInferResponse
 from online.proto.tensorflow_serving_pb2 import (
     DataType,
@@ -37,6 +39,7 @@ from online.proto.tensorflow_serving_pb2 import (
 from tests.online.remote import NAME, SIGNATURE, loads, tensors, until
 
 OK = grpc.StatusCode.OK
+NOWHERE = Path("/")
 
 
 class Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -46,6 +49,7 @@ class Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.fails: grpc.StatusCode = OK
         self.text = "told to fail"
         self.asked = 0
+        self.versions = [1]
         self.hold = threading.Event()
         self.hold.set()
 
@@ -68,8 +72,9 @@ class Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]
         return bytes(answer.SerializeToString())
 
     def status(self, data: bytes, context: Any) -> bytes:
-        one = ModelVersionStatus(version=1, state=ModelVersionStatus.State.AVAILABLE)
-        return bytes(GetModelStatusResponse(model_version_status=[one]).SerializeToString())
+        available = ModelVersionStatus.State.AVAILABLE
+        states = [ModelVersionStatus(version=version, state=available) for version in self.versions]
+        return bytes(GetModelStatusResponse(model_version_status=states).SerializeToString())
 
     def metadata(self, data: bytes, context: Any) -> bytes:
         signatures = SignatureDefMap()
@@ -88,7 +93,9 @@ class Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 @contextmanager
-def scripted(count: int) -> Iterator[tuple[list[Scripted], RemoteModelServer]]:
+def scripted(
+    count: int, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[list[Scripted], RemoteModelServer]]:
     """So many hosts, and a client of all that has version 1."""
     handlers = [Scripted() for _ in range(count)]
     servers = [grpc.server(futures.ThreadPoolExecutor(16), handlers=[handler]) for handler in handlers]
@@ -96,7 +103,7 @@ def scripted(count: int) -> Iterator[tuple[list[Scripted], RemoteModelServer]]:
     for server in servers:
         server.start()
     address = ModelServerAddress("tfs", tuple(f"127.0.0.1:{port}" for port in ports), NAME)
-    model = RemoteModelServer(TensorFlowServing(address), address, SIGNATURE)
+    model = RemoteModelServer(TensorFlowServing(address), address, SIGNATURE, clock)
     try:
         until(lambda: loads(model, 1))
         for handler in handlers:
@@ -186,6 +193,35 @@ def test_what_is_never_asked_again(code: grpc.StatusCode, text: str, fault: type
         ask(model)
 
 
+def test_a_version_waits_for_all_hosts_for_a_while_and_for_those_that_have_it_then() -> None:
+    late = [0.0]
+    with scripted(2, lambda: time.monotonic() + late[0]) as (hosts, model):
+        hosts[0].versions = [1, 2]
+        until(lambda: any(2 in status.ready for _, status in model._hosts.up()))
+        with pytest.raises(ModelNotReady, match="does not have version 2 ready"):
+            model.load(2, NOWHERE)
+        late[0] = 31.0
+        model.load(2, NOWHERE)
+        hosts[0].asked = hosts[1].asked = 0
+        for _ in range(6):
+            model.predict(2, tensors(1), 5.0)
+        assert (hosts[0].asked, hosts[1].asked) == (6, 0)
+        assert model.has(1)
+        hosts[0].versions = hosts[1].versions = [2]
+        until(lambda: not model.has(1))
+        with pytest.raises(ModelNotReady):
+            model.ping(1)
+
+
+def test_a_version_that_one_host_has_lost_is_asked_of_the_other() -> None:
+    """A refusal is no failure: it takes nothing from the budget."""
+    with scripted(2) as (hosts, model):
+        hosts[0].fails = grpc.StatusCode.NOT_FOUND
+        for _ in range(300):
+            ask(model)
+        assert hosts[0].asked < 140, "only until its status is told again"
+
+
 def test_what_answers_is_no_such_server() -> None:
     server = grpc.server(futures.ThreadPoolExecutor(2))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -193,7 +229,7 @@ def test_what_answers_is_no_such_server() -> None:
     model = open_model_server(f"tfs://127.0.0.1:{port}/shop", SIGNATURE)
     try:
         with pytest.raises(ModelServerDown, match="what answers there is no such model server"):
-            model.load(1, None)  # type: ignore[arg-type]
+            model.load(1, NOWHERE)
     finally:
         model.close()
         server.stop(0)
