@@ -19,6 +19,7 @@ COMMANDS = {
     "load": "write every source's newest rows to the store",
     "serve": "start the scoring server",
     "score": "ask a scoring server",
+    "bench": "drive a scoring server: latency against throughput",
     "publish": "publish a model's version",
     "versions": "list the published versions",
     "rollback": "go back to an earlier version",

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         info = client.models()
         keys = _keys(args, info)
         items: list[Any] = next((keys[e.name] for e in info.entities if e.per_candidate), [])
-        request = _fields("request", args.request, info.request)
+        request = fields_of("request", args.request, info.request)
         columns = _columns(args.candidate, info.candidate)
         if args.explain:
             found = [
@@ -118,7 +118,7 @@ def _keys_of(entity: Entity, text: str) -> Any:
     return typed[0]
 
 
-def _fields(block: str, given: Iterable[str], known: Sequence[Field]) -> dict[str, Any]:
+def fields_of(block: str, given: Iterable[str], known: Sequence[Field]) -> dict[str, Any]:
     types = {field.name: field.type for field in known}
     values: dict[str, Any] = {}
     for text in given:
