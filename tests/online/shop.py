@@ -17,7 +17,7 @@ import numpy.typing as npt
 from compiler.bundle import Bundle, build, write_bundle
 from model_sync import open_registry
 from online.client import ScorerClient
-from online.models import ModelRefused, Tensors
+from online.models import ModelNotReady, ModelRefused, Tensors
 from online.proto.scorer_pb2 import ScoreRequest
 from online.server import ScoringServer, ServerOptions
 from store.encode import RowEncoder
@@ -67,11 +67,13 @@ class WeightModel:
         self.unloaded: list[int] = []
         self.loads: list[int] = []
         self.gone: set[int] = set()
-        """Versions that it is to have lost."""
+        """Versions that it has not yet, or no more."""
         self.hold = threading.Event()
         self.hold.set()
 
     def load(self, version: int, directory: Path) -> None:
+        if version in self.gone:
+            raise ModelNotReady(f"there is no version {version} yet")
         self.loads.append(version)
         try:
             self.weights[version] = float((directory / "weight.txt").read_text())

@@ -204,3 +204,50 @@ def test_a_call_before_the_first_version(setting: Setting) -> None:
 def test_the_versions_before_head(head: int, parents: dict[int, int | None], order: list[int]) -> None:
     versions = [Version(number, parent, "m", "f", 0) for number, parent in parents.items()]
     assert before(head, versions) == order
+
+
+def test_a_version_that_the_model_server_has_not_yet_is_waited_for(setting: Setting) -> None:
+    setting.publish(1.0)
+    assert setting.serving() == 1
+    setting.models.gone = {2}
+    setting.publish(2.0)
+    for _ in range(3):
+        assert setting.serving() == 1
+    assert setting.watcher.problem == "version 2 waits: there is no version 2 yet"
+    assert [(s.state, s.reason) for s in setting.watcher.states()] == [
+        ("serving", ""), ("published", "there is no version 2 yet")
+    ]  # fmt: skip
+    assert open_registry(f"dir://{setting.registry}").versions()[1].refusal == "", "it is no fault of its own"
+    setting.models.gone = set()
+    assert setting.serving() == 2
+    assert setting.watcher.problem == ""
+
+
+def test_with_nothing_to_serve_an_older_one_serves_while_head_is_waited_for(setting: Setting) -> None:
+    setting.models.gone = {2}
+    setting.publish(1.0)
+    setting.publish(2.0)
+    assert setting.serving() == 1
+    assert "version 2 waits" in setting.watcher.problem
+
+
+def test_a_version_that_the_model_server_loses(setting: Setting) -> None:
+    """The newest before it serves; lost altogether, the last one is kept to ask, and the first that is back serves."""
+    for weight in (1.0, 2.0):
+        setting.publish(weight)
+        assert setting.serving() is not None
+    setting.models.gone = {2}
+    assert setting.serving() == 1
+    setting.models.gone = {1, 2}
+    assert setting.serving() == 1
+    assert setting.serving() == 1
+    with setting.watcher.pin() as serving:
+        assert serving.version == 1
+    setting.models.gone = {1}
+    assert setting.serving() == 2
+    setting.models.gone = {2}
+    assert setting.serving() == 1
+    setting.models.gone = set()
+    assert setting.serving() == 2
+    assert setting.watcher.problem == ""
+    assert set(setting.models.weights) == {1, 2}
