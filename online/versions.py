@@ -122,14 +122,17 @@ class VersionWatcher:
         return self._published_us.get(version.handle, 0)
 
     @contextlib.contextmanager
-    def pin(self) -> Iterator[Serving]:
-        """The version for one call; it stays loaded until the block ends. Errors: `CallError`."""
+    def pin(self, number: int | None = None) -> Iterator[Serving]:
+        """The version for one call, or one by its number if it is loaded; it stays loaded until the block ends.
+        Errors: `CallError`."""
         with self._lock:
-            serving = self._serving
+            serving = self._serving if number is None else self._resident(number)
             if serving is None:
                 raise CallError(
                     Reason.NO_MODEL_YET,
-                    f"no version of the model serves yet: {self.model} ({self.problem})",
+                    f"no version of the model serves yet: {self.model} ({self.problem})"
+                    if number is None
+                    else f"version {number} of the model is not loaded: {self.model}",
                     help="publish one with `feat publish`",
                     metadata={"model": self.model},
                 )
@@ -144,6 +147,10 @@ class VersionWatcher:
         """Returns when another version serves than one that the model server has lost, or after a while."""
         with self._changed:
             self._changed.wait_for(lambda: self._serving is not lost, min(left_s, LOST_WAIT_S))
+
+    def _resident(self, number: int) -> Serving | None:
+        """The newest that is loaded under a number. The lock is held."""
+        return next((one for one in reversed(self._residents.order) if one.version == number), None)
 
     def start(self) -> None:
         """Looks once, then goes on in a thread of its own."""

@@ -18,13 +18,14 @@ COMMANDS = {
     "dataset": "make training data with Spark",
     "load": "write every source's newest rows to the store",
     "serve": "start the scoring server",
+    "model-server": "serve a model alone, as TensorFlow Serving and KServe v2 do",
     "score": "ask a scoring server",
     "bench": "drive a scoring server: latency against throughput",
     "publish": "publish a model's version",
     "versions": "list the published versions",
     "rollback": "go back to an earlier version",
 }
-"""Every command and its one-line help; `feat NAME` is `featdsl/cli/NAME.py`."""
+"""Every command and its one-line help; `feat NAME` is `featdsl/cli/NAME.py`, with `_` for `-`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0 if name else 2
     if name not in COMMANDS:
         return _unknown(name)
-    module = importlib.import_module(f"featdsl.cli.{name}")
+    module = importlib.import_module(f"featdsl.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"feat {name}", description=module.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter
     )

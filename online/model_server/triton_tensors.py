@@ -63,6 +63,23 @@ def decode(message: ModelInferResponse) -> dict[str, npt.NDArray[Any]]:
     }
 
 
+def add_output(name: str, array: npt.NDArray[Any], message: ModelInferResponse) -> None:
+    """Adds an output to an answer, with raw contents. Errors: `KeyError` for a type that no model gives."""
+    message.outputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape)
+    message.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
+
+
+def decode_inputs(message: ModelInferRequest) -> dict[str, npt.NDArray[Any]]:
+    """The inputs of a request, as `decode` gives the outputs of an answer. Errors: `NotATensor`."""
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise NotATensor(f"{len(raw)} raw contents for {len(message.inputs)} inputs")
+    return {
+        given.name: _decoded(given.datatype, given.shape, given.contents, raw[place] if raw else None)
+        for place, given in enumerate(message.inputs)
+    }
+
+
 def _decoded(datatype: str, shape: Any, contents: InferTensorContents, raw: bytes | None) -> npt.NDArray[Any]:
     if datatype not in _NUMPY:
         raise NotATensor(f"a type that no model gives: {datatype}")

@@ -1,0 +1,88 @@
+"""`feat model-server`: serves a model alone, to clients of TensorFlow Serving and of KServe v2."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featdsl.errors import InputError
+
+if TYPE_CHECKING:
+    from compiler.bundle import Bundle
+
+SUMMARY = "Serves a published model alone: tensors in, outputs out, as TensorFlow Serving and KServe v2 (Triton) do."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--registry", metavar="URL", required=True, help="where versions are: dir://folder")
+    parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
+    parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
+    parser.add_argument("--threads", type=int, default=8, help="calls that are in hand at once (8)")
+    parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
+    parser.add_argument("--grace-s", type=float, default=30.0, help="time to finish calls on SIGTERM (30)")
+    parser.epilog = "example:\n  feat model-server --registry dir://registry --model ranker --port 8500"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT."""
+    from online.model_server import EmbeddedModelServer, ModelOptions
+    from online.model_server.grpc_face import FacedModel, ModelFace
+    from online.model_server.kserve_face import KServeFace
+    from online.model_server.tfserving_face import TensorFlowServingFace
+    from online.versions import VersionWatcher
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    if args.threads < 1 or args.model_threads < 1:
+        raise InputError("--threads and --model-threads must be 1 or more")
+    bundle = _bundle(args.registry)
+    if args.model is None and len(bundle.models) != 1:
+        raise InputError(f"the program has {len(bundle.models)} models", help="name one with --model")
+    signature = bundle.model(args.model or next(iter(bundle.models)))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    server = EmbeddedModelServer(ModelOptions(threads=args.model_threads))
+    versions = VersionWatcher(args.registry, signature.name, bundle, server)
+    model = FacedModel(signature, server, versions)
+    methods = {**TensorFlowServingFace(model).methods(), **KServeFace(model).methods()}
+    face = ModelFace(model, methods, threads=args.threads)
+    try:
+        versions.start()
+        port = face.start(args.host, args.port)
+        if args.port_file is not None:
+            aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
+            aside.write_text(f"{port}\n")
+            aside.rename(args.port_file)
+        serving = versions.serving
+        state = f"version {serving.version}" if serving is not None else f"not serving: {versions.problem}"
+        print(f"listening on {args.host}:{port} for {signature.name}, {state}", flush=True)
+        stopping.wait()
+        face.stop(args.grace_s)
+    finally:
+        versions.stop()
+        server.close()
+        if args.port_file is not None:
+            args.port_file.unlink(missing_ok=True)
+    return 0
+
+
+def _bundle(url: str) -> Bundle:
+    """The program that the newest version was made for."""
+    from compiler.bundle import read_bundle
+    from model_sync import open_registry
+
+    registry = open_registry(url)
+    head = registry.head()
+    if head is None:
+        raise InputError(f"nothing is published yet: {url}", help="publish a version with `feat publish`")
+    return read_bundle(registry.path(head) / "bundle.featb")

@@ -1,0 +1,185 @@
+"""A model's versions behind gRPC, for clients of TensorFlow Serving and of the KServe v2 protocol."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from compiler.signature import ModelSignature
+from featdsl.errors import InputError
+from online.budget import NO_LIMIT_S
+from online.errors import CallError
+from online.model_server.tfserving_tensors import NotATensor
+from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.proto import MAX_MESSAGE_BYTES
+from online.versions import Serving, VersionWatcher
+
+log = logging.getLogger("featdsl.models")
+
+DEFAULT_TIMEOUT_S = 10.0
+"""Of calls that name none."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+Method = Callable[[bytes, float], bytes]
+"""Takes the request's bytes and the seconds that are left. Errors: `FaceError`."""
+
+
+class FaceError(Exception):
+    """What a caller is told."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class FacedModel:
+    """One model with its versions, as every protocol needs it."""
+
+    def __init__(self, signature: ModelSignature, server: ModelServer, versions: VersionWatcher) -> None:
+        self.signature = signature
+        self.versions = versions
+        self._server = server
+
+    def named(self, name: str) -> None:
+        """Errors: `FaceError` for another model than this one."""
+        if name != self.signature.name:
+            raise FaceError(
+                grpc.StatusCode.NOT_FOUND, f"no such model: {name}; here is {self.signature.name}"
+            )
+
+    @contextmanager
+    def version(self, number: int | None) -> Iterator[Serving]:
+        """The version for one call: the one that serves, or one by its number that is loaded.
+        Errors: `FaceError`."""
+        try:
+            with self.versions.pin(number) as serving:
+                yield serving
+        except CallError as error:
+            code = grpc.StatusCode.UNAVAILABLE if number is None else grpc.StatusCode.NOT_FOUND
+            raise FaceError(code, error.message) from error
+
+    def ready(self, number: int | None = None) -> bool:
+        """Whether a version would answer."""
+        try:
+            with self.version(number) as serving:
+                self._server.ping(serving.handle)
+        except (FaceError, ModelServerDown):
+            return False
+        return True
+
+    def predict(self, serving: Serving, tensors: Arrays, left_s: float) -> Arrays:
+        """Errors: `FaceError`."""
+        self._check(tensors)
+        try:
+            return self._server.predict(serving.handle, tensors, left_s)
+        except ModelTimeout as fault:
+            raise FaceError(grpc.StatusCode.DEADLINE_EXCEEDED, str(fault)) from fault
+        except ModelServerDown as fault:
+            raise FaceError(grpc.StatusCode.UNAVAILABLE, str(fault)) from fault
+        except ModelFailed as fault:
+            raise FaceError(grpc.StatusCode.INTERNAL, f"the model failed: {fault}") from fault
+
+    def wanted(self, names: list[str]) -> list[str]:
+        """The outputs that are asked for, all if none is named. Errors: `FaceError`."""
+        known = [column.name for column in self.signature.outputs]
+        for name in names:
+            if name not in known:
+                raise FaceError(
+                    grpc.StatusCode.INVALID_ARGUMENT, f"no such output: {name}; there are {', '.join(known)}"
+                )
+        return names or known
+
+    def _check(self, tensors: Arrays) -> None:
+        known = {tensor.name: tensor for tensor in self.signature.inputs}
+        for name in tensors:
+            if name not in known:
+                raise _bad(f"no such input: {name}; there are {', '.join(known)}")
+        rows = None
+        for name, tensor in known.items():
+            if name not in tensors:
+                raise _bad(f"an input is missing: {name}")
+            given, shape = tensors[name], tensor.shape
+            if given.dtype != np.dtype(tensor.dtype):
+                raise _bad(f"input {name} is {given.dtype.name}, the model wants {tensor.dtype}")
+            if len(given.shape) != len(shape) or any(
+                size is not None and size != found for size, found in zip(shape, given.shape, strict=True)
+            ):
+                wanted = ", ".join("n" if size is None else str(size) for size in shape)
+                raise _bad(f"input {name} has shape {list(given.shape)}, the model wants [{wanted}]")
+            if not tensor.per_request:
+                if rows is not None and rows != given.shape[0]:
+                    raise _bad(f"input {name} has {given.shape[0]} rows, another has {rows}")
+                rows = given.shape[0]
+
+
+def _bad(message: str) -> FaceError:
+    return FaceError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers the methods of some protocols on a port."""
+
+    def __init__(self, model: FacedModel, methods: Mapping[str, Method], *, threads: int = 8) -> None:
+        self._model = model
+        self._methods = methods
+        self._health = health.HealthServicer()
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads, "call"),
+            handlers=[self],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def start(self, host: str, port: int) -> int:
+        """Listens; returns the port. Errors: `InputError` when it is taken."""
+        try:
+            bound: int = self._server.add_insecure_port(
+                f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            )
+        except RuntimeError as fault:
+            raise InputError(
+                f"cannot listen on {host}:{port}", help="another program may have the port"
+            ) from fault
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._server.start()
+        return bound
+
+    def stop(self, grace_s: float) -> None:
+        """Takes nothing new, and finishes what has arrived."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
+
+    def service(self, handler_call_details: Any) -> Any:
+        method = self._methods.get(handler_call_details.method)
+        if method is None:
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda data, context: _answer(method, data, context))
+
+
+def _answer(method: Method, data: bytes, context: Any) -> bytes:
+    left = context.time_remaining()
+    try:
+        return method(data, DEFAULT_TIMEOUT_S if left is None or left > NO_LIMIT_S else left)
+    except FaceError as error:
+        context.abort(error.code, str(error))
+    except (DecodeError, NotATensor) as error:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not a request: {error}")
+    except Exception:
+        number = uuid.uuid4().hex[:12]
+        log.exception("a call failed: %s", number)
+        context.abort(grpc.StatusCode.INTERNAL, f"a fault of the server, in its log under: {number}")
+    raise AssertionError("abort raises")
