@@ -178,6 +178,11 @@ def _distinct(
     """The distinct items, in order of appearance, and which of them each candidate is."""
     if not keys:
         return {}, np.zeros(size, np.int64), 1
+    if len(keys) == 1:
+        ((name, given),) = keys.items()
+        seen = dict.fromkeys(given)
+        if len(seen) == size:
+            return {name: given}, np.arange(size), size
     rows: dict[Any, int] = {}
     columns = list(keys.values())
     entries: Iterable[Any] = columns[0] if len(columns) == 1 else zip(*columns, strict=True)

@@ -1,0 +1,134 @@
+"""Three services in front of one store and one model: ours, and two that a team would write in Python. Each takes a
+request's bytes and gives an answer's; what the model was given is in `tensors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import redis
+
+from benchmarks.call.shop import IDS, LIST_INPUTS, NUMBERS, Shop
+from benchmarks.mix.data import Call, Row
+from benchmarks.mix.numpy_peer import NumpyVectorized
+from benchmarks.mix.python_peer import NAMES, PythonRows
+from online.changes import ChangeFollower
+from online.executor import Executor
+from online.item_cache import ItemCache
+from online.observe.record import CallRecord
+from online.proto.scorer_pb2 import RowStatus, ScoreAnswer, ScoreRequest
+from online.rows import RowSource
+from online.store_link import StoreLink
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+class NoModel:
+    """Answers 0 at once: what is measured is the way to it and back."""
+
+    def __init__(self) -> None:
+        self.tensors: Tensors = {}
+
+    def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
+        self.tensors = tensors
+        return {"like": np.zeros(len(tensors["ids"]), np.float32)}
+
+
+class _OneVersion:
+    @contextmanager
+    def pin(self) -> Iterator[Any]:
+        yield SimpleNamespace(model="ranker", version=1, fingerprint="f", handle=1)
+
+
+class Ours:
+    """As `feat serve` answers a call, gRPC apart. `cache_mb` 0: no item cache."""
+
+    def __init__(self, shop: Shop, url: str, cache_mb: int) -> None:
+        link = StoreLink(url, "mix", 5.0)
+        cache = ItemCache(cache_mb << 20, 3600.0) if cache_mb else None
+        if cache is not None:
+            ChangeFollower(link, cache).read_on(0)
+        rows = RowSource(shop.bundle.schema, link, defaults_when_down=False, cache=cache)
+        self._model = NoModel()
+        model: Any = self._model
+        versions: Any = _OneVersion()
+        signature = shop.bundle.model("ranker")
+        self._executor = Executor(
+            shop.bundle, signature, rows, model, versions, max_items=10_000, default_timeout_s=10.0
+        )
+
+    def answer(self, request: bytes) -> bytes:
+        return self._executor.score(request, CallRecord("Score"))
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        return dict(self._model.tensors)
+
+
+class _Peer:
+    """Rows as JSON under keys of its own, all of a call in one MGET (redis-py with hiredis)."""
+
+    def __init__(self, shop: Shop, url: str) -> None:
+        self._redis: Any = redis.Redis.from_url(url)
+        self._model = NoModel()
+
+    @staticmethod
+    def fill(shop: Shop, url: str) -> None:
+        with redis.Redis.from_url(url) as client:
+            client.mset({f"peer:user:{key}": _packed(row) for key, row in shop.users.items()})
+            client.mset({f"peer:item:{key}": _packed(row) for key, row in shop.items.items()})
+
+    def answer(self, request: bytes) -> bytes:
+        message = ScoreRequest.FromString(request)
+        user = message.keys["user"].integers.values[0]
+        items = [f"peer:item:{key}" for key in message.keys["item"].strings.values]
+        rows = [json.loads(row) for row in self._redis.mget([f"peer:user:{user}", *items])]
+        scores = self._model.predict(1, self._features(Call(rows[0], rows[1:])), 1.0)["like"]
+        answer = ScoreAnswer(
+            scores=scores.tolist(), positions=range(len(scores)), statuses=[RowStatus.ROW_OK] * len(scores)
+        )
+        data: bytes = answer.SerializeToString()
+        return data
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        return dict(self._model.tensors)
+
+    def _features(self, call: Call) -> Tensors:
+        raise NotImplementedError
+
+
+class RowByRow(_Peer):
+    """A loop over the candidates, features in plain Python."""
+
+    def __init__(self, shop: Shop, url: str) -> None:
+        super().__init__(shop, url)
+        self._python = PythonRows(shop.vocabs)
+
+    def _features(self, call: Call) -> Tensors:
+        return _side_by_side(dict(zip(NAMES, zip(*self._python.run(call), strict=True), strict=True)))
+
+
+class NumpyService(_Peer):
+    """Features by columns: pyarrow, vectorized XXH64, numpy."""
+
+    def __init__(self, shop: Shop, url: str) -> None:
+        super().__init__(shop, url)
+        self._numpy = NumpyVectorized(shop.vocabs)
+
+    def _features(self, call: Call) -> Tensors:
+        return _side_by_side(self._numpy.run(self._numpy.prepare(call)))
+
+
+def _side_by_side(columns: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    made = {f"in_{name}": np.asarray(columns[name], np.int64) for name in LIST_INPUTS}
+    made["numbers"] = np.stack([np.asarray(columns[name], np.float32) for name in NUMBERS], 1)
+    made["ids"] = np.stack([np.asarray(columns[name], np.int64) for name in IDS], 1)
+    return made
+
+
+def _packed(row: Row) -> bytes:
+    return json.dumps(row, separators=(",", ":")).encode()
