@@ -68,10 +68,10 @@ class Calls:
     ) -> Typed | None:
         """See `call`; `within` so many lists stands the def that holds the call."""
         bindings = self._bind(operator, given)
-        found = find(bindings, self.nodes) if bindings else None
+        found = self._meant(operator, bindings)
         if found is None and operator.otherwise is not None:
             other = OPERATORS[operator.otherwise]
-            meant = find(self._bind(other, given), self.nodes)
+            meant = self._meant(other, self._bind(other, given))
             if meant is not None:
                 return self._node(other, meant, span, at, fitted, within)
         if not bindings:
@@ -81,6 +81,15 @@ class Calls:
             self.complaints.mismatch(operator, bindings, self.nodes, at, symbol)
             return None
         return self._node(operator, found, span, at, fitted, within)
+
+    def _meant(self, operator: Operator, bindings: list[Binding]) -> Match | None:
+        """The first overload that fits with lists that are aligned; else, if any fits, the first."""
+        first: Match | None = None
+        for found in find(bindings, self.nodes):
+            if _aligned(operator, found):
+                return found
+            first = first or found
+        return first
 
     @staticmethod
     def _bind(operator: Operator, given: list[Given]) -> list[Binding]:
@@ -328,6 +337,27 @@ def depth_within(value: Value) -> int:
     while isinstance(value, Typed) and value.op == EACH:
         value = value.args[0]
     return whole(value)[1] if isinstance(value, Typed) else 0
+
+
+def _aligned(operator: Operator, found: Match) -> bool:
+    """Whether the lists that go element by element are aligned: those mapped over, and those the operator takes so."""
+    if not found.mapped and not operator.aligned:
+        return True
+    levels, first = Levels(), True
+    beside: Alignment | None = None
+    for (parameter, given), depth in zip(
+        found.binding.values, found.mapped or (0,) * len(found.binding.values), strict=True
+    ):
+        assert isinstance(given.value, Typed)
+        if not levels.add(given.value, depth):
+            return False
+        if parameter.name in operator.aligned:
+            alignment = aligned_as(given.value)
+            here = None if alignment is None else alignment.inside(depth)
+            if not first and here != beside:
+                return False
+            beside, first = here, False
+    return True
 
 
 def _alignments(found: Match, args: list[Typed]) -> list[tuple[Parameter, Given, Alignment | None]]:

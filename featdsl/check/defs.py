@@ -169,6 +169,8 @@ class Defs:
                 help="leave the parameter's type out",
             )
             return None
+        deep = range(depth, value.type.depth + 1)
+        depth = next((d for d in deep if widens_to(value.type.inside(d), wanted)), depth)
         found = value.type.inside(min(depth, value.type.depth))
         if value.op == "const" and value.type.is_scalar and wanted.is_scalar:
             fit = fitted(value.attributes[0][1], wanted)
@@ -178,8 +180,12 @@ class Defs:
             return self._nodes.constant(fit, wanted.optional(fit is None), given.span)
         if depth > value.type.depth or not widens_to(found, wanted):
             help = ""
-            if widens_to(found.optional(False), wanted):
-                help = f"add `?? {zero_of(found)}`, or declare `{parameter.name.name}: {wanted.optional()}`"
+            element = value.type.innermost
+            if widens_to(found.optional(False), wanted) or (
+                element.nullable and widens_to(element.optional(False), wanted)
+            ):
+                zero = zero_of(element if wanted.is_scalar else found)
+                help = f"add `?? {zero}`, or declare `{parameter.name.name}: {wanted.optional()}`"
             elif found.optional(False) in (INT64, FLOAT64) and wanted.is_scalar:
                 help = f"cast it: `{wanted.kind.value}(x)`"
             self._complaints.error(

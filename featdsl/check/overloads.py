@@ -3,7 +3,7 @@ first as they are and then mapped over lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,23 +85,23 @@ def bind(overload: int, signature: Signature, given: list[Given], by_position: b
     return Binding(overload, signature, arguments, constants)
 
 
-def find(bindings: list[Binding], nodes: Nodes) -> Match | None:
-    """The first overload that fits as the arguments are; else, mapped over as few levels of lists as
-    possible, with arguments mapped over that do not fit as they are, else with all lists mapped over."""
+def find(bindings: list[Binding], nodes: Nodes) -> Iterator[Match]:
+    """The overloads that fit as the arguments are; then, mapped over as few levels of lists as possible, those with
+    arguments mapped over that do not fit as they are, then with all lists mapped over. The first is meant, unless
+    its lists are not aligned."""
     constants: list[dict[str, Any] | None] = [fit_constants(b, nodes) for b in bindings]
     usable = [(b, c) for b, c in zip(bindings, constants, strict=True) if c is not None]
     for binding, fitted in usable:
         found = _match(binding, fitted, _whole)
         if found is not None:
-            return found
+            yield found
     given = [g.value.type for b in bindings[:1] for _, g in b.values if isinstance(g.value, Typed)]
     for limit in range(1, min(max((t.depth for t in given), default=0), DEEPEST) + 1):
         for choose in (_needed, _all):
             for binding, fitted in usable:
                 found = _match(binding, fitted, choose, limit)
                 if found is not None:
-                    return found
-    return None
+                    yield found
 
 
 def _match(binding: Binding, constants: dict[str, Any], choose: Choose, limit: int = 0) -> Match | None:
