@@ -13,20 +13,23 @@ import os
 import shutil
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
 TRITON = PACKAGES / "pytriton" / "tritonserver"
+SHARED = "featdsl-triton"
+"""How the backend's shared memory is called, with the port: what a `kill -9` leaves in /dev/shm."""
 
 
-def backends(folder: Path) -> Path:
-    """The Python backend with the stub of this Python's version beside it, where Triton looks for it."""
+def backends() -> Path:
+    """The Python backend, with the stub of this Python's version beside it, where Triton looks for it."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    made = folder / "backends"
-    shutil.copytree(TRITON / "backends" / "python", made / "python", dirs_exist_ok=True)
-    shutil.copy(TRITON / "python_backend_stubs" / version / "triton_python_backend_stub", made / "python")
-    return made
+    folder, name = TRITON / "backends", "triton_python_backend_stub"
+    if not (folder / "python" / name).exists():
+        aside = folder / "python" / f".{name}.{os.getpid()}"
+        shutil.copy(TRITON / "python_backend_stubs" / version / name, aside)
+        aside.rename(folder / "python" / name)
+    return folder
 
 
 def environment() -> dict[str, str]:
@@ -48,12 +51,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8001, help="for gRPC")
     parser.add_argument("--load", action="append", default=[], metavar="NAME", help="a model to load at once")
     args = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="featdsl-triton-"))
     command = [
         str(TRITON / "bin" / "tritonserver"),
         f"--model-repository={args.repository.absolute()}",
-        f"--backend-directory={backends(folder)}",
+        f"--backend-directory={backends()}",
         f"--cache-directory={TRITON / 'caches'}",
+        f"--backend-config=python,shm-region-prefix-name={SHARED}-{args.port}-",
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in args.load),
         "--grpc-address=127.0.0.1",

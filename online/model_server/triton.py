@@ -31,9 +31,9 @@ SERVICE = "inference.GRPCInferenceService"
 
 _READY = "READY"
 _NAMES = {theirs: ours for ours, theirs in DTYPES.items()}
-_FULL = "queue"
+_FULL = ("maximum queue size", "timeout expired")
 _NOT_READY = "not at ready state"
-"""Triton says both under UNAVAILABLE."""
+"""Triton says all of these under UNAVAILABLE; a time that expires there is that of its queue."""
 
 
 class Triton:
@@ -133,7 +133,7 @@ class Triton:
 
     def is_overloaded(self, code: grpc.StatusCode, said: str) -> bool:
         return code is grpc.StatusCode.RESOURCE_EXHAUSTED or (
-            code is grpc.StatusCode.UNAVAILABLE and _FULL in said
+            code is grpc.StatusCode.UNAVAILABLE and any(text in said for text in _FULL)
         )
 
     def is_missing(self, code: grpc.StatusCode, said: str) -> bool:

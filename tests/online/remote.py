@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -80,7 +82,8 @@ class RemoteServer:
         """Starts it and waits until it answers."""
         log = self.folder / "log"
         with open(log, "ab") as output:
-            self.process = subprocess.Popen(list(map(str, self.command())), stdout=output, stderr=output)
+            command = list(map(str, self.command()))
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         with grpc.insecure_channel(self.address) as channel:
             ready = grpc.channel_ready_future(channel)
             give_up = time.monotonic() + START_S
@@ -94,20 +97,25 @@ class RemoteServer:
 
     def kill(self) -> None:
         if self.process is not None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)  # Triton's backend is a process of its own
             self.process.wait()
             self.process = None
+            self.forget()
+
+    def forget(self) -> None:
+        """Removes what a killed one leaves behind."""
 
     def stop(self) -> None:
         """Ends it as one does that is no test of a crash."""
         if self.process is not None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
             self.process = None
+            self.forget()
 
 
 class TensorFlowServer(RemoteServer):
@@ -161,6 +169,10 @@ class TritonServer(RemoteServer):
         names = [*OTHERS, NAME] if self.versions() else OTHERS
         loaded = [option for name in names for option in ("--load", name)]
         return [python_of("triton"), server, *place, *loaded, *self.options]
+
+    def forget(self) -> None:
+        for region in Path("/dev/shm").glob(f"featdsl-triton-{self.port}-*"):
+            region.unlink(missing_ok=True)
 
     def versions(self) -> list[int]:
         return [int(path.name) for path in (self.models / NAME).iterdir() if path.name.isdecimal()]

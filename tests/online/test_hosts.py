@@ -23,6 +23,7 @@ from online.model_server.remote import RemoteModelServer
 from online.model_server.retry_budget import RetryBudget
 from online.model_server.tfserving import METADATA, PREDICT, STATUS, TensorFlowServing
 from online.model_server.tfserving_tensors import NotATensor, decode, encode
+from online.model_server.triton import Triton
 from online.model_server.triton_tensors import decode as decode_outputs
 from online.models import ModelFailed, ModelNotReady, ModelOverloaded, ModelRefusedInputs, ModelServerDown
 from online.proto.kserve_pb2 import ModelInferResponse
@@ -220,6 +221,25 @@ def test_a_version_that_one_host_has_lost_is_asked_of_the_other() -> None:
         for _ in range(300):
             ask(model)
         assert hosts[0].asked < 140, "only until its status is told again"
+
+
+@pytest.mark.parametrize(
+    ("said", "overloaded", "missing"),
+    [
+        ("Exceeds maximum queue size", True, False),
+        ("Request timeout expired", True, False),
+        ("Request for unknown model: 'm' version 1 is not at ready state", False, True),
+        (
+            "Server is stopping, scheduler for model has stopped accepting new inference requests",
+            False,
+            False,
+        ),
+    ],
+)
+def test_what_triton_says_under_unavailable(said: str, overloaded: bool, missing: bool) -> None:
+    wire = Triton(ModelServerAddress("triton", ("a:8001",), NAME))
+    assert wire.is_overloaded(grpc.StatusCode.UNAVAILABLE, said) is overloaded
+    assert wire.is_missing(grpc.StatusCode.UNAVAILABLE, said) is missing
 
 
 def test_what_answers_is_no_such_server() -> None:
