@@ -70,7 +70,8 @@ class WorkerLink:
         self.told.set()
 
     def _received(self) -> Iterator[dict[str, Any]]:
-        with self._line.makefile("rb") as lines:
+        # a supervisor that is killed while it has not read all leaves an error in place of an end
+        with self._line.makefile("rb") as lines, contextlib.suppress(ConnectionError):
             for line in lines:
                 yield json.loads(line)
 

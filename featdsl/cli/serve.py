@@ -89,6 +89,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="so many processes on the port, started again when they die, replaced one by one on SIGHUP",
     )
     parser.add_argument(
+        "--pin",
+        choices=("none", "cores"),
+        default="none",
+        help="cores: each worker keeps to a core of its own, in turn (none)",
+    )
+    parser.add_argument(
         "--connection-age-s",
         metavar="S",
         type=float,
@@ -192,6 +198,9 @@ def run(args: argparse.Namespace) -> int:
 def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     """Serves beside others on the supervisor's port, until it is told to leave or stop."""
     args = _with_config(args)
+    if args.pin == "cores":
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[link.number % len(cores)]})
     _log(args, f"worker {link.number}")
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)

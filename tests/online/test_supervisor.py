@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,8 @@ def test_a_second_signal_ends_it_at_once(supervised: Supervised) -> None:
 
 def test_workers_end_when_their_supervisor_is_gone(supervised: Supervised) -> None:
     workers = supervised.workers()
+    os.kill(supervised.process.pid, signal.SIGSTOP)
+    time.sleep(1.5)  # what they say is not read any more, so that the line ends with an error
     supervised.process.kill()
     supervised.process.wait()
     wait_until(lambda: not any(map(alive, workers)))

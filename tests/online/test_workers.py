@@ -35,7 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, saved: Path, lmdb_url: str)
     folder = tmp_path_factory.mktemp("workers")
     write_bundle(bundle(), folder / "shop.featb")
     feat("publish", saved, "--registry", f"dir://{folder / 'registry'}")
-    server = Served(folder, lmdb_url, "--workers", "2", "--connection-age-s", "1")
+    server = Served(folder, lmdb_url, "--workers", "2", "--connection-age-s", "1", "--pin", "cores")
     yield server
     if server.process.poll() is None:
         server.process.kill()
@@ -98,7 +98,9 @@ def wait_until(condition: object, seconds: float = 30) -> float:
 
 def test_the_workers_share_the_process_of_the_model(served: Served) -> None:
     assert "version 1, 2 workers" in served.line
-    assert len(workers_of(served)) == 2
+    cores = [os.sched_getaffinity(pid) for pid in workers_of(served)]
+    assert [len(own) for own in cores] == [1, 1]
+    assert len(cores[0] | cores[1]) == min(2, len(os.sched_getaffinity(0)))
     below = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in child_processes(served.process.pid)]
     assert sum(b"online.model_server.nursery" in command for command in below) == 2, "it, and the version"
     with ScorerClient(served.address) as client:
