@@ -8,6 +8,9 @@ of the wall, medians, the contestants in turns, one call at a time.
 
 `batching`: small calls (20 candidates, 1024-256-64-1) from 1 to 32 callers at once, each call by itself and run
 together; calls a second and milliseconds by the clock.
+
+`options`: the model alone (1024-256-64-1, a third of its inputs per request), float32 and bfloat16, with and without
+the request's part computed once; milliseconds of the processor, one thread, in turns, and the largest error.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ import numpy as np
 import torch
 
 from benchmarks import socket_peer
-from benchmarks.measure import machine, report
+from benchmarks.measure import in_turns, machine, report
 from compiler.bundle import build
 from featdsl.torch import save_model
+from featdsl.torch.saved_model import load_model
 from online.model_server import EmbeddedModelServer, ModelOptions
+from online.model_server.runner import Runner
 
 MEGABYTE = 1 << 20
 
@@ -45,7 +50,11 @@ def main() -> int:
     args = parser.parse_args()
     print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
     seconds = 1.0 if args.quick else 5.0
-    results = {"transport": transport(seconds), "batching": batching(seconds)}
+    results = {
+        "transport": transport(seconds),
+        "batching": batching(seconds),
+        "options": ways_to_run(seconds),
+    }
     report(results, args.json)
     return 0
 
@@ -118,6 +127,47 @@ def _asked_at_once(
         server.close()
 
 
+def ways_to_run(seconds: float) -> dict[str, dict[str, Any]]:
+    """Milliseconds of a run by itself, and what was measured of its exactness."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    found: dict[str, dict[str, Any]] = {}
+    print(f"\n{'1024-256-64-1, 341 of the inputs per request':<48} {'ms':>7} {'ratio':>6}   largest error")
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_model(_saved(Path(folder), 683, OneUser(), per_request=341))
+        model.warm()
+        runners = {
+            f"{dtype}{', split' if split else ''}": Runner(
+                model, ModelOptions(dtype=dtype, split=split, max_rows=0, tolerance=1.0)
+            )
+            for dtype in ("float32", "bfloat16")
+            for split in (False, True)
+        }
+        for items in (500, 2000):
+            calls = [
+                [{**_rows(items, 683, seed), "taste": _rows(1, 341, seed)["dense"]}] for seed in range(16)
+            ]
+            times = in_turns([(runner.run, calls) for runner in runners.values()], seconds * 2)
+            for (way, runner), taken in zip(runners.items(), times, strict=True):
+                error = runner.facts.get("largest error", "0").partition(" (")[0]
+                ratio = times[0] / taken
+                found[f"{items} items, {way}"] = {"ms": taken * 1e3, "ratio": ratio, "error": error}
+                print(f"  {f'{items:,} items, {way}':<46} {taken * 1e3:>7.2f} {ratio:>6.1f}   {error}")
+    return found
+
+
+class OneUser(torch.nn.Module):
+    """The same, with the user's part brought to every candidate, as one trains it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mlp = Mlp()
+
+    def forward(self, dense: torch.Tensor, taste: torch.Tensor) -> torch.Tensor:
+        like: torch.Tensor = self.mlp(torch.cat([dense, taste.expand(dense.shape[0], -1)], 1))
+        return like
+
+
 class Mlp(torch.nn.Module):
     """1024-256-64-1."""
 
@@ -161,11 +211,13 @@ def _rows(items: int, width: int, seed: int) -> dict[str, Any]:
     return {"dense": np.random.default_rng(seed).standard_normal((items, width), np.float32)}
 
 
-def _saved(folder: Path, width: int, module: torch.nn.Module) -> Path:
+def _saved(folder: Path, width: int, module: torch.nn.Module, per_request: int = 0) -> Path:
+    user = "source profile of user { taste: list<float32> }\n" if per_request else ""
+    taste = f"taste: float32 per request = profile.taste |> pad({per_request})  " if per_request else ""
     (folder / "wide.feat").write_text(
         "entity user: int64 per request\nentity item: string per candidate\n"
-        f"source movie of item {{ embedding: list<float32> }}\n"
-        f"model ranker {{ dense: float32 = movie.embedding |> pad({width})  output like: float32 }}\n"
+        f"{user}source movie of item {{ embedding: list<float32> }}\n"
+        f"model ranker {{ dense: float32 = movie.embedding |> pad({width})  {taste}output like: float32 }}\n"
     )
     return save_model(module, build(folder / "wide.feat"), folder / "model")
 

@@ -142,6 +142,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="how long a call waits for others to be run with, if others are about (0)",
     )
+    parser.add_argument(
+        "--model-dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of products with parameters; the log says what it costs in exactness (float32)",
+    )
+    parser.add_argument(
+        "--model-split",
+        action="store_true",
+        help="compute the request's part of the model's first products once a call; the last bits may differ",
+    )
+    parser.add_argument(
+        "--model-tolerance",
+        metavar="E",
+        type=float,
+        default=0.0,
+        help="refuse a version that these bring a larger error, relative to the largest answer (1e-5; bfloat16 0.02)",
+    )
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
     parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
@@ -331,12 +349,15 @@ def _models(args: argparse.Namespace, model: ModelSignature) -> ModelServer:
 def _model_options(args: argparse.Namespace) -> ModelOptions:
     from online.model_server import ModelOptions
 
-    if args.model_batch_rows < 0 or not 0 <= args.model_delay_ms < math.inf:
-        raise InputError("--model-batch-rows and --model-delay-ms must be 0 or more")
+    if args.model_batch_rows < 0 or not 0 <= args.model_delay_ms < math.inf or not args.model_tolerance >= 0:
+        raise InputError("--model-batch-rows, --model-delay-ms and --model-tolerance must be 0 or more")
     return ModelOptions(
         threads=_positive(args.model_threads, "--model-threads"),
         max_rows=args.model_batch_rows,
         max_delay_ms=args.model_delay_ms,
+        dtype=args.model_dtype,
+        split=args.model_split,
+        tolerance=args.model_tolerance,
     )
 
 

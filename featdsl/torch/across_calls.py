@@ -9,6 +9,7 @@ import torch
 from torch.fx import Graph, GraphModule, Node
 from torch.utils import _pytree as pytree
 
+from featdsl.torch.bfloat16 import with_bfloat16_products
 from featdsl.torch.levels import BY_ROW, Level, Shapes, levels
 
 CALL_OF_ROW = "call_of_row__"
@@ -18,13 +19,16 @@ class AcrossCalls:
     """Runs several calls as one: what is per request has a row a call, and is brought to a call's candidates where
     the graph first needs it there."""
 
-    def __init__(self, module: GraphModule, inputs: Shapes) -> None:
-        """Errors: `NotByRow` for a graph whose answers for a candidate may depend on the others of its call."""
+    def __init__(self, module: GraphModule, inputs: Shapes, *, bfloat16: bool = False) -> None:
+        """`bfloat16`: of products. Errors: `NotByRow` for a graph whose answers for a candidate may depend on the
+        others of its call."""
         self._names = list(inputs)
         spec = module._out_spec
         assert spec is not None, "an exported graph has one"
         self._out_spec = spec
         self._module = GraphModule(module, _graph(module, inputs))
+        if bfloat16:
+            self._module, _ = with_bfloat16_products(self._module)
         self.per_request = [name for name, (_, shape) in inputs.items() if shape[0] is not None]
 
     def __call__(self, tensors: Mapping[str, torch.Tensor], call_of_row: torch.Tensor) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.fx import GraphModule
 
+from featdsl.errors import InputError
 from featdsl.torch.across_calls import AcrossCalls
+from featdsl.torch.bfloat16 import with_bfloat16_products
+from featdsl.torch.by_level import split_by_level
 from featdsl.torch.levels import NotByRow
 from featdsl.torch.sample import Samples
 from featdsl.torch.saved_model import SavedModel
@@ -31,11 +35,25 @@ class Runner:
     """A model and the ways to run it. `facts` say which these are, and what they cost in exactness."""
 
     def __init__(self, model: SavedModel, options: ModelOptions) -> None:
+        """Errors: `InputError` for a model that bears an option less well than `options` allow."""
+        self._exact = model
         self._model = model
+        self._options = options
+        self._samples = Samples(model.inputs, model.predict)
         self._across: AcrossCalls | None = None
         self.facts: dict[str, str] = {}
+        module = model.module
+        if options.split:
+            module, self.facts["split"] = split_by_level(module, model.inputs)
+        narrow, self._narrow_products = module, 0
+        if options.dtype == "bfloat16":
+            narrow, self._narrow_products = with_bfloat16_products(module)
+            self.facts["dtype"] = f"bfloat16 in {self._narrow_products} products"
+        if narrow is not model.module:
+            self._model = replace(model, module=narrow)
+            self._check_products()
         if options.max_rows:
-            self.facts["batching"] = self._try_across(options.tolerance)
+            self.facts["batching"] = self._try_across(module)
 
     @property
     def batches(self) -> bool:
@@ -89,9 +107,26 @@ class Runner:
             for name, (_, shape) in self._model.inputs.items()
         )
 
-    def _try_across(self, tolerance: float) -> str:
+    def _check_products(self) -> None:
+        """Measures them against float32 as the model was saved."""
+        worst = absolute = 0.0
+        for seed, rows in enumerate((1, 7, 64, 500)):
+            call = self._samples.call(rows, seed)
+            wanted = self._exact.predict(call)
+            for name, got in self._model.predict(call).items():
+                worst = max(worst, relative_error(got, wanted[name]))
+                absolute = max(absolute, float((got - wanted[name]).abs().nan_to_num().max()))
+        error = f"{absolute:.2g}, {worst:.2g} of the largest answer"
+        self.facts["largest error"] = f"{error} (random inputs, against float32)"
+        if not worst <= self._options.largest_error:
+            raise InputError(
+                f"with these options its largest error is {error}; the tolerance is {self._options.largest_error:.2g}"
+            )
+
+    def _try_across(self, module: GraphModule) -> str:
+        tolerance = self._options.largest_error
         try:
-            self._across = AcrossCalls(self._model.module, self._model.inputs)
+            self._across = AcrossCalls(module, self._model.inputs, bfloat16=self._narrow_products > 0)
             worst = self._largest_error()
         except NotByRow as refused:
             self._across = None
@@ -108,10 +143,9 @@ class Runner:
 
     def _largest_error(self) -> float:
         """Of calls that are run together, against each by itself; relative to the largest answer."""
-        samples = Samples(self._model.inputs, self._model.predict)
         worst = 0.0
         for sizes in _TRIED_ROWS:
-            calls = [samples.call(rows, seed) for seed, rows in enumerate(sizes)]
+            calls = [self._samples.call(rows, seed) for seed, rows in enumerate(sizes)]
             alone = [self._model.predict(call) for call in calls]
             for name, got in self._answer_across(calls, sizes).items():
                 worst = max(worst, relative_error(got, torch.cat([answer[name] for answer in alone])))

@@ -1,0 +1,150 @@
+"""bfloat16, and what is per request computed once: what they change in a graph, and what they cost in exactness."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from compiler.bundle import build
+from featdsl.torch import save_model
+from featdsl.torch.across_calls import AcrossCalls
+from featdsl.torch.bfloat16 import with_bfloat16_products
+from featdsl.torch.by_level import split_by_level
+from featdsl.torch.saved_model import load_model
+from online.model_server import EmbeddedModelServer, ModelOptions
+from online.models import ModelRefused
+
+PROGRAM = """
+entity user: int64 per request
+entity item: string per candidate
+source movie of item { plot: list<float32> }
+source profile of user { taste: list<float32> }
+model ranker {
+  wide: float32 = movie.plot |> pad(40)
+  taste: float32 per request = profile.taste |> pad(24)
+  who: int64 per request = hash(user, 50)
+  output like: float32
+}
+"""
+
+
+class Ranker(torch.nn.Module):
+    """Two products read the request beside the candidates, a third reads what came of them."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.users = torch.nn.Embedding(50, 8)
+        self.wide, self.deep = torch.nn.Linear(72, 1), torch.nn.Linear(72, 32)
+        self.top = torch.nn.Linear(32, 1)
+        self.scale = scale
+
+    def forward(self, wide: torch.Tensor, taste: torch.Tensor, who: torch.Tensor) -> torch.Tensor:
+        n = wide.shape[0]
+        x = torch.cat([wide[:, :20], taste.expand(n, -1), wide[:, 20:], self.users(who).expand(n, -1)], 1)
+        like: torch.Tensor = (self.wide(x) + self.top(torch.relu(self.deep(x)))).squeeze(1)
+        return torch.sin(like * self.scale)
+
+
+class Apart(torch.nn.Module):
+    """Reads the request by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items, self.users = torch.nn.Linear(40, 8), torch.nn.Linear(24, 8)
+
+    def forward(self, wide: torch.Tensor, taste: torch.Tensor, who: torch.Tensor) -> torch.Tensor:
+        return (self.items(wide) * self.users(taste)).sum(1)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("rankers")
+    (folder / "ranker.feat").write_text(PROGRAM)
+    bundle = build(folder / "ranker.feat")
+    kinds = {"ranker": Ranker(), "steep": Ranker(1e6), "apart": Apart()}
+    return {name: save_model(module, bundle, folder / name) for name, module in kinds.items()}
+
+
+def call(rows: int, seed: int) -> dict[str, torch.Tensor]:
+    chance = torch.Generator().manual_seed(seed)
+    return {
+        "wide": torch.randn(rows, 40, generator=chance),
+        "taste": torch.randn(1, 24, generator=chance),
+        "who": torch.randint(0, 50, (1,), generator=chance),
+    }
+
+
+def products(module: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    return [node for node in module.graph.nodes if "linear" in str(node.target)]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 300])
+def test_a_product_is_the_sum_of_its_levels(saved: dict[str, Path], rows: int) -> None:
+    model = load_model(saved["ranker"])
+    split, said = split_by_level(model.module, model.inputs)
+    assert said == "once a call: 32 of 72 columns, 32 of 72 columns"
+    assert [str(tuple(n.meta["val"].shape)) for n in products(split)[1:4:2]] == ["(1, 1)", "(1, 32)"]
+    one = call(rows, rows)
+    with torch.inference_mode():
+        got = model.named(split(**one))["like"]
+    torch.testing.assert_close(got, model.predict(one)["like"], rtol=1e-5, atol=1e-5)
+
+
+def test_a_split_graph_takes_several_calls(saved: dict[str, Path]) -> None:
+    model = load_model(saved["ranker"])
+    split, _ = split_by_level(model.module, model.inputs)
+    calls = [call(rows, rows) for rows in (4, 1, 9)]
+    joined = {name: torch.cat([one[name] for one in calls]) for name in model.inputs}
+    call_of_row = torch.repeat_interleave(torch.arange(3), torch.tensor([4, 1, 9]))
+    wanted = torch.cat([model.predict(one)["like"] for one in calls])
+    for bfloat16, error in ((False, 1e-5), (True, 0.05)):
+        across = AcrossCalls(split, model.inputs, bfloat16=bfloat16)
+        with torch.inference_mode():
+            got = model.named(across(joined, call_of_row))["like"]
+        torch.testing.assert_close(got, wanted, rtol=error, atol=error)
+
+
+def test_a_model_that_reads_the_request_by_itself_needs_no_split(saved: dict[str, Path]) -> None:
+    model = load_model(saved["apart"])
+    module, said = split_by_level(model.module, model.inputs)
+    assert module is model.module
+    assert said == "off: no product reads the request beside the candidates"
+
+
+def test_only_products_are_narrow(saved: dict[str, Path]) -> None:
+    model = load_model(saved["ranker"])
+    narrow, count = with_bfloat16_products(model.module)
+    assert count == 3
+    one = call(50, 5)
+    with torch.inference_mode():
+        got = model.named(narrow(**one))["like"]
+    wanted = model.predict(one)["like"]
+    assert got.dtype == torch.float32
+    assert not torch.equal(got, wanted)
+    torch.testing.assert_close(got, wanted, rtol=0.05, atol=0.02)
+
+
+def test_a_server_says_what_its_options_cost(saved: dict[str, Path]) -> None:
+    model = load_model(saved["ranker"])
+    server = EmbeddedModelServer(ModelOptions(dtype="bfloat16", split=True, tolerance=0.05))
+    try:
+        server.load(1, saved["ranker"])
+        facts = server.facts(1)
+        assert facts["split"].startswith("once a call: 32 of 72 columns")
+        assert facts["dtype"] == "bfloat16 in 5 products"
+        assert "against float32" in facts["largest error"]
+        calls = [call(20, seed) for seed in range(30)]
+        arrays = [{name: tensor.numpy() for name, tensor in one.items()} for one in calls]
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda one: server.predict(1, one, 30)["like"], arrays))
+        for one, answer in zip(calls, answers, strict=True):
+            np.testing.assert_allclose(answer, model.predict(one)["like"].numpy(), atol=0.05)
+        with pytest.raises(ModelRefused, match=r"its largest error is .* the tolerance is 0\.05"):
+            server.load(2, saved["steep"])
+    finally:
+        server.close()
