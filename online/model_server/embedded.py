@@ -206,7 +206,7 @@ class EmbeddedModelServer:
     def place(self, version: int) -> dict[str, Any]:
         """Where a version's process is asked. Errors: `ModelServerDown`."""
         worker = self._worker(version)
-        return {"pid": worker.process.pid, "address": worker.address}
+        return {"pid": worker.process.pid, "address": worker.address, "facts": dict(worker.facts)}
 
     def revived(self, version: int, pid: int) -> dict[str, Any]:
         """The same, once it is another than the process `pid`, if that has died. Errors: `ModelServerDown`."""

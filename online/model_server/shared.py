@@ -6,7 +6,8 @@ keeper is asked only when a version comes, goes, or dies.
 
 A request is a connection of its own, a JSON object there and one back:
 
-{"op": "load", "holder", "directory"}  -> {"ok": true, "key", "pid", "address"}, or {"ok": false, "kind", "reason"}
+{"op": "load", "holder", "directory"}  -> {"ok": true, "key", "pid", "address", "facts"}, or
+                                          {"ok": false, "kind": "refused" or "down", "reason"}
 {"op": "revive", "key", "pid"}         -> the same
 {"op": "ping", "key"}                  -> {"ok": true}, or {"ok": false, …}
 {"op": "unload", "holder", "key"}      -> {"ok": true}
@@ -221,7 +222,7 @@ def _borrowed(answer: dict[str, Any]) -> _Worker:
         process = _Process(answer["pid"])
     except OSError as fault:
         raise ModelServerDown("the process of the version is gone") from fault
-    return _Worker(process, answer["address"], Path())
+    return _Worker(process, answer["address"], Path(), answer["facts"])
 
 
 def _content(directory: Path) -> str:
