@@ -25,32 +25,14 @@ _MOST_STEPS = 14
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("serve",), help="a scoring server")
     parser.add_argument("--address", required=True, metavar="HOST:PORT", help="where the server listens")
-    parser.add_argument(
-        "--keys",
-        metavar="ENTITY=FILE|A..B",
-        action="append",
-        default=[],
-        help="keys to ask with: a file with one a line, the most wanted first, or all from A to B",
-    )
-    parser.add_argument("--items", metavar="N", type=int, default=100, help="candidates a call (100)")
-    parser.add_argument(
-        "--zipf", metavar="S", type=float, default=1.0, help="exponent of the items' popularity (1.0)"
-    )
+    configure_mix(parser)
     parser.add_argument(
         "--rates", metavar="R,R,…", help="calls a second, in turn; else doubled until the server falls behind"
     )
     parser.add_argument("--seconds", metavar="S", type=float, default=5.0, help="so long each rate (5)")
-    parser.add_argument("--clients", metavar="N", type=int, default=2, help="processes that send (2)")
-    parser.add_argument(
-        "--request", metavar="FIELD=V", action="append", default=[], help="a field of the request block"
-    )
-    parser.add_argument(
-        "--candidate", metavar="FIELD=V", action="append", default=[], help="a field, the same for all"
-    )
     parser.add_argument(
         "--metrics", metavar="URL", action="append", default=[], help="the server's metrics: hits, cores"
     )
-    parser.add_argument("--timeout-ms", type=int, default=1_000, help="a call's deadline (1000)")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with the curves")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers")
     parser.epilog = (
@@ -62,6 +44,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def configure_mix(parser: argparse.ArgumentParser) -> None:
+    """What calls ask for, and who sends them."""
+    parser.add_argument(
+        "--keys",
+        metavar="ENTITY=FILE|A..B",
+        action="append",
+        default=[],
+        help="keys to ask with: a file with one a line, the most wanted first, or all from A to B",
+    )
+    parser.add_argument("--items", metavar="N", type=int, default=100, help="candidates a call (100)")
+    parser.add_argument(
+        "--zipf", metavar="S", type=float, default=1.0, help="exponent of the items' popularity (1.0)"
+    )
+    parser.add_argument("--clients", metavar="N", type=int, default=2, help="processes that send (2)")
+    parser.add_argument(
+        "--request", metavar="FIELD=V", action="append", default=[], help="a field of the request block"
+    )
+    parser.add_argument(
+        "--candidate", metavar="FIELD=V", action="append", default=[], help="a field, the same for all"
+    )
+    parser.add_argument("--timeout-ms", type=int, default=1_000, help="a call's deadline (1000)")
+
+
 def run(args: argparse.Namespace) -> int:
     """Exit code 3 when no server answers."""
     from online.client import ScorerClient
@@ -69,20 +74,12 @@ def run(args: argparse.Namespace) -> int:
     from online.load.page import page
     from online.load.results import as_json, scrape, step_of, table
 
-    for option, value in (
-        ("--items", args.items),
-        ("--clients", args.clients),
-        ("--timeout-ms", args.timeout_ms),
-    ):
-        if value < 1:
-            raise InputError(f"{option} must be 1 or more: {value}")
-    if args.seconds <= 0:
-        raise InputError(f"--seconds must be more than 0: {args.seconds}")
+    check_mix(args)
     rates = _rates(args.rates)
     with ScorerClient(args.address, timeout_s=5.0) as client:
         info = client.models()
-        mix = _mix(args, info)
-        _try_one(client, mix)
+        mix = mix_of(args, info)
+        try_one(client, mix)
     steps: list[Step] = []
     with driver(args.address, mix, args.clients, args.timeout_ms / 1000) as sending:
         sending.run(min(rates or [_FIRST_RATE]), min(1.0, args.seconds))  # connections, caches, a first look
@@ -108,7 +105,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _try_one(client: Any, mix: Mix) -> None:
+def check_mix(args: argparse.Namespace) -> None:
+    """Errors: `InputError` for numbers that cannot be."""
+    for option, value in (
+        ("--items", args.items),
+        ("--clients", args.clients),
+        ("--timeout-ms", args.timeout_ms),
+    ):
+        if value < 1:
+            raise InputError(f"{option} must be 1 or more: {value}")
+    if args.seconds <= 0:
+        raise InputError(f"--seconds must be more than 0: {args.seconds}")
+
+
+def try_one(client: Any, mix: Mix) -> None:
     """One call, so that what is wrong with all of them is told before they are sent."""
     client.score(
         {
@@ -123,7 +133,7 @@ def _try_one(client: Any, mix: Mix) -> None:
     )
 
 
-def _mix(args: argparse.Namespace, info: ServerInfo) -> Mix:
+def mix_of(args: argparse.Namespace, info: ServerInfo) -> Mix:
     from online.load.calls import Mix
 
     given: dict[str, str] = {}

@@ -21,6 +21,7 @@ COMMANDS = {
     "model-server": "serve a model alone, as TensorFlow Serving and KServe v2 do",
     "score": "ask a scoring server",
     "bench": "drive a scoring server: latency against throughput",
+    "tune": "find the best options of a scoring server",
     "publish": "publish a model's version",
     "versions": "list the published versions",
     "rollback": "go back to an earlier version",

@@ -1,0 +1,164 @@
+"""`feat tune`: the options of `feat serve` that answer most calls within a bound for the p99, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from featdsl.cli.bench import check_mix, configure_mix, mix_of, try_one
+from featdsl.errors import InputError, ServiceError
+
+if TYPE_CHECKING:
+    from online.load.tuning import Trial
+
+SUMMARY = "Finds the options of `feat serve` that answer most calls a second within a bound for the p99."
+
+_START_S = 120.0
+_DEFAULTS = {"workers": 1, "threads": 8, "model-threads": 1, "model-batch-rows": 4096, "model-delay-ms": 0}
+"""Of `feat serve`: what is tried first."""
+
+_TRIALS = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--p99-ms", metavar="MS", type=float, required=True, help="the bound, as clients see it"
+    )
+    for option in ("--bundle", "--program", "--store", "--registry", "--model", "--config"):
+        parser.add_argument(option, metavar="X", help="as for `feat serve`")
+    parser.add_argument(
+        "--with",
+        dest="fixed",
+        metavar="OPTION=V",
+        action="append",
+        default=[],
+        help="an option of `feat serve` that stays as it is: cache-mb=512",
+    )
+    configure_mix(parser)
+    parser.add_argument(
+        "--trials", metavar="N", type=int, help=f"sets of options to try ({_TRIALS}, less than 5 %% of all)"
+    )
+    parser.add_argument("--seconds", metavar="S", type=float, default=3.0, help="so long each rate (3)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write what was tried")
+    parser.epilog = (
+        "It starts servers itself and drives them as `feat bench serve` does. The senders run on this machine, too:\n"
+        "the options are found, the calls a second are fewer than with clients elsewhere.\n\n"
+        "example:\n"
+        "  feat tune --p99-ms 20 --config feat.toml --keys user=1..100000 --keys item=items.txt --items 500"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 3 when a server does not start."""
+    from online.load.tuning import choices, grid_size, most_trials, search
+
+    check_mix(args)
+    if args.p99_ms <= 0:
+        raise InputError(f"--p99-ms must be more than 0: {args.p99_ms}")
+    fixed = dict(_fixed(text) for text in args.fixed)
+    given = [f"--{name}={value}" for name, value in fixed.items()]
+    for name in ("bundle", "program", "store", "registry", "model", "config"):
+        if getattr(args, name) is not None:
+            given.append(f"--{name}={getattr(args, name)}")
+    space = {
+        name: values
+        for name, values in choices(len(os.sched_getaffinity(0))).items()
+        if name not in fixed and len(values) > 1
+    }
+    if not space:
+        raise InputError("nothing is left to be tuned: --with says it all")
+    most = most_trials(space)
+    trials = min(_TRIALS, most) if args.trials is None else args.trials
+    if not 1 <= trials <= most:
+        raise InputError(f"--trials must be from 1 to {most}, less than 5 % of {grid_size(space)}: {trials}")
+    print(f"{trials} of {grid_size(space)} sets of options, p99 at most {args.p99_ms:g} ms", flush=True)
+
+    def told(number: int, trial: Trial) -> None:
+        print(f"{number:3} {trial.rate:8.1f} calls/s  {_line(trial.flags)}", flush=True)
+
+    begin = {name: _DEFAULTS[name] for name in space}
+    tried = search(space, lambda flags, first: _measure(args, given, flags, first), trials, told, [begin])
+    best = tried[0]
+    if args.json is not None:
+        found = [{"rate": trial.rate, "options": dict(trial.flags)} for trial in tried]
+        args.json.write_text(json.dumps({"p99_ms": args.p99_ms, "tried": found}, indent=1) + "\n")
+    if not best.rate:
+        print("\nno set of options answers within the bound: a longer --p99-ms, or fewer --items")
+        return 1
+    base = next(trial for trial in tried if trial.flags == begin)
+    print(
+        f"\nbest, {best.rate:.0f} calls a second (the defaults: {base.rate:.0f}):\n  feat serve … {_line(best.flags)}"
+    )
+    return 0
+
+
+def _fixed(text: str) -> tuple[str, str]:
+    name, equals, value = text.removeprefix("--").partition("=")
+    if not equals:
+        raise InputError(f"--with takes OPTION=VALUE: {text}", help="such as cache-mb=512")
+    return name, value
+
+
+def _line(flags: Mapping[str, float]) -> str:
+    return " ".join(f"--{name} {value:g}" for name, value in flags.items())
+
+
+def _measure(args: argparse.Namespace, given: list[str], flags: Mapping[str, float], first: float) -> float:
+    """The calls a second that a server with these flags answers within the bound."""
+    from online.client import ScorerClient
+    from online.load.driver import driver
+    from online.load.results import step_of
+    from online.load.tuning import capacity
+
+    with _served([*given, *(f"--{name}={value:g}" for name, value in flags.items())]) as address:
+        with ScorerClient(address, timeout_s=10.0) as client:
+            mix = mix_of(args, client.models())
+            try_one(client, mix)
+        with driver(address, mix, args.clients, args.timeout_ms / 1000) as sending:
+
+            def holds(rate: float) -> bool:
+                step = step_of(sending.run(rate, args.seconds), {}, {})
+                return step.keeps_up and 0 < step.latency_ms["p99"] <= args.p99_ms
+
+            sending.run(first, args.seconds)  # what is cold is not what is asked
+            return capacity(holds, first)
+
+
+@contextlib.contextmanager
+def _served(options: list[str]) -> Iterator[str]:
+    """A `feat serve` with these options; gives its address. Errors: `ServiceError` when it does not start."""
+    with tempfile.TemporaryDirectory(prefix="featdsl-tune-") as folder:
+        port, log = Path(folder) / "port", Path(folder) / "log"
+        command = [sys.executable, "-m", "featdsl.cli", "serve", f"--port-file={port}", *options]
+        with open(log, "wb") as to:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=to, stderr=to)
+        try:
+            give_up = time.monotonic() + _START_S
+            while not port.exists():
+                if process.poll() is not None or time.monotonic() > give_up:
+                    raise ServiceError(f"`feat serve` does not start: {_last_line(log)}")
+                time.sleep(0.05)
+            yield f"127.0.0.1:{port.read_text().strip()}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _last_line(log: Path) -> Any:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next(
+        (line for line in reversed(lines) if line.startswith("error:")), lines[-1] if lines else "no word"
+    )
