@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featdsl.cli.model_options import add_model_options, model_options
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
     parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
     parser.add_argument("--threads", type=int, default=8, help="calls that are in hand at once (8)")
-    parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
+    add_model_options(parser)
     parser.add_argument("--grace-s", type=float, default=30.0, help="time to finish calls on SIGTERM (30)")
     parser.epilog = "example:\n  feat model-server --registry dir://registry --model ranker --port 8500"
 
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT."""
-    from online.model_server import EmbeddedModelServer, ModelOptions
+    from online.model_server import EmbeddedModelServer
     from online.model_server.grpc_face import FacedModel, ModelFace
     from online.model_server.kserve_face import KServeFace
     from online.model_server.tfserving_face import TensorFlowServingFace
@@ -42,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    if args.threads < 1 or args.model_threads < 1:
-        raise InputError("--threads and --model-threads must be 1 or more")
+    if args.threads < 1:
+        raise InputError(f"--threads must be 1 or more: {args.threads}")
     bundle = _bundle(args.registry)
     if args.model is None and len(bundle.models) != 1:
         raise InputError(f"the program has {len(bundle.models)} models", help="name one with --model")
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    server = EmbeddedModelServer(ModelOptions(threads=args.model_threads))
+    server = EmbeddedModelServer(model_options(args))
     versions = VersionWatcher(args.registry, signature.name, bundle, server)
     model = FacedModel(signature, server, versions)
     methods = {**TensorFlowServingFace(model).methods(), **KServeFace(model).methods()}

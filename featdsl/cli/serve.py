@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featdsl.cli.model_options import add_model_options, model_options
 from featdsl.cli.project import config_of, program_of
 from featdsl.cli.settings import remember_given, with_settings
 from featdsl.errors import InputError
@@ -21,7 +22,6 @@ from featdsl.errors import InputError
 if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from compiler.signature import ModelSignature
-    from online.model_server import ModelOptions
     from online.models import ModelServer
     from online.server import ScoringServer
     from online.worker_link import WorkerLink
@@ -127,39 +127,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queue-ms", metavar="MS", type=int, default=1000, help="longest wait of a call that is taken (1000)"
     )
-    parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
-    parser.add_argument(
-        "--model-batch-rows",
-        metavar="N",
-        type=int,
-        default=4096,
-        help="candidates of calls that wait together are run as one up to so many, 0: each call alone (4096)",
-    )
-    parser.add_argument(
-        "--model-delay-ms",
-        metavar="MS",
-        type=float,
-        default=0.0,
-        help="how long a call waits for others to be run with, if others are about (0)",
-    )
-    parser.add_argument(
-        "--model-dtype",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of products with parameters; the log says what it costs in exactness (float32)",
-    )
-    parser.add_argument(
-        "--model-split",
-        action="store_true",
-        help="compute the request's part of the model's first products once a call; the last bits may differ",
-    )
-    parser.add_argument(
-        "--model-tolerance",
-        metavar="E",
-        type=float,
-        default=0.0,
-        help="refuse a version that these bring a larger error, relative to the largest answer (1e-5; bfloat16 0.02)",
-    )
+    add_model_options(parser)
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
     parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
@@ -271,7 +239,7 @@ def _supervise(args: argparse.Namespace, given: argparse.Namespace) -> int:
             _announce(args, port, first["name"], f"{first['state']}, {workers} workers")
 
         if _model_server_url(args) == "embedded":
-            keeper = ModelKeeper(EmbeddedModelServer(_model_options(args)))
+            keeper = ModelKeeper(EmbeddedModelServer(model_options(args)))
             stack.callback(keeper.close)
             arguments["model_keeper"] = keeper.path
         try:
@@ -343,22 +311,7 @@ def _models(args: argparse.Namespace, model: ModelSignature) -> ModelServer:
         from online.model_server.shared import AttachedModelServer
 
         return AttachedModelServer(keeper)
-    return open_model_server(_model_server_url(args), model, _model_options(args))
-
-
-def _model_options(args: argparse.Namespace) -> ModelOptions:
-    from online.model_server import ModelOptions
-
-    if args.model_batch_rows < 0 or not 0 <= args.model_delay_ms < math.inf or not args.model_tolerance >= 0:
-        raise InputError("--model-batch-rows, --model-delay-ms and --model-tolerance must be 0 or more")
-    return ModelOptions(
-        threads=_positive(args.model_threads, "--model-threads"),
-        max_rows=args.model_batch_rows,
-        max_delay_ms=args.model_delay_ms,
-        dtype=args.model_dtype,
-        split=args.model_split,
-        tolerance=args.model_tolerance,
-    )
+    return open_model_server(_model_server_url(args), model, model_options(args))
 
 
 def _model_server_url(args: argparse.Namespace) -> str:

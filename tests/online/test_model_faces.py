@@ -61,6 +61,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             registry.url,
             "--port-file",
             port_file,
+            "--model-split",
+            "--model-dtype=bfloat16",
         ],
         stdout=subprocess.PIPE,
         text=True,
