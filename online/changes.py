@@ -34,7 +34,8 @@ class ChangeFollower:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(_END_S)
+        if self._thread.is_alive():  # a server that could not listen has not started it
+            self._thread.join(_END_S)
 
     def read_on(self, wait_s: float) -> None:
         """Passes on what has changed since the last time; the first time nothing. Errors: `StoreUnavailable`."""
