@@ -36,7 +36,7 @@ from online.models import (
 
 _WAITED_FOR_ALL_S = 30.0
 """So long after the first host has a version, the others may still load it; then the ones that have it serve."""
-_CHECK_AGAIN_S = 2.0
+_CHECK_AGAIN_S = 1.0
 DESCRIBE_TIMEOUT_S = 10.0
 _WARM_ROWS = (1, 64)
 _SLOW_S = 0.25

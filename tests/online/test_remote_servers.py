@@ -107,8 +107,7 @@ def test_a_version_that_unloads_while_it_serves(
         until(lambda: calls.failed != [])
         until(lambda: server.health.check() != "")
         versions.put(1, 2.0)
-        took = until(lambda: server.health.check() == "")
-        assert took < 5
+        until(lambda: server.health.check() == "")
     assert {error.reason for error in calls.failed} <= {Reason.MODEL_VERSION_GONE}
 
 
