@@ -4,6 +4,7 @@ pays for one decision only. No keys, no values, no feature's name ever stands in
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -122,7 +123,7 @@ class CallTraces:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
-            from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+            from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError as missing:
             raise InputError(
@@ -130,9 +131,10 @@ class CallTraces:
                 help="install it: `pip install 'featdsl[tracing]'`",
             ) from missing
         self._store = store
+        self._ratio = ratio
         self._provider = TracerProvider(
             resource=Resource.create({"service.name": "featdsl"}),
-            sampler=ParentBased(TraceIdRatioBased(ratio)),
+            sampler=ParentBased(ALWAYS_ON),
             shutdown_on_exit=False,
         )
         exporter = OTLPSpanExporter(endpoint, insecure=not endpoint.startswith("https://"))
@@ -142,13 +144,17 @@ class CallTraces:
 
     def begin(self, record: CallRecord, metadata: Iterable[Any]) -> None:
         """`metadata`: what came with the call."""
-        from opentelemetry.trace import SpanKind
+        from opentelemetry.trace import SpanKind, get_current_span
 
         carrier = {entry.key: entry.value for entry in metadata if entry.key in ("traceparent", "tracestate")}
+        parent = self._propagator.extract(carrier) if carrier else None
+        decided = parent is not None and get_current_span(parent).get_span_context().is_valid
+        if not decided and random.random() >= self._ratio:
+            return  # before any span is made: that costs more than all of our counting
         epoch_ns = time.time_ns() - time.monotonic_ns()
         span = self._tracer.start_span(
             f"{SERVICE}/{record.method}",
-            self._propagator.extract(carrier),
+            parent,
             kind=SpanKind.SERVER,
             start_time=epoch_ns + int(record.arrived * 1e9),
         )
