@@ -23,16 +23,16 @@ void Arena::add_block(size_t bytes) {
     const Block& kept = blocks_[current_++];
     if (kept.bytes >= bytes) return enter(kept);
   }
-  const size_t wanted = std::max(bytes, std::clamp(reserved_, kFirstBlock, kLargestBlock));
+  const size_t wanted = std::max({bytes, next_block_, std::clamp(reserved_, kFirstBlock, kLargestBlock)});
   if (wanted > limit_ || reserved_ > limit_ - wanted) too_large();
+  next_block_ = 0;
   Block block;
   try {
-    block.memory = std::make_unique_for_overwrite<std::byte[]>(wanted + kAlign + kSlack);
+    block.memory = HugePages(wanted + kSlack);
   } catch (const std::bad_alloc&) {
     throw EngineError("out of memory: " + std::to_string(wanted >> 20) + " MiB more could not be had");
   }
-  const auto address = reinterpret_cast<uintptr_t>(block.memory.get());
-  block.start = block.memory.get() + ((kAlign - address % kAlign) % kAlign);
+  block.start = block.memory.data();
   block.bytes = wanted;
   reserved_ += wanted;
   blocks_.push_back(std::move(block));
@@ -46,16 +46,12 @@ void Arena::enter(const Block& block) {
 }
 
 void Arena::reset(size_t kept_bytes) {
-  // The largest blocks are the newest: keep those.
-  size_t kept = 0;
-  std::vector<Block> keep;
-  for (size_t i = blocks_.size(); i-- > 0;) {
-    if (kept + blocks_[i].bytes > kept_bytes) break;
-    kept += blocks_[i].bytes;
-    keep.push_back(std::move(blocks_[i]));
+  const size_t used = reserved_;
+  if (blocks_.size() > 1 || used > kept_bytes) {
+    blocks_.clear();
+    reserved_ = 0;
+    next_block_ = std::min({used, kept_bytes, limit_});
   }
-  blocks_ = std::move(keep);
-  reserved_ = kept;
   current_ = 0;
   next_ = end_ = nullptr;
 }

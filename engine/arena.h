@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/huge_pages.h"
 
 #ifndef FEATDSL_ARENA_LIMIT_BYTES
 #define FEATDSL_ARENA_LIMIT_BYTES (size_t{4} << 30)
@@ -52,7 +53,7 @@ class Arena {
     return true;
   }
 
-  // Forgets every piece; keeps up to `kept_bytes` of memory for the next use.
+  // Forgets every piece; keeps up to `kept_bytes` of memory for the next use, as one block the next time.
   void reset(size_t kept_bytes);
   size_t reserved_bytes() const { return reserved_; }
   // Whether an address lies in a piece of this arena.
@@ -62,7 +63,7 @@ class Arena {
   static constexpr size_t kAlign = 64;
   static constexpr size_t kDefaultLimit = FEATDSL_ARENA_LIMIT_BYTES;
   struct Block {
-    std::unique_ptr<std::byte[]> memory;
+    HugePages memory;
     std::byte* start;
     size_t bytes;
   };
@@ -84,6 +85,7 @@ class Arena {
   std::byte* end_ = nullptr;
   size_t current_ = 0;  // blocks in use
   size_t reserved_ = 0;
+  size_t next_block_ = 0;  // its least size
   size_t limit_;
 };
 

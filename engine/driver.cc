@@ -58,6 +58,10 @@ class Driver {
 
   void execute() {
     for (const Instruction& instruction : program_.instructions_) {
+      if (instruction.fused) {
+        registers_.push_back({});
+        continue;
+      }
       ++kernel_run();
       try {
         registers_.push_back(instruction.mapped ? run_mapped(instruction) : run_flat(instruction));

@@ -131,14 +131,20 @@ inline int64_t hash_products(const ListRows& seeds, const ListRows& words, const
   return rows;
 }
 
-// One row of results a seed, of up to kTableColumns words and what fills the last lanes.
-inline void hash_table(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, int32_t count,
-                       uint64_t* table) {
+struct Unchanged {
+  Lanes operator()(Lanes hash) const { return hash; }
+};
+
+// One row of results a seed, of up to kTableColumns words and what fills the last lanes, each as `finish` leaves it.
+template <class Finish>
+inline void hash_table(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, int32_t count, uint64_t* table,
+                       const Finish& finish) {
   for (int32_t w = 0; w < count; w += kLanes) {
     const Lanes mixed = times(rotate<31>(times(load(words + w), all(kPrime2))), all(kPrime1));
     for (int32_t s = 0; s < seed_count; ++s) {
       const Lanes state = exclusive_or(all(seeds[s] + kPrime5 + 8), mixed);
-      store(table + s * kTableColumns + w, avalanche(plus(times(rotate<27>(state), all(kPrime1)), all(kPrime4))));
+      const Lanes hash = avalanche(plus(times(rotate<27>(state), all(kPrime1)), all(kPrime4)));
+      store(table + s * kTableColumns + w, finish(hash));
     }
   }
 }
@@ -155,7 +161,7 @@ inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const 
         for (int32_t w = 0; w < count; w += kLanes) store(out + w, hash_word(load(words + first + w), seed));
       }
     } else {
-      hash_table(seeds, seed_count, words + first, count, table);
+      hash_table(seeds, seed_count, words + first, count, table, Unchanged());
       for (int64_t i = from; i < to; ++i) {
         const int32_t start = offsets[i] - first, size = offsets[i + 1] - offsets[i];
         if (size == 0) continue;
@@ -172,16 +178,66 @@ inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const 
   return rows;
 }
 
-inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& by, uint64_t first_code,
-                          const uint8_t* valid, uint64_t* out) {
-  const Divider divide(by);
-  const Lanes divisor = all(by.value), first = all(first_code);
+// Codes as `Fold` makes them.
+class Folder {
+ public:
+  Folder(const Divisor& by, uint64_t first) : divide_(by), divisor_(all(by.value)), first_(all(first)) {}
+  Lanes operator()(Lanes code) const {
+    const Lanes sign = signs(code);
+    const Lanes rest = exclusive_or(divide_.rest(exclusive_or(code, sign)), sign);
+    return plus(plus(rest, both(sign, divisor_)), first_);
+  }
+
+ private:
+  Divider divide_;
+  Lanes divisor_, first_;
+};
+
+inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& by, uint64_t first, const uint8_t* valid,
+                          uint64_t* out) {
+  const Folder fold(by, first);
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const Lanes code = load(codes + i), sign = signs(code);
-    const Lanes rest = exclusive_or(divide.rest(exclusive_or(code, sign)), sign);
-    const Lanes folded = plus(plus(rest, both(sign, divisor)), first);
+    const Lanes folded = fold(load(codes + i));
     store(out + i, valid == nullptr ? folded : choose(mask_of(valid + i), folded, all(0)));
   }
   return i;
+}
+
+// A row of words beside each of the seeds, as `hash_table` and `fold` made them, up to `width` results, then `fill`.
+// What is written too much at an end is written over by the next, which may be the next row.
+inline void pad_products(const uint64_t* table, int32_t seed_count, int32_t size, Lanes fill, int64_t width,
+                         uint64_t* out) {
+  for (int64_t k = 0; k < width; k += kLanes) store(out + k, fill);
+  const uint64_t* end = out + width;
+  if (size <= kLanes) {
+    const Mask some = first_lanes(size);
+    for (; seed_count > 0 && out < end; --seed_count, out += size, table += kTableColumns) {
+      store(out, choose(some, load(table), fill));
+    }
+    return;
+  }
+  for (; seed_count > 0 && out < end; --seed_count, out += size, table += kTableColumns) {
+    for (int32_t w = 0; w < size && out + w < end; w += kLanes) {
+      store(out + w, choose(first_lanes(size - w), load(table + w), fill));
+    }
+  }
+}
+
+inline int64_t hash_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const uint64_t* words,
+                                      const int32_t* offsets, int64_t rows, uint64_t* table, const Divisor& by,
+                                      uint64_t first_code, int64_t width, uint64_t fill, uint64_t* out) {
+  const Folder fold(by, first_code);
+  const Lanes filled = all(fill);
+  for (int64_t from = 0; from < rows;) {
+    int64_t to = from + 1;
+    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int32_t first = offsets[from], count = std::min(offsets[to] - first, kTableColumns);
+    hash_table(seeds, seed_count, words + first, count, table, fold);
+    for (; from < to; ++from, out += width) {
+      const int32_t size = std::min(offsets[from + 1] - offsets[from], kTableColumns);
+      pad_products(table + offsets[from] - first, seed_count, size, filled, width, out);
+    }
+  }
+  return rows;
 }

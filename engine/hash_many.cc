@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <string_view>
@@ -115,6 +116,25 @@ void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out, const u
     i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, valid, reinterpret_cast<uint64_t*>(out)));
   }
   for (; i < count; ++i) out[i] = valid != nullptr && !valid[i] ? 0 : (*this)(codes[i]);
+}
+
+void xxh64_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
+                             int64_t rows, uint64_t* table, const Fold& fold, int64_t width, uint64_t fill,
+                             uint64_t* out) {
+  if (fold.divisor().value != 1 &&
+      FEATDSL_LANES(hash_same_seeds_padded(seeds, seed_count, words, offsets, rows, table, fold.divisor(), fold.first(),
+                                           width, fill, out)) == rows) {
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i, out += width) {
+    int64_t made = 0;
+    for (int32_t s = 0; s < seed_count && made < width; ++s) {
+      for (int32_t w = offsets[i]; w < offsets[i + 1] && made < width; ++w, ++made) {
+        out[made] = static_cast<uint64_t>(fold(static_cast<int64_t>(xxh64(words[w], seeds[s]))));
+      }
+    }
+    std::fill(out + made, out + width, fill);
+  }
 }
 
 }  // namespace feat

@@ -52,10 +52,18 @@ class Fold {
   }
   // `out` may be `codes`. With `valid`, 0 where that is 0.
   void operator()(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid = nullptr) const;
+  const Divisor& divisor() const { return divisor_; }
+  uint64_t first() const { return first_; }
 
  private:
   Divisor divisor_;
   uint64_t first_;
 };
+
+// `xxh64_same_seeds`, each hash folded, each row's results cut or filled up to `width`, at most kTableColumns. Up to 64
+// bytes behind the last result are written.
+void xxh64_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
+                             int64_t rows, uint64_t* table, const Fold& fold, int64_t width, uint64_t fill,
+                             uint64_t* out);
 
 }  // namespace feat

@@ -33,6 +33,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <span>
@@ -269,6 +270,19 @@ struct Kernel {
   std::string signature() const;
 };
 
+// Instructions that one kernel does together: each reads nothing but the one before it, and nothing else reads that.
+struct Chain {
+  struct Link {
+    std::string signature;
+    int mapped = 0;  // lists deep
+    const Kernel* kernel = nullptr;
+  };
+  using States = std::vector<std::shared_ptr<const void>>;
+
+  std::vector<Link> links;
+  Kernel kernel;  // takes what the first link takes; its state is the States of the links
+};
+
 class Registry {
  public:
   // A kernel from the body of one row; with state from `prepare(const Attributes&)`.
@@ -286,6 +300,11 @@ class Registry {
   void add_column(std::string_view signature, Prepare prepare, std::function<Column(const Call&)> run,
                   bool dense = false);
 
+  // A kernel for a chain of kernels, by their signatures, with `*` before one that is mapped over a list. No program
+  // names it: `fuse` puts it in.
+  void add_chain(std::initializer_list<std::string_view> links, std::function<Column(const Call&)> run);
+  const std::vector<std::unique_ptr<Chain>>& chains() const { return chains_; }
+
   // Errors: EngineError that lists the kernels of that name.
   struct Match {
     const Kernel* kernel;
@@ -301,7 +320,9 @@ class Registry {
   void add_column_kernel(std::string_view signature, PrepareState prepare, std::function<Column(const Call&)> run,
                          bool dense);
   void insert(std::unique_ptr<Kernel> kernel);
+  void link_chains();
   std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<std::unique_ptr<Chain>> chains_;
   std::unordered_map<std::string, std::vector<const Kernel*>> by_name_;
 };
 

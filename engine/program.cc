@@ -7,6 +7,7 @@
 
 #include "engine/convert.h"
 #include "engine/cpu.h"
+#include "engine/fuse.h"
 
 namespace feat {
 
@@ -328,6 +329,7 @@ class ProgramReader {
 Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
+  fuse(instructions_, outputs_, inputs_.size());
   std::vector<std::string> names;
   for (const Output& output : outputs_) names.push_back(output.name);
   output_names_ = std::make_shared<const NameIndex>(std::move(names));

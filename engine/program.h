@@ -31,6 +31,7 @@ struct Instruction {
   std::vector<Operand> operands;
   uint8_t mapped = 0;  // lists deep: the most of its operands
   bool drops_null = false;
+  bool fused = false;      // done by a later one
   bool is_output = false;  // as it is: its result is made where outputs lie
 };
 

@@ -189,6 +189,32 @@ void Registry::add_column_kernel(std::string_view signature, PrepareState prepar
   insert(std::move(kernel));
 }
 
+void Registry::add_chain(std::initializer_list<std::string_view> links, std::function<Column(const Call&)> run) {
+  auto chain = std::make_unique<Chain>();
+  for (const std::string_view link : links) {
+    const int mapped = link.starts_with('*') ? 1 : 0;
+    chain->links.push_back({std::string(link.substr(static_cast<size_t>(mapped))), mapped});
+  }
+  chain->kernel.run = std::move(run);
+  chains_.push_back(std::move(chain));
+}
+
+// Finds the kernels of the chains, once all are there.
+void Registry::link_chains() {
+  for (const auto& chain : chains_) {
+    for (Chain::Link& link : chain->links) {
+      for (const auto& kernel : kernels_) {
+        if (kernel->signature() == link.signature) link.kernel = kernel.get();
+      }
+      if (link.kernel == nullptr) throw std::logic_error("a chain of what is no kernel: " + link.signature);
+    }
+    std::function<Column(const Call&)> run = std::move(chain->kernel.run);
+    chain->kernel = *chain->links.front().kernel;
+    chain->kernel.prepare = {};
+    chain->kernel.run = std::move(run);
+  }
+}
+
 Registry::Match Registry::find(std::string_view name, std::span<const Shape> arguments, const Shape& result) const {
   std::string given;
   for (const Shape& shape : arguments) given += (given.empty() ? "" : ",") + shape.text();
@@ -219,6 +245,7 @@ const Registry& Registry::all() {
   static const Registry registry = [] {
     Registry made;
     register_kernels(made);
+    made.link_chains();
     return made;
   }();
   return registry;

@@ -22,14 +22,16 @@ bool differs(const char* a, const char* b) {
   return differing<Word>(a, b) != 0;
 }
 
-// Which of 16 bytes belong to a text of each size up to 16.
-inline constexpr auto kInside = [] {
-  std::array<std::array<uint64_t, 2>, 17> inside{};
-  for (size_t size = 0; size <= 16; ++size) {
+// Which bytes of some words belong to a text of each size that they can hold.
+template <size_t words>
+constexpr auto inside_words() {
+  std::array<std::array<uint64_t, words>, 8 * words + 1> inside{};
+  for (size_t size = 0; size < inside.size(); ++size) {
     for (size_t i = 0; i < size; ++i) inside[size][i / 8] |= uint64_t{0xFF} << (i % 8 * 8);
   }
   return inside;
-}();
+}
+inline constexpr auto kInside = inside_words<2>();
 
 }  // namespace same_text_detail
 
@@ -64,5 +66,26 @@ inline bool same_bytes(const char* a, const char* b, size_t size) {
   const uint64_t second = differing<uint64_t>(a + 8, b + 8) & kInside[size][1];
   return (first | second) == 0;
 }
+
+// A text of up to kMost bytes in words of its own, zero behind it.
+class InlineText {
+ public:
+  static constexpr size_t kMost = 24;
+
+  InlineText() = default;
+  explicit InlineText(std::string_view text) { std::memcpy(words_.data(), text.data(), text.size()); }
+  // Whether it is these `size` bytes, at most kMost; kMost of them are read.
+  bool is(const char* text, size_t size) const {
+    static constexpr auto kInside = same_text_detail::inside_words<3>();
+    std::array<uint64_t, 3> other;
+    std::memcpy(other.data(), text, sizeof other);
+    uint64_t differing = 0;
+    for (size_t k = 0; k < 3; ++k) differing |= (other[k] & kInside[size][k]) ^ words_[k];
+    return differing == 0;
+  }
+
+ private:
+  std::array<uint64_t, 3> words_{};
+};
 
 }  // namespace feat

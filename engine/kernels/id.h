@@ -104,6 +104,8 @@ class Hash {
   }
 
   bool takes_ids() const { return algorithm_ == Algorithm::None; }
+  // How it folds ids, null if it does not.
+  const Fold* fold_of_ids() const { return takes_ids() && form_ != Form::Whole ? &fold_ : nullptr; }
   bool is_xxhash64() const { return algorithm_ == Algorithm::Xxhash64; }
   uint64_t seed() const { return seed_; }
   bool null_is_zero() const { return form_ == Form::FromOne; }
@@ -165,8 +167,7 @@ class Hash {
 
 inline uint64_t chained(uint64_t so_far, int64_t part) { return xxh64(static_cast<uint64_t>(part), so_far); }
 
-// An entry of a VocabIndex, in 16 bytes; `number` is its position + 1, 0 where there is none. `origin` is where the
-// texts of the entries begin, which lie in one column.
+// An entry of a VocabIndex; `number` is its position + 1, 0 where there is none.
 template <class T>
 struct VocabSlot;
 
@@ -175,26 +176,39 @@ struct VocabSlot<int64_t> {
   uint32_t number = 0;
   int64_t value = 0;
 
-  static VocabSlot of(uint32_t number, int64_t value, uint64_t, const char*) { return {number, value}; }
-  bool holds(int64_t other, uint64_t, const char*) const { return value == other; }
-  void fetch(const char*) const {}
+  VocabSlot() = default;
+  VocabSlot(uint32_t position, int64_t entry, uint64_t) : number(position), value(entry) {}
+  bool holds(int64_t other, uint64_t) const { return value == other; }
 };
 
+// Half a cache line, which holds a short text itself.
 template <>
-struct VocabSlot<std::string_view> {
+struct alignas(32) VocabSlot<std::string_view> {
+  struct Far {
+    const char* start;
+    uint64_t hash;
+  };
   uint32_t number = 0;
-  uint32_t mark = 0;  // the upper half of the hash
-  uint32_t start = 0;
   uint32_t size = 0;
+  union {
+    InlineText text{};
+    Far far;
+  };
 
-  static VocabSlot of(uint32_t number, std::string_view value, uint64_t hash, const char* origin) {
-    return {number, static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(value.data() - origin),
-            static_cast<uint32_t>(value.size())};
+  VocabSlot() = default;
+  VocabSlot(uint32_t position, std::string_view entry, uint64_t hash)
+      : number(position), size(static_cast<uint32_t>(entry.size())) {
+    if (size <= InlineText::kMost) {
+      text = InlineText(entry);
+    } else {
+      far = {entry.data(), hash};
+    }
   }
-  bool holds(std::string_view other, uint64_t hash, const char* origin) const {
-    return (mark == hash >> 32) & (size == other.size()) && same_bytes(origin + start, other.data(), size);
+  bool holds(std::string_view other, uint64_t hash) const {
+    if (size != other.size()) return false;
+    if (size <= InlineText::kMost) return text.is(other.data(), size);
+    return far.hash == hash && same_bytes(far.start, other.data(), size);
   }
-  void fetch(const char* origin) const { __builtin_prefetch(origin + start); }
 };
 
 // The entries of a vocabulary by hash: open addressing, at most half full. Texts, also those that are looked for, lie
@@ -203,14 +217,18 @@ template <class T>
 class VocabIndex {
  public:
   template <class Entries>
-  explicit VocabIndex(const Entries& entries) : size_(entries.size()), slots_(std::bit_ceil(entries.size() * 2 + 2)) {
-    if constexpr (std::is_same_v<T, std::string_view>) origin_ = entries.empty() ? nullptr : entries[0].data();
+  explicit VocabIndex(const Entries& entries)
+      : size_(entries.size()),
+        mask_(std::bit_ceil(entries.size() * 2 + 2) - 1),
+        memory_((mask_ + 1) * sizeof(VocabSlot<T>)),
+        slots_(reinterpret_cast<VocabSlot<T>*>(memory_.data())) {
+    std::uninitialized_fill_n(slots_, mask_ + 1, VocabSlot<T>());
     uint32_t number = 0;
     for (const T& entry : entries) {
       ++number;
       const uint64_t hash = hashed(entry, kSeed);
       VocabSlot<T>& slot = slots_[find(hash, entry)];
-      if (slot.number == 0) slot = VocabSlot<T>::of(number, entry, hash, origin_);
+      if (slot.number == 0) slot = VocabSlot<T>(number, entry, hash);
     }
   }
 
@@ -224,22 +242,21 @@ class VocabIndex {
   // The position of an entry, from 1 on; 0 for any other value. `hash` is the value's, with kSeed.
   int64_t number(const T& value, uint64_t hash) const { return slots_[find(hash, value)].number; }
 
-  // Two steps of a search, each of which fetches what the next reads: the slot, and the text that it names.
-  void fetch_slot(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-  void fetch_text(uint64_t hash) const { slots_[hash & (slots_.size() - 1)].fetch(origin_); }
+  // Fetches what a search for the hash reads first.
+  void fetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
 
  private:
   // The slot of a value, or the free one where it would be.
   size_t find(uint64_t hash, const T& value) const {
-    const size_t mask = slots_.size() - 1;
-    for (size_t at = hash & mask;; at = (at + 1) & mask) {
-      if (slots_[at].number == 0 || slots_[at].holds(value, hash, origin_)) return at;
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      if (slots_[at].number == 0 || slots_[at].holds(value, hash)) return at;
     }
   }
 
   size_t size_;
-  const char* origin_ = nullptr;
-  std::vector<VocabSlot<T>> slots_;
+  size_t mask_;
+  HugePages memory_;
+  VocabSlot<T>* slots_;
 };
 
 // What a `lookup` gives: without options 0 for null, 1 for a value that is no entry, 2 and up for the entries.

@@ -132,13 +132,27 @@ inline Column list_of(const uint64_t* codes, const int32_t* offsets, const Call&
   return list;
 }
 
-// `cross` of a list that is the same in all rows, such as a user's, and another.
+// Whether a list that is the same in all rows, such as a user's, stands beside another.
+inline bool is_beside_same_list(const Call& call) {
+  return call.arguments.size() == 2 && call.arguments[0].is_same() && call.arguments[1].is_dense() &&
+         call.arguments[1].column->layout == Layout::List;
+}
+
+// The hashes of its elements.
+struct SameList {
+  explicit SameList(const Call& call) {
+    const ListRows list = list_rows(call.arguments[0], 1, call.arena);
+    count = list.sizes[0];
+    seeds = call.arena.take<uint64_t>(count);
+    xxh64_words(list.values + list.starts[0], count, kSeed, seeds);
+  }
+  int32_t count;
+  uint64_t* seeds;
+};
+
 inline Column cross_same_list(const Call& call) {
-  const ListRows same = list_rows(call.arguments[0], 1, call.arena);
+  const auto [count, seeds] = SameList(call);
   const Column& lists = *call.arguments[1].column;
-  const int32_t count = same.sizes[0];
-  auto* seeds = call.arena.take<uint64_t>(count);
-  xxh64_words(same.values + same.starts[0], count, kSeed, seeds);
   if (count == 1) {
     auto* codes = call.arena.take<uint64_t>(lists.child->length);
     xxh64_words(codes_of(*lists.child), lists.child->length, seeds[0], codes);
@@ -158,10 +172,7 @@ inline Column cross_same_list(const Call& call) {
 
 // `cross` of lists: the Cartesian product, the first part slowest; null is an empty list.
 inline Column cross_lists(const Call& call) {
-  if (call.arguments.size() == 2 && call.arguments[0].is_same() && call.arguments[1].is_dense() &&
-      call.arguments[1].column->layout == Layout::List) {
-    return cross_same_list(call);
-  }
+  if (is_beside_same_list(call)) return cross_same_list(call);
   std::vector<ListRows> parts;
   for (const Argument& part : call.arguments) parts.push_back(list_rows(part, call.rows, call.arena));
   // A row with an empty part has nothing to do in any.
@@ -207,12 +218,11 @@ inline Column lookup_texts(const Call& call) {
   const uint64_t* hashes = call.codes.of(texts);
   auto* ids = call.arena.take<int64_t>(call.rows);
   auto* valid = call.arena.take<uint8_t>(call.rows);
-  // A large vocabulary lies far away: of a few rows at a time, what each step reads is fetched a step ahead.
+  // A large vocabulary lies far away: what a few rows read of it is fetched before.
   constexpr int64_t kTogether = 32;
   for (int64_t from = 0; from < call.rows; from += kTogether) {
     const int64_t to = std::min(from + kTogether, call.rows);
-    for (int64_t i = from; i < to; ++i) lookup.index().fetch_slot(hashes[i]);
-    for (int64_t i = from; i < to; ++i) lookup.index().fetch_text(hashes[i]);
+    for (int64_t i = from; i < to; ++i) lookup.index().fetch(hashes[i]);
     for (int64_t i = from; i < to; ++i) {
       const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
       ids[i] = id.value;

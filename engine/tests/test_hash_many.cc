@@ -116,6 +116,39 @@ TEST(products_of_rows_with_the_same_seeds) {
   }
 }
 
+TEST(products_of_rows_with_the_same_seeds_folded_and_padded) {
+  std::mt19937_64 random(6);
+  for (const int32_t longest : {0, 2, 20, 700}) {
+    for (const int32_t seed_count : {0, 1, 3, 9}) {
+      for (const int64_t width : {1, 7, 16, 256}) {
+        Arena arena;
+        std::vector<int32_t> offsets{0};
+        for (int row = 0; row < 60; ++row) {
+          offsets.push_back(offsets.back() + static_cast<int32_t>(random() % static_cast<uint64_t>(longest + 1)));
+        }
+        auto* words = arena.take<uint64_t>(offsets.back());
+        for (int32_t i = 0; i < offsets.back(); ++i) words[i] = random();
+        std::vector<uint64_t> seeds;
+        for (int32_t s = 0; s < seed_count; ++s) seeds.push_back(random());
+        const Fold fold(longest == 2 ? 1 : 1000, 1);
+        auto* table = arena.take<uint64_t>(seed_count * kTableColumns);
+        auto* out = arena.take<uint64_t>(60 * width);
+        xxh64_same_seeds_padded(seeds.data(), seed_count, words, offsets.data(), 60, table, fold, width, 99, out);
+        for (size_t row = 0; row < 60; ++row) {
+          std::vector<uint64_t> expected;
+          for (const uint64_t seed : seeds) {
+            for (int32_t w = offsets[row]; w < offsets[row + 1]; ++w) {
+              expected.push_back(static_cast<uint64_t>(fold(static_cast<int64_t>(xxh64(words[w], seed)))));
+            }
+          }
+          expected.resize(static_cast<size_t>(width), 99);
+          CHECK(std::equal(expected.begin(), expected.end(), out + static_cast<int64_t>(row) * width));
+        }
+      }
+    }
+  }
+}
+
 TEST(folds_by_any_divisor) {
   std::mt19937_64 random(4);
   std::vector<int64_t> codes(77), out(77);
