@@ -83,6 +83,13 @@ inline void store(double* at, Doubles x) { _mm256_storeu_pd(at, x); }
 inline Lanes bits(Doubles x) { return _mm256_castpd_si256(x); }
 inline Doubles doubles(Lanes x) { return _mm256_castsi256_pd(x); }
 inline Doubles all_doubles(double x) { return _mm256_set1_pd(x); }
+// Halves of a signed integer among the last bits of 2^84 + 2^63 and of 2^52: both exact, and their sum is rounded once.
+inline Doubles doubles_of(Lanes signed_integers) {
+  const Doubles high_place = all_doubles(0x1p84 + 0x1p63), low_place = all_doubles(0x1p52);
+  const Lanes low = _mm256_blend_epi32(signed_integers, bits(low_place), 0b10101010);
+  const Lanes high = exclusive_or(_mm256_srli_epi64(signed_integers, 32), bits(high_place));
+  return (doubles(high) - all_doubles(0x1p84 + 0x1p63 + 0x1p52)) + doubles(low);
+}
 inline Mask less(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LT_OQ)); }
 inline Mask equal(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_EQ_OQ)); }
 inline Mask not_more(Doubles a, Doubles b) { return _mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ)); }

@@ -81,6 +81,7 @@ inline void store(double* at, Doubles x) { _mm512_storeu_pd(at, x); }
 inline Lanes bits(Doubles x) { return _mm512_castpd_si512(x); }
 inline Doubles doubles(Lanes x) { return _mm512_castsi512_pd(x); }
 inline Doubles all_doubles(double x) { return _mm512_set1_pd(x); }
+inline Doubles doubles_of(Lanes signed_integers) { return _mm512_cvtepi64_pd(signed_integers); }
 inline Mask less(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
 inline Mask equal(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
 inline Mask not_more(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }

@@ -27,6 +27,14 @@ inline int64_t choose_valid(const uint8_t* valid, const uint64_t* values, const 
   return i;
 }
 
+inline int64_t doubles_of(const int64_t* values, int64_t rows, double* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= rows; i += kLanes) {
+    store(out + i, doubles_of(load(reinterpret_cast<const uint64_t*>(values + i))));
+  }
+  return i;
+}
+
 inline int64_t divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out,
                            bool& any_zero) {
   const Doubles first_a = all_doubles(rows > 0 ? a[0] : 0.0), first_b = all_doubles(rows > 0 ? b[0] : 1.0);

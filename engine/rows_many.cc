@@ -59,6 +59,24 @@ void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* 
   for (; i < rows; ++i) out[i] = valid[i] ? values[i] : others[i * step];
 }
 
+void choose_valid(const uint8_t* valid, const uint8_t* values, const uint8_t* others, int64_t step, int64_t rows,
+                  uint8_t* __restrict__ out) {
+  const auto chosen = [&](int64_t i, uint8_t other) {
+    const auto mask = static_cast<uint8_t>(-valid[i]);
+    return static_cast<uint8_t>((values[i] & mask) | (other & ~mask));
+  };
+  if (step == 0) {
+    const uint8_t other = rows > 0 ? others[0] : 0;
+    for (int64_t i = 0; i < rows; ++i) out[i] = chosen(i, other);
+  } else {
+    for (int64_t i = 0; i < rows; ++i) out[i] = chosen(i, others[i]);
+  }
+}
+
+void doubles_of(const int64_t* values, int64_t rows, double* out) {
+  for (int64_t i = FEATDSL_LANES(doubles_of(values, rows, out)); i < rows; ++i) out[i] = static_cast<double>(values[i]);
+}
+
 bool divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out) {
   bool any_zero = false;
   for (int64_t i = FEATDSL_LANES(divide_rows(a, a_step, b, b_step, rows, out, any_zero)); i < rows; ++i) {

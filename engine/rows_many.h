@@ -13,6 +13,12 @@ void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_
 void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* others, int64_t step, int64_t rows,
                   uint64_t* out);
 
+void choose_valid(const uint8_t* valid, const uint8_t* values, const uint8_t* others, int64_t step, int64_t rows,
+                  uint8_t* out);
+
+// Each rounded to nearest even.
+void doubles_of(const int64_t* values, int64_t rows, double* out);
+
 // a[i * a_step] / b[i * b_step]. Returns whether a divisor is 0.
 bool divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out);
 

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "engine/rows_many.h"
+
 namespace feat {
 
 namespace cast {
@@ -73,6 +75,15 @@ void append_float(double x, TextOut& out) {
   return fixed ? append_fixed({digits, count}, exponent, out) : append_scientific({digits, count}, exponent, out);
 }
 
+Column float64_of_integers(const Call& call) {
+  auto* out = call.arena.take<double>(call.rows);
+  Column column = *call.arguments[0].column;
+  doubles_of(column.as<int64_t>(), call.rows, out);
+  column.layout = Layout::F64;
+  column.data = out;
+  return column;
+}
+
 }  // namespace cast
 
 void register_cast(Registry& r) {
@@ -93,7 +104,7 @@ void register_cast(Registry& r) {
   r.add("float32", [](double x) -> Maybe<double> { return cast::to_float32(x); });
 
   r.add("float64", [](bool x) -> double { return x; });
-  r.add("float64", [](int64_t x) -> double { return static_cast<double>(x); });
+  r.add_column("float64(i64)->f64", cast::float64_of_integers, true);
   r.add("float64", [](double x) -> double { return x; });
 
   r.add("string", [](std::string_view x) -> std::string_view { return x; });

@@ -39,16 +39,17 @@ Column coalesce(const Call& call) {
   return gather_rows(call, 0, which);
 }
 
-// Of values of 8 bytes.
+// Of values of one width.
+template <class Bits>
 Column coalesce_fixed(const Call& call, Layout layout) {
   const Argument &value = call.arguments[0], &other = call.arguments[1];
-  auto* out = call.arena.take<uint64_t>(call.rows);
+  auto* out = call.arena.take<Bits>(call.rows);
   Column chosen;
   chosen.layout = layout;
   chosen.length = call.rows;
   chosen.data = out;
-  const auto* values = value.column->as<uint64_t>();
-  const auto* others = other.column->as<uint64_t>();
+  const auto* values = value.column->as<Bits>();
+  const auto* others = other.column->as<Bits>();
   if (value.is_dense() && value.column->valid == nullptr) {
     chosen.data = values;
   } else if (value.is_dense() && other.rows == nullptr && other.column->valid == nullptr) {
@@ -106,9 +107,12 @@ void register_logic(Registry& r) {
   register_choice<int64_t>(r);
   register_choice<double>(r);
   r.add_column("if(bool?,any?,any?)->any?", logic::choose);
-  r.add("coalesce", [](Maybe<bool> value, Maybe<bool> other) -> Maybe<bool> { return value.has ? value : other; });
-  r.add_column("coalesce(i64?,i64?)->i64?", [](const Call& call) { return logic::coalesce_fixed(call, Layout::I64); });
-  r.add_column("coalesce(f64?,f64?)->f64?", [](const Call& call) { return logic::coalesce_fixed(call, Layout::F64); });
+  r.add_column("coalesce(bool?,bool?)->bool?",
+               [](const Call& call) { return logic::coalesce_fixed<uint8_t>(call, Layout::Bool); });
+  r.add_column("coalesce(i64?,i64?)->i64?",
+               [](const Call& call) { return logic::coalesce_fixed<uint64_t>(call, Layout::I64); });
+  r.add_column("coalesce(f64?,f64?)->f64?",
+               [](const Call& call) { return logic::coalesce_fixed<uint64_t>(call, Layout::F64); });
   r.add_column("coalesce(any?,any?)->any?", logic::coalesce);
 }
 

@@ -13,6 +13,27 @@
 
 using namespace feat;
 
+TEST(doubles_of_integers) {
+  std::mt19937_64 random(8);
+  std::vector<int64_t> values{
+      0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX - 512, (int64_t{1} << 53) + 1, -(int64_t{1} << 53) - 1};
+  for (int i = 0; i < 4000; ++i) values.push_back(static_cast<int64_t>(random()) >> (i % 64));
+  values.push_back(7);
+  std::vector<double> out(values.size());
+  doubles_of(values.data(), static_cast<int64_t>(values.size()), out.data());
+  for (size_t i = 0; i < values.size(); ++i) CHECK(out[i] == static_cast<double>(values[i]));
+}
+
+TEST(chooses_valid_bytes) {
+  const uint8_t valid[] = {1, 0, 0, 1, 1}, values[] = {1, 9, 9, 0, 1}, others[] = {0, 1, 0, 1, 0};
+  uint8_t out[5];
+  choose_valid(valid, values, others, 1, 5, out);
+  const uint8_t each[] = {1, 1, 0, 0, 1}, same[] = {1, 0, 0, 0, 1};
+  CHECK(std::equal(out, out + 5, each));
+  choose_valid(valid, values, others, 0, 5, out);
+  CHECK(std::equal(out, out + 5, same));
+}
+
 TEST(rows_are_padded_and_cut) {
   std::mt19937_64 random(1);
   for (int64_t width = 0; width < 20; ++width) {
