@@ -48,17 +48,19 @@ class WorkerLink:
         self._tell(closed=True)
 
     def _obey(self) -> None:
-        for order in self._orders:
-            match order["do"]:
-                case "take":
-                    take_new_connections(self.port, order["place"])
-                    self._tell(taken=True)
-                case "share":
-                    share_new_connections(self.port)
-                case "leave":
-                    self.leaves = True
-                    self.told.set()
-        self._stop()
+        try:
+            for order in self._orders:
+                match order["do"]:
+                    case "take":
+                        take_new_connections(self.port, order["place"])
+                        self._tell(taken=True)
+                    case "share":
+                        share_new_connections(self.port)
+                    case "leave":
+                        self.leaves = True
+                        self.told.set()
+        finally:
+            self._stop()
 
     def _beat(self) -> None:
         while True:

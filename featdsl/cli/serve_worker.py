@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 
 from featdsl.cli import serve
@@ -17,4 +19,8 @@ def run(args: argparse.Namespace) -> int:
 if __name__ == "__main__":
     link = WorkerLink(int(sys.argv[1]))
     arguments = argparse.Namespace(**link.arguments, link=link)
-    sys.exit(run_command(sys.modules["__main__"], arguments))
+    code = run_command(sys.modules["__main__"], arguments)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the server has stopped: a call that still waits for something is not waited for

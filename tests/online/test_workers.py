@@ -184,6 +184,30 @@ def test_a_supervisor_that_is_killed_takes_all_with_it(served: Served) -> None:
     wait_until(lambda: not any(map(alive, processes)))
 
 
+def test_workers_without_a_supervisor_end_whatever_their_calls_wait_for(
+    tmp_path: Path, saved: Path, lmdb_url: str
+) -> None:
+    write_bundle(bundle(), tmp_path / "shop.featb")
+    feat("publish", saved, "--registry", f"dir://{tmp_path / 'registry'}")
+    server = Served(tmp_path, lmdb_url, "--workers", "1", "--grace-s", "1")
+    workers = workers_of(server)
+    models = [pid for pid in child_processes(server.process.pid) if pid not in workers]
+    try:
+        for pid in models:
+            os.kill(pid, signal.SIGSTOP)
+        with grpc.insecure_channel(server.address) as channel:
+            score = channel.unary_unary(f"/{SERVICE}/Score", response_deserializer=ScoreAnswer.FromString)
+            waiting = score.future(request_of(["a", "d"]), timeout=300)
+            time.sleep(0.5)
+            assert not waiting.done()
+            server.process.kill()
+            server.process.wait()
+            wait_until(lambda: not any(map(alive, workers)), 20)
+    finally:
+        for pid in models:
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_what_is_wrong_with_all_workers_is_told_once(tmp_path: Path, lmdb_url: str) -> None:
     wrong = ("--program", PROGRAM, "--store", lmdb_url, "--registry", "s3://x", "--workers", 3)
     done = feat("serve", *wrong, check=False)
