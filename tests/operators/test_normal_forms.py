@@ -46,7 +46,11 @@ def test_every_pair_that_may_join() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(st.sampled_from([*STRANGE, *MARKS]) | st.characters(), max_size=30), min_size=1))
+@given(
+    st.lists(
+        st.text(st.sampled_from([*STRANGE, *MARKS]) | st.characters(codec="utf-8"), max_size=30), min_size=1
+    )
+)
 def test_texts_with_many_marks(texts: list[str]) -> None:
     _assert_same(texts)
 
