@@ -79,7 +79,8 @@ import sys
 
 from featdsl.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that a command starts read this file, too
+    sys.exit(main())
 EOF
 chmod +x .venv/bin/feat
 

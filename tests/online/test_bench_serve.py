@@ -25,7 +25,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "featdsl.cli", "bench", "serve", *map(str, arguments)]
+    feat = Path(sys.executable).with_name(
+        "feat"
+    )  # as people run it, which processes that it starts read anew
+    command = [feat, "bench", "serve", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
 
 
