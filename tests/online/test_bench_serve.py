@@ -25,9 +25,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    feat = Path(sys.executable).with_name(
-        "feat"
-    )  # as people run it, which processes that it starts read anew
+    # as people run it: processes that it starts read this file anew
+    feat = Path(sys.executable).with_name("feat")
     command = [feat, "bench", "serve", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
 
