@@ -185,10 +185,11 @@ def test_the_model_process_dies_and_comes_back(shared: Served) -> None:
         give_up = time.monotonic() + 20
         while True:
             try:
-                assert client.score(KEYS, {**REQUEST, "at": AT}) == before
+                # longer than it takes to load torch anew on a busy machine
+                assert client.score(KEYS, {**REQUEST, "at": AT}, timeout_s=60) == before
                 break
             except CallError as failed:
-                assert failed.reason in (Reason.MODEL_SERVER_DOWN, Reason.DEADLINE_EXCEEDED), failed  # noqa: PT017
+                assert failed.reason is Reason.MODEL_SERVER_DOWN, failed  # noqa: PT017
                 assert time.monotonic() < give_up
                 time.sleep(0.05)
 
@@ -248,6 +249,7 @@ def test_feat_score_shows_a_table(shared: Served) -> None:
     answer = json.loads(feat(*score, "country=NL", "--top", 1, "--json").stdout)
     assert answer["items"] == ["d"]
     assert answer["dropped_items"] == ["b"]
+    assert "ms in the server: queue " in done.stdout
     assert ", admit " in done.stdout
     explained = feat(*score, "country=NL", "--explain", "--request", "at=2020-09-13T12:26:40")
     assert "2020-09-13T12:26:40+00:00" in explained.stdout
