@@ -7,7 +7,8 @@
 #   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
-#   make soak    20,000 random programs, then the fuzzers for SOAK_MINUTES (60) in all, then make soak-serving
+#   make soak    make soak-language, then make soak-serving: about three hours
+#   make soak-language  20,000 random programs, 1,200 more in Spark, then the fuzzers for SOAK_MINUTES (60) in all
 #   make soak-serving   a server at 70 % of what it can for SOAK_MINUTES: flat memory, no failed call
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-serving peers bench clean
+.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -64,14 +65,15 @@ fuzz: setup
 	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 # The fuzzers share the time; the random programs come before it.
-soak: setup
+soak: soak-language soak-serving
+
+soak-language: setup
 	@echo "seed $(SOAK_SEED)"
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 20000 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_engine.py
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
 	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 6))
-	@$(MAKE) --no-print-directory soak-serving
 
 # A server at 70 % of what it can, for SOAK_MINUTES; its memory must stay flat, and no call may fail.
 soak-serving: setup
