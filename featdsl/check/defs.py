@@ -7,7 +7,7 @@ from typing import Any
 
 from featdsl.check.calls import Calls, depth_within, opened
 from featdsl.check.complaints import Complaints, zero_of
-from featdsl.check.nodes import Nodes, whole
+from featdsl.check.nodes import Nodes
 from featdsl.check.standard import is_standard
 from featdsl.check.types import NO_LITERAL, DeclaredTypes, fitted, misfit
 from featdsl.check.values import Given, Value, VocabValue
@@ -70,13 +70,16 @@ class Defs:
         return self._given_back(self._instance(declared, bound, node.function.span, key), within)
 
     def _given_back(self, found: Typed | None, within: int) -> Typed | None:
-        """What a def makes, seen from where it is called: `within` so many lists that the caller is mapped over."""
+        """What a def makes, seen from where it is called: `within` so many lists that the caller is mapped over.
+        The list of what a def makes of each element is a list like any: an `each` inside says nothing of it."""
         if found is None:
             return None
-        made, depth = whole(found)
-        if depth > within:
-            made = self._calls.without_null(made, depth)
-        return self._nodes.element_of(made, min(depth, within))
+        depth = depth_within(found)
+        if depth <= within:
+            return found
+        made = opened(Given(found, found.span)).value
+        assert isinstance(made, Typed)
+        return self._nodes.element_of(self._calls.without_null(made, depth), within)
 
     def _instance(
         self, declared: tree.Def, bound: Mapping[str, Value | None], span: Span | None, key: tuple[Any, ...]

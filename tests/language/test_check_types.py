@@ -152,6 +152,14 @@ def test_hashed_parameters() -> None:
     assert value("cross(cross(1, 2), 3)").args[0].op == "cross"
 
 
+def test_each_in_a_def_that_is_mapped_says_nothing_of_the_list_around() -> None:
+    marked = "def marked(x) = each(x)\ndef again(x) = marked(x)"
+    for text in ("marked(each(movie.genres))", "again(each(movie.genres))", "marked(movie.genres)"):
+        assert str(value(text, before=marked).type) == "list<string>", text
+    assert str(value("size(again(each(movie.genres)))", before=marked).type) == "int64"
+    assert value("again(each(movie.genres))", before=marked).op == "input"
+
+
 def test_defs_are_inlined() -> None:
     smooth = "def smooth(mean: float64?, n: int32) = ((mean ?? 7.0) * n + 140.0) / (n + 20) ?? 7.0"
     assert str(value("smooth(profile.mean, profile.n)", before=smooth).type) == "float64"
