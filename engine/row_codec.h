@@ -47,6 +47,7 @@ class DecodePlan {
     std::vector<int32_t> members;  // of a Record: the index of the member, -1 to skip
     const Sink* bound = nullptr;   // while binding: the sink it was bound to
   };
+  const std::vector<Node>& nodes() const { return nodes_; }
 
  private:
   void bind(uint32_t node, Sink& sink, int depth);

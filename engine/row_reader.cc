@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kMarker = "\xC3\x01";
 constexpr size_t kHeader = 10;
+constexpr int64_t kExpectedRows = 4096;  // most that room is taken for before there are any
 
 void check_type(const std::string& name, const Type& type) {
   if (type.kind == Kind::Nothing) throw EngineError("`" + name + "` has a type that no row holds: " + type.text());
@@ -94,6 +95,11 @@ Sink& RowSink::member(int index) {
   const auto at = static_cast<size_t>(index);
   if (at < fields_.size()) return *fields_[at];
   return *sequences_[at - fields_.size()];
+}
+
+ColumnSink* RowSink::column(int index) {
+  const auto at = static_cast<size_t>(index);
+  return at < fields_.size() ? fields_[at].get() : nullptr;
 }
 
 int RowSink::member_index(std::string_view name) const {
@@ -187,17 +193,76 @@ void RowReader::add_schema(uint64_t fingerprint, std::string_view plan) {
   Arena arena;
   Intake intake{arena};
   RowSink row(prefix_, fields_, sequences_, intake);
-  auto read = std::make_shared<const DecodePlan>(plan, row);
+  auto read = std::make_shared<const Writer>(plan, row);
   const std::lock_guard lock(mutex_);
-  auto larger = std::make_shared<Plans>(*plans_);
+  auto larger = std::make_shared<Writers>(*writers_);
   (*larger)[fingerprint] = std::move(read);
-  plans_ = std::move(larger);
+  writers_ = std::move(larger);
 }
 
-std::shared_ptr<const RowReader::Plans> RowReader::plans() const {
+std::shared_ptr<const RowReader::Writers> RowReader::writers() const {
   const std::lock_guard lock(mutex_);
-  return plans_;
+  return writers_;
 }
+
+// Rows into the columns of one batch.
+class RowReader::Reading {
+ public:
+  // `quick`: by steps, where there are some.
+  Reading(RowSink& row, const Writers& writers, bool quick)
+      : row_(row), writers_(writers), quick_(quick), targets_(row) {}
+
+  RowStatus read(const std::optional<std::string_view>& data, std::vector<uint64_t>& unknown) {
+    if (!data.has_value()) return RowStatus::Missing;
+    if (data->size() < kHeader || !data->starts_with(kMarker)) return RowStatus::Undecodable;
+    uint64_t fingerprint;
+    std::memcpy(&fingerprint, data->data() + kMarker.size(), sizeof fingerprint);
+    const Writer* writer = writer_of(fingerprint);
+    if (writer == nullptr) {
+      if (std::ranges::find(unknown, fingerprint) == unknown.end()) unknown.push_back(fingerprint);
+      return RowStatus::UnknownSchema;
+    }
+    const int64_t before = row_.rows();
+    try {
+      if (quick_ && writer->steps.read(in_slack(data->substr(kHeader)), targets_)) return RowStatus::Ok;
+      if (quick_) row_.truncate(before);
+      writer->plan.decode(data->substr(kHeader), row_);
+      return RowStatus::Ok;
+    } catch (const BadValue&) {
+      row_.truncate(before);
+      return RowStatus::Undecodable;
+    }
+  }
+
+  bool is_right() const { return !quick_ || targets_.texts_are_valid(); }
+
+ private:
+  const Writer* writer_of(uint64_t fingerprint) {
+    if (last_ == nullptr || fingerprint != last_fingerprint_) {
+      const auto found = writers_.find(fingerprint);
+      if (found == writers_.end()) return nullptr;
+      last_ = found->second.get();
+      last_fingerprint_ = fingerprint;
+    }
+    return last_;
+  }
+
+  // The body where bytes behind it may be read.
+  std::string_view in_slack(std::string_view body) {
+    const size_t wanted = body.size() + RowSteps::kSlack;
+    if (copied_.size() < wanted) copied_.resize(wanted * 2);
+    std::memcpy(copied_.data(), body.data(), body.size());
+    return {copied_.data(), body.size()};
+  }
+
+  RowSink& row_;
+  const Writers& writers_;
+  const bool quick_;
+  RowSteps::Targets targets_;
+  const Writer* last_ = nullptr;
+  uint64_t last_fingerprint_ = 0;
+  std::vector<char> copied_;
+};
 
 AvroRows RowReader::read_avro(std::span<const std::optional<std::string_view>> rows) {
   auto arena = batch_memory();
@@ -212,41 +277,24 @@ AvroRows RowReader::read_avro_into(std::span<const std::optional<std::string_vie
   for (const FieldSpec& field : fields_) {
     if (field.required()) throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
   }
-  const std::shared_ptr<const Plans> known = plans();
-  Intake intake{*arena};
-  RowSink row(prefix_, fields_, sequences_, intake);
-  AvroRows result;
-  result.statuses.reserve(rows.size());
-  for (const auto& data : rows) {
-    RowStatus status = RowStatus::Ok;
-    if (!data.has_value()) {
-      status = RowStatus::Missing;
-    } else if (data->size() < kHeader || !data->starts_with(kMarker)) {
-      status = RowStatus::Undecodable;
-    } else {
-      uint64_t fingerprint;
-      std::memcpy(&fingerprint, data->data() + kMarker.size(), sizeof fingerprint);
-      const auto found = known->find(fingerprint);
-      if (found == known->end()) {
-        status = RowStatus::UnknownSchema;
-        if (std::ranges::find(result.unknown, fingerprint) == result.unknown.end())
-          result.unknown.push_back(fingerprint);
-      } else {
-        const int64_t before = row.rows();
-        try {
-          found->second->decode(data->substr(kHeader), row);
-        } catch (const BadValue&) {
-          row.truncate(before);
-          status = RowStatus::Undecodable;
-        }
-      }
+  const std::shared_ptr<const Writers> known = writers();
+  for (const bool quick : {true, false}) {
+    Intake intake{*arena, std::min<int64_t>(std::ssize(rows), kExpectedRows)};
+    RowSink row(prefix_, fields_, sequences_, intake);
+    Reading reading(row, *known, quick);
+    AvroRows result;
+    result.statuses.reserve(rows.size());
+    for (const auto& data : rows) {
+      const RowStatus status = reading.read(data, result.unknown);
+      if (status != RowStatus::Ok) row.null();
+      result.statuses.push_back(status);
     }
-    if (status != RowStatus::Ok) row.null();
-    result.statuses.push_back(status);
+    if (!reading.is_right()) continue;  // a text is not UTF-8: which one, and what it reads as, the sinks say
+    invalid_text_total_ += intake.invalid_texts;
+    columns = row.finish(arena);
+    return result;
   }
-  invalid_text_total_ += intake.invalid_texts;
-  columns = row.finish(arena);
-  return result;
+  return {};
 }
 
 AvroRows RowReader::read_avro_lists(std::span<const std::optional<std::string_view>> rows,

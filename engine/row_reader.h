@@ -15,6 +15,7 @@
 #include "engine/row_codec.h"
 #include "engine/row_sequence.h"
 #include "engine/row_sink.h"
+#include "engine/row_steps.h"
 
 struct ArrowArray;
 struct ArrowSchema;
@@ -29,6 +30,8 @@ class RowSink final : public Sink {
   void null() override { end_struct(); }
   void begin_struct() override {}
   Sink& member(int index) override;
+  // The sink of a field; null for a sequence.
+  ColumnSink* column(int index);
   // Fields that were not given read as missing.
   void end_struct() override;
   int member_index(std::string_view name) const override;
@@ -82,8 +85,17 @@ class RowReader {
   int64_t invalid_text_total() const { return invalid_text_total_; }
 
  private:
-  using Plans = std::unordered_map<uint64_t, std::shared_ptr<const DecodePlan>>;
-  std::shared_ptr<const Plans> plans() const;
+  // A writer schema: whatever its rows are, and how most of them are read.
+  struct Writer {
+    Writer(std::string_view data, RowSink& row) : plan(data, row), steps(plan, row) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    const DecodePlan plan;
+    const RowSteps steps;
+  };
+  using Writers = std::unordered_map<uint64_t, std::shared_ptr<const Writer>>;
+  class Reading;
+  std::shared_ptr<const Writers> writers() const;
   AvroRows read_avro_into(std::span<const std::optional<std::string_view>> rows, const std::shared_ptr<Arena>& arena,
                           std::vector<Batch::Field>& columns);
 
@@ -91,7 +103,7 @@ class RowReader {
   std::vector<FieldSpec> fields_;
   std::vector<SequenceSpec> sequences_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const Plans> plans_ = std::make_shared<Plans>();
+  std::shared_ptr<const Writers> writers_ = std::make_shared<Writers>();
   std::atomic<int64_t> invalid_text_total_ = 0;
 };
 

@@ -16,7 +16,7 @@ class ScalarSink : public ColumnSink {
         type_(type),
         fallback_(element ? kNoDefault : spec.fallback),
         intake_(intake),
-        builder_(type, intake.arena) {}
+        column_(type, intake.arena, intake.expected_rows) {}
 
   void null() override { append(fallback_); }
   void append(const Default& value) {
@@ -35,7 +35,7 @@ class ScalarSink : public ColumnSink {
         text(std::get<4>(value));
         break;
       default:
-        builder_.append_null();
+        column_.push_null();
     }
   }
   // The type's zero; holds the place of an element of a null vector.
@@ -53,7 +53,7 @@ class ScalarSink : public ColumnSink {
   void boolean(bool value) override {
     if (type_.kind != Kind::Bool) refuse("is declared " + declared() + ", not bool");
     last_is_null_ = false;
-    builder_.append_bool(value);
+    column_.push_bool(value);
   }
   void integer(int64_t value) override {
     switch (type_.kind) {
@@ -71,14 +71,14 @@ class ScalarSink : public ColumnSink {
         refuse("is declared " + declared() + ", not an integer: " + std::to_string(value));
     }
     last_is_null_ = false;
-    builder_.append_integer(value);
+    column_.push_integer(value);
   }
   void number(double value) override {
     if (!type_.is_float()) refuse("is declared " + declared() + ", not a float: " + std::to_string(value));
     const double stored = type_.kind == Kind::Float32 ? static_cast<double>(to_float(value)) : value;
     if (!std::isfinite(stored)) return null();
     last_is_null_ = false;
-    builder_.append_float(stored);
+    column_.push_float(stored);
   }
   void text(std::string_view value) override {
     if (type_.kind != Kind::String) refuse("is declared " + declared() + ", not a string");
@@ -87,7 +87,7 @@ class ScalarSink : public ColumnSink {
       return null();
     }
     last_is_null_ = false;
-    builder_.append_text(value);
+    column_.push_text(value);
   }
 
   bool takes(Given given) const override {
@@ -106,9 +106,10 @@ class ScalarSink : public ColumnSink {
     }
   }
   std::string declared() const override { return type_.text(); }
-  int64_t rows() const override { return builder_.length(); }
-  void truncate(int64_t rows) override { builder_.truncate(rows); }
-  Column finish() override { return builder_.finish(); }
+  int64_t rows() const override { return column_.length(); }
+  void truncate(int64_t rows) override { column_.truncate(rows); }
+  Column finish() override { return column_.finish(); }
+  RowColumn* scalars() override { return &column_; }
 
  private:
   static const Default kNoDefault;
@@ -122,7 +123,7 @@ class ScalarSink : public ColumnSink {
   const Type& type_;
   const Default& fallback_;
   Intake& intake_;
-  ColumnBuilder builder_;
+  RowColumn column_;
 };
 
 const Default ScalarSink::kNoDefault;
@@ -171,6 +172,7 @@ class ListSink final : public ColumnSink {
     column.child = place(items_->finish(), arena_);
     return column;
   }
+  RowLists lists() override { return {items_->scalars(), &offsets_, cap_}; }
 
  private:
   const Type& type_;

@@ -12,6 +12,7 @@
 #include "engine/arena.h"
 #include "engine/column.h"
 #include "engine/error.h"
+#include "engine/row_column.h"
 #include "engine/type.h"
 
 namespace feat {
@@ -44,6 +45,7 @@ struct SequenceSpec {
 // What is shared by the sinks of one reading.
 struct Intake {
   Arena& arena;
+  int64_t expected_rows = 0;
   int64_t invalid_texts = 0;  // texts that were not UTF-8, read as null
 };
 
@@ -94,6 +96,9 @@ class ColumnSink : public Sink {
   virtual void truncate(int64_t rows) = 0;
   virtual Column finish() = 0;
   bool last_is_null() const { return last_is_null_; }
+  // What `engine/row_steps.h` may append to: the column of scalars, or of a list's; null where there is none.
+  virtual RowColumn* scalars() { return nullptr; }
+  virtual RowLists lists() { return {nullptr, nullptr, -1}; }
 
  protected:
   using Sink::Sink;

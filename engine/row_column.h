@@ -1,0 +1,119 @@
+// Scalars appended to a column one by one, in line: what the sinks of scalars write to, and `engine/row_steps.h`
+// without a sink.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "engine/arena.h"
+#include "engine/column.h"
+#include "engine/type.h"
+
+namespace feat {
+
+class RowColumn {
+ public:
+  static constexpr int64_t kCopied = 32;  // bytes at once
+
+  // A column of a scalar type, in its stored layout, with room for so many rows.
+  RowColumn(const Type& type, Arena& arena, int64_t expected_rows)
+      : layout_(stored_layout(type)),
+        valid_(arena),
+        bytes_(arena, expected_rows * (layout_ == Layout::Str ? kExpectedText : value_bytes(layout_))),
+        offsets_(arena, layout_ == Layout::Str ? expected_rows + 1 : 0) {
+    if (layout_ == Layout::Str) offsets_.push(0);
+  }
+
+  // A value of the layout's own type: uint8_t for a Bool.
+  template <class T>
+  void push(T value) {
+    std::memcpy(bytes_.grow(sizeof(T)), &value, sizeof(T));
+    mark_valid();
+  }
+  void push_bool(bool value) { push<uint8_t>(value); }
+  // An integer that fits.
+  void push_integer(int64_t value) {
+    if (layout_ == Layout::I32) {
+      push(static_cast<int32_t>(value));
+    } else {
+      push(value);
+    }
+  }
+  void push_float(double value) {
+    if (layout_ == Layout::F32) {
+      push(static_cast<float>(value));
+    } else {
+      push(value);
+    }
+  }
+  void push_text(std::string_view value) {
+    bytes_.append(reinterpret_cast<const uint8_t*>(value.data()), static_cast<int64_t>(value.size()));
+    offsets_.push(checked_offset(bytes_.size()));
+    mark_valid();
+  }
+  // A text behind which kCopied bytes may be read.
+  void push_text_in_slack(const uint8_t* text, int64_t size) {
+    uint8_t* to = bytes_.grow(size + kCopied);
+    for (int64_t at = 0; at < size; at += kCopied) std::memcpy(to + at, text + at, kCopied);
+    bytes_.truncate(bytes_.size() - kCopied);
+    offsets_.push(checked_offset(bytes_.size()));
+    mark_valid();
+  }
+  void push_null() {
+    if (!any_null_) {
+      valid_.fill(length_, 1);
+      any_null_ = true;
+    }
+    valid_.push(0);
+    ++length_;
+    if (layout_ == Layout::Str) {
+      offsets_.push(static_cast<int32_t>(bytes_.size()));
+    } else {
+      bytes_.fill(value_bytes(layout_), 0);
+    }
+  }
+
+  Layout layout() const { return layout_; }
+  int64_t length() const { return length_; }
+  // Forgets the rows from `length` on.
+  void truncate(int64_t length) {
+    if (length >= length_) return;
+    length_ = length;
+    if (any_null_) valid_.truncate(length);
+    if (layout_ == Layout::Str) {
+      offsets_.truncate(length + 1);
+      bytes_.truncate(offsets_[length]);
+    } else {
+      bytes_.truncate(length * value_bytes(layout_));
+    }
+  }
+  // Whether every text is UTF-8; true for any other column.
+  bool texts_are_valid() const;
+  // The column; nothing may be pushed after.
+  Column finish();
+
+ private:
+  static constexpr int64_t kExpectedText = 16;
+
+  void mark_valid() {
+    if (any_null_) valid_.push(1);
+    ++length_;
+  }
+
+  const Layout layout_;
+  bool any_null_ = false;
+  int64_t length_ = 0;
+  Growing<uint8_t> valid_;
+  Growing<uint8_t> bytes_;  // texts, or values
+  Growing<int32_t> offsets_;
+};
+
+// Lists of scalars, a row from offsets[i] to offsets[i + 1] of the items.
+struct RowLists {
+  RowColumn* items;
+  Growing<int32_t>* offsets;
+  int64_t cap;  // -1 for any length
+};
+
+}  // namespace feat

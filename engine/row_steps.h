@@ -1,0 +1,96 @@
+// Rows of scalars and lists of scalars, as straight steps: what most writer schemas are, read without a call a value.
+//
+// Steps read only what is in order. Whatever is not (a branch out of range, a number that does not fit, a row that is
+// cut short, a list in blocks with sizes) makes them give the row up; then `DecodePlan::decode` reads it again from
+// its start and says what is wrong, or finds it right after all. So the rules stand in the sinks alone.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/row_codec.h"
+#include "engine/row_column.h"
+#include "engine/row_sink.h"
+
+namespace feat {
+
+class RowSink;
+
+class RowSteps {
+ public:
+  // So many bytes behind a row may be read.
+  static constexpr int64_t kSlack = 64;
+
+  // The steps of a plan that was made for such rows. The plan outlives them.
+  RowSteps(const DecodePlan& plan, RowSink& row);
+
+  // Where the values of rows go, member by member; made once for many rows.
+  class Targets {
+   public:
+    explicit Targets(RowSink& row);
+    // Whether all texts that were read are UTF-8; if not, no row may be taken as read.
+    bool texts_are_valid() const;
+
+   private:
+    friend class RowSteps;
+    struct Member {
+      Sink& sink;
+      RowColumn* column;  // of the values, or of a list's; null where there is neither
+      RowLists lists;
+    };
+    RowSink& row_;
+    std::vector<Member> members_;
+  };
+
+  // Reads one body, behind which there are kSlack bytes. False: it was given up, and the row holds part of it.
+  // Errors: BadValue, likewise.
+  bool read(std::string_view body, Targets& targets) const;
+
+ private:
+  enum class Op : uint8_t {
+    Bool,
+    Int32,
+    Int64,
+    FloatOfInteger,  // to any type of floats
+    Float32,
+    Float64,
+    FloatOfFloat32,
+    FloatOfFloat64,
+    Text,
+    List,
+    SkipBool,
+    SkipInteger,
+    SkipFixed,
+    SkipText,
+    SkipList,
+    Absent,  // the writer has no such field
+    Other,   // read by its node
+  };
+  // A value; `optional`: in a union with null, where a byte says which.
+  struct Shape {
+    Op op = Op::Other;
+    bool optional = false;
+    uint8_t given = 0, null = 0;
+    uint32_t bytes = 0;  // of a SkipFixed
+  };
+  struct Step {
+    Shape value;
+    Shape item;  // of a list
+    int32_t member = -1;
+    uint32_t node = 0;
+  };
+  class Reading;
+
+  // The value's part of a node: what is in its union with null, if it is one.
+  const DecodePlan::Node& unwrapped(uint32_t index, Shape& shape) const;
+  Step step_of(uint32_t index, int32_t member, const Targets& targets) const;
+  static Op op_of(const DecodePlan::Node& node, Layout target);
+  static Op skip_of(const DecodePlan::Node& node, Shape& shape);
+
+  const DecodePlan& plan_;
+  bool usable_ = false;
+  std::vector<Step> steps_;
+};
+
+}  // namespace feat
