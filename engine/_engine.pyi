@@ -5,7 +5,7 @@ process, whatever the bytes. Every call that takes time runs with the GIL releas
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -145,8 +145,27 @@ class ItemLookup:
     def rows(self, items: npt.NDArray[np.int64]) -> Batch:
         """The items at these places, all of which are there or added."""
 
+class StoredRows(Sequence[bytes | None]):
+    """Rows as they came off the wire, in one piece of memory: a sequence of bytes, None where there is no row. Bytes
+    are made only of what is asked for; `RowReader` reads them where they lie."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, place: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, place: slice) -> StoredRows:
+        """These rows, in the same memory. Steps are 1."""
+
 def joined_keys(prefix: bytes, keys: Sequence[str | int]) -> list[bytes]:
     """Each key as bytes behind the prefix: text as it is (lone surrogates pass), an integer in decimal."""
+
+def mget_command(requests: Sequence[tuple[bytes, Sequence[str | int]]]) -> bytes:
+    """Redis's MGET of all keys, each behind its prefix, as it goes over the wire."""
+
+def receive_rows(socket: int, count: int, pause_s: float, within_s: float) -> StoredRows | bytes:
+    """The answer to an MGET of so many keys, off a socket's file descriptor, without the GIL. `pause_s`: the longest
+    wait for anything, `within_s` for all of it, negative for no limit. An answer that is not so many rows (an
+    error, a push message) is given as the bytes that were read of it. Errors: `TimeoutError`, `OSError`."""
 
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`; the widest of the processor, or what the

@@ -19,6 +19,7 @@ namespace feat {
 
 void bind_cache(nb::module_& m);  // cache_bindings.cc
 void bind_rows(nb::module_& m);   // row_bindings.cc
+void bind_store(nb::module_& m);  // store_bindings.cc
 
 }  // namespace feat
 
@@ -104,6 +105,7 @@ NB_MODULE(_engine, m) {
   nb::exception<EngineError>(m, "EngineError", PyExc_ValueError);
   bind_batch(m);
   bind_program(m);
+  bind_store(m);
   bind_rows(m);
   bind_cache(m);
   m.def("simd", &simd_name);

@@ -125,46 +125,35 @@ uint64_t to_fingerprint(const nb::bytes& bytes) {
   return fingerprint;
 }
 
-// Rows from Python; the tuple keeps them while the GIL is released.
-struct PythonRows {
-  explicit PythonRows(const nb::sequence& given) : kept(nb::tuple(given)) {
-    rows.reserve(kept.size());
-    for (const nb::handle row : kept) {
+// Rows from Python; they are kept while the GIL is released.
+class PythonRows {
+ public:
+  explicit PythonRows(const nb::object& given) {
+    if (nb::isinstance<StoredRows>(given)) {
+      given_.emplace(nb::cast<const StoredRows&>(given));
+      return;
+    }
+    kept_ = nb::tuple(given);
+    rows_.reserve(kept_.size());
+    for (const nb::handle row : kept_) {
       if (row.is_none()) {
-        rows.emplace_back();
+        rows_.emplace_back();
       } else if (PyBytes_Check(row.ptr())) {
-        rows.emplace_back(
+        rows_.emplace_back(
             std::string_view(PyBytes_AS_STRING(row.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(row.ptr()))));
       } else {
         throw EngineError("a row is bytes or None, not " + std::string(nb::type_name(row.type()).c_str()));
       }
     }
+    given_.emplace(rows_);
   }
-  nb::tuple kept;
-  std::vector<std::optional<std::string_view>> rows;
-};
+  const GivenRows& get() const { return *given_; }
 
-// The prefix and each key, a str or an int. Lone surrogates go through as they are.
-nb::list joined_keys(const nb::bytes& prefix, const nb::sequence& keys) {
-  std::string joined(prefix.c_str(), prefix.size());
-  nb::list all;
-  for (const nb::handle key : keys) {
-    joined.resize(prefix.size());
-    nb::object text = nb::borrow(key);
-    if (!PyUnicode_Check(key.ptr())) text = nb::str(text);
-    Py_ssize_t size = 0;
-    const char* bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-    if (bytes != nullptr) {
-      joined.append(bytes, static_cast<size_t>(size));
-    } else {
-      PyErr_Clear();
-      const nb::bytes passed(text.attr("encode")("utf-8", "surrogatepass"));
-      joined.append(passed.c_str(), passed.size());
-    }
-    all.append(nb::bytes(joined.data(), joined.size()));
-  }
-  return all;
-}
+ private:
+  nb::tuple kept_;
+  std::vector<std::optional<std::string_view>> rows_;
+  std::optional<GivenRows> given_;
+};
 
 nb::object to_python(AvroRows&& read) {
   auto statuses = std::make_unique<std::vector<RowStatus>>(std::move(read.statuses));
@@ -182,7 +171,6 @@ nb::object to_python(AvroRows&& read) {
 }  // namespace
 
 void bind_rows(nb::module_& module) {
-  module.def("joined_keys", &joined_keys, nb::arg("prefix"), nb::arg("keys"));
   nb::class_<RowReader>(module, "RowReader")
       .def("__init__", &make_reader, nb::arg("prefix"), nb::arg("fields"), nb::arg("sequences") = nb::tuple())
       .def(
@@ -209,24 +197,24 @@ void bind_rows(nb::module_& module) {
           nb::arg("fingerprint"), nb::arg("plan"))
       .def(
           "read_avro",
-          [](RowReader& self, const nb::sequence& rows) {
+          [](RowReader& self, const nb::object& rows) {
             const PythonRows given(rows);
             AvroRows read;
             {
               const nb::gil_scoped_release released;
-              read = self.read_avro(given.rows);
+              read = self.read_avro(given.get());
             }
             return to_python(std::move(read));
           },
           nb::arg("rows"))
       .def(
           "read_avro_lists",
-          [](RowReader& self, const nb::sequence& rows, const std::vector<int64_t>& lengths) {
+          [](RowReader& self, const nb::object& rows, const std::vector<int64_t>& lengths) {
             const PythonRows given(rows);
             AvroRows read;
             {
               const nb::gil_scoped_release released;
-              read = self.read_avro_lists(given.rows, lengths);
+              read = self.read_avro_lists(given.get(), lengths);
             }
             return to_python(std::move(read));
           },

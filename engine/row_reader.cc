@@ -13,6 +13,7 @@ namespace feat {
 namespace {
 
 constexpr std::string_view kMarker = "\xC3\x01";
+static_assert(Arena::kSlack >= RowSteps::kSlack);
 constexpr size_t kHeader = 10;
 constexpr int64_t kExpectedRows = 4096;  // most that room is taken for before there are any
 
@@ -209,8 +210,8 @@ std::shared_ptr<const RowReader::Writers> RowReader::writers() const {
 class RowReader::Reading {
  public:
   // `quick`: by steps, where there are some.
-  Reading(RowSink& row, const Writers& writers, bool quick)
-      : row_(row), writers_(writers), quick_(quick), targets_(row) {}
+  Reading(RowSink& row, const Writers& writers, bool quick, bool in_slack)
+      : row_(row), writers_(writers), quick_(quick), in_slack_(in_slack), targets_(row) {}
 
   RowStatus read(const std::optional<std::string_view>& data, std::vector<uint64_t>& unknown) {
     if (!data.has_value()) return RowStatus::Missing;
@@ -249,6 +250,7 @@ class RowReader::Reading {
 
   // The body where bytes behind it may be read.
   std::string_view in_slack(std::string_view body) {
+    if (in_slack_) return body;
     const size_t wanted = body.size() + RowSteps::kSlack;
     if (copied_.size() < wanted) copied_.resize(wanted * 2);
     std::memcpy(copied_.data(), body.data(), body.size());
@@ -258,33 +260,34 @@ class RowReader::Reading {
   RowSink& row_;
   const Writers& writers_;
   const bool quick_;
+  const bool in_slack_;
   RowSteps::Targets targets_;
   const Writer* last_ = nullptr;
   uint64_t last_fingerprint_ = 0;
   std::vector<char> copied_;
 };
 
-AvroRows RowReader::read_avro(std::span<const std::optional<std::string_view>> rows) {
+AvroRows RowReader::read_avro(const GivenRows& rows) {
   auto arena = batch_memory();
   std::vector<Batch::Field> columns;
   AvroRows result = read_avro_into(rows, arena, columns);
-  result.batch = Batch(static_cast<int64_t>(rows.size()), std::move(columns));
+  result.batch = Batch(std::ssize(rows.rows), std::move(columns));
   return result;
 }
 
-AvroRows RowReader::read_avro_into(std::span<const std::optional<std::string_view>> rows,
-                                   const std::shared_ptr<Arena>& arena, std::vector<Batch::Field>& columns) {
+AvroRows RowReader::read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena,
+                                   std::vector<Batch::Field>& columns) {
   for (const FieldSpec& field : fields_) {
     if (field.required()) throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
   }
   const std::shared_ptr<const Writers> known = writers();
   for (const bool quick : {true, false}) {
-    Intake intake{*arena, std::min<int64_t>(std::ssize(rows), kExpectedRows)};
+    Intake intake{*arena, std::min<int64_t>(std::ssize(rows.rows), kExpectedRows)};
     RowSink row(prefix_, fields_, sequences_, intake);
-    Reading reading(row, *known, quick);
+    Reading reading(row, *known, quick, rows.in_slack);
     AvroRows result;
-    result.statuses.reserve(rows.size());
-    for (const auto& data : rows) {
+    result.statuses.reserve(rows.rows.size());
+    for (const auto& data : rows.rows) {
       const RowStatus status = reading.read(data, result.unknown);
       if (status != RowStatus::Ok) row.null();
       result.statuses.push_back(status);
@@ -297,10 +300,9 @@ AvroRows RowReader::read_avro_into(std::span<const std::optional<std::string_vie
   return {};
 }
 
-AvroRows RowReader::read_avro_lists(std::span<const std::optional<std::string_view>> rows,
-                                    std::span<const int64_t> lengths) {
+AvroRows RowReader::read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths) {
   const auto num_rows = static_cast<int64_t>(lengths.size());
-  const auto total = static_cast<int64_t>(rows.size());
+  const int64_t total = std::ssize(rows.rows);
   auto arena = batch_memory();
   int32_t* offsets = arena->take<int32_t>(num_rows + 1);
   int64_t end = offsets[0] = 0;

@@ -16,6 +16,7 @@
 #include "engine/row_sequence.h"
 #include "engine/row_sink.h"
 #include "engine/row_steps.h"
+#include "engine/stored_rows.h"
 
 struct ArrowArray;
 struct ArrowSchema;
@@ -64,6 +65,21 @@ struct AvroRows {
   std::vector<uint64_t> unknown;  // fingerprints, each once
 };
 
+// Rows to be read, nullopt where there is none.
+struct GivenRows {
+  explicit GivenRows(std::span<const std::optional<std::string_view>> given) : rows(given) {}
+  explicit GivenRows(const StoredRows& stored) : kept(static_cast<size_t>(stored.size())), in_slack(true) {
+    for (int64_t i = 0; i < stored.size(); ++i) kept[static_cast<size_t>(i)] = stored[i];
+    rows = kept;
+  }
+  GivenRows(const GivenRows&) = delete;
+  GivenRows& operator=(const GivenRows&) = delete;
+
+  std::vector<std::optional<std::string_view>> kept;
+  std::span<const std::optional<std::string_view>> rows;
+  bool in_slack = false;  // behind each, RowSteps::kSlack bytes may be read
+};
+
 class RowReader {
  public:
   // Errors: EngineError for a name twice, a default that is not of its type, a type that cannot be read.
@@ -76,10 +92,10 @@ class RowReader {
 
   // A writer schema. Errors: EngineError for a plan that does not read, or does not suit the fields.
   void add_schema(uint64_t fingerprint, std::string_view plan);
-  // Avro single-object rows, nullopt where there is none. All that is not Ok reads as a missing row.
-  AvroRows read_avro(std::span<const std::optional<std::string_view>> rows);
+  // Avro single-object rows. All that is not Ok reads as a missing row.
+  AvroRows read_avro(const GivenRows& rows);
   // The same, with `lengths[i]` rows making the lists of row i. Errors: EngineError if they do not add up.
-  AvroRows read_avro_lists(std::span<const std::optional<std::string_view>> rows, std::span<const int64_t> lengths);
+  AvroRows read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths);
 
   // Texts that were not UTF-8 and read as null, since construction.
   int64_t invalid_text_total() const { return invalid_text_total_; }
@@ -96,7 +112,7 @@ class RowReader {
   using Writers = std::unordered_map<uint64_t, std::shared_ptr<const Writer>>;
   class Reading;
   std::shared_ptr<const Writers> writers() const;
-  AvroRows read_avro_into(std::span<const std::optional<std::string_view>> rows, const std::shared_ptr<Arena>& arena,
+  AvroRows read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena,
                           std::vector<Batch::Field>& columns);
 
   std::string prefix_;

@@ -74,7 +74,7 @@ class _Keys:
     def of(cls, keys: list[Key | None], lengths: list[int] | None = None) -> _Keys:
         return cls(keys, lengths, [key for key in dict.fromkeys(keys) if key is not None])
 
-    def spread(self, rows: list[bytes | None]) -> Sequence[bytes | None]:
+    def spread(self, rows: Sequence[bytes | None]) -> Sequence[bytes | None]:
         """The rows of the distinct keys, for each key."""
         if len(self.distinct) == len(self.keys):
             return rows
@@ -160,7 +160,7 @@ class RowSource:
 
     def _fetch(
         self, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
-    ) -> list[list[bytes | None] | None]:
+    ) -> list[Sequence[bytes | None] | None]:
         """By source the rows of its distinct keys; None where the store is down."""
         wanted = [(source.rows_of, k.distinct) for source, k in zip(sources, keys, strict=True)]
         try:
@@ -174,7 +174,12 @@ class RowSource:
         return [*found]
 
     def _decode(
-        self, source: Source, reader: SourceReader, keys: _Keys, rows: list[bytes | None] | None, read: Read
+        self,
+        source: Source,
+        reader: SourceReader,
+        keys: _Keys,
+        rows: Sequence[bytes | None] | None,
+        read: Read,
     ) -> npt.NDArray[np.uint8]:
         """Adds a source's rows to what was read. Returns their statuses."""
         missing: list[bytes | None] = [None] * len(keys.keys)

@@ -42,7 +42,7 @@ class StoreLink:
 
     def several(
         self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
-    ) -> list[list[bytes | None]]:
+    ) -> list[Sequence[bytes | None]]:
         """As `Store.several`. Errors: `StoreUnavailable`."""
         return self.get().several(requests, within_s)
 

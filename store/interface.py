@@ -53,13 +53,13 @@ class Store(ABC):
     @abstractmethod
     def several(
         self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
-    ) -> list[list[bytes | None]]:
+    ) -> list[Sequence[bytes | None]]:
         """For each (source, keys) the rows in the order of the keys, None for no row; in one round. `within_s`:
         the time that there is, where that is less than the store's timeout."""
 
     def get_many(self, source: str, keys: Sequence[Key]) -> list[bytes | None]:
         """The rows of one source in the order of `keys`, None where there is none."""
-        return self.several([(source, keys)])[0]
+        return list(self.several([(source, keys)])[0])
 
     @abstractmethod
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
@@ -94,7 +94,11 @@ class Store(ABC):
 
     def stored_keys(self, source: str, keys: Sequence[Key]) -> list[bytes]:
         """`stored_key` of each."""
-        return joined_keys(f"{self.namespace}:{source}:".encode(), keys)
+        return joined_keys(self.key_prefix(source), keys)
+
+    def key_prefix(self, source: str) -> bytes:
+        """What stands before the key in the bytes that a source's rows lie under."""
+        return f"{self.namespace}:{source}:".encode()
 
     def stored_key(self, source: str, key: Key) -> bytes:
         """The bytes that a row lies under."""

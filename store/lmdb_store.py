@@ -57,7 +57,7 @@ class LmdbStore(Store):
 
     def several(
         self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
-    ) -> list[list[bytes | None]]:
+    ) -> list[Sequence[bytes | None]]:
         try:
             with self._environment().begin() as transaction, transaction.cursor() as cursor:
                 return [self._get(cursor, source, keys) for source, keys in requests]

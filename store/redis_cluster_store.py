@@ -29,7 +29,8 @@ class RedisClusterStore(RedisStore):
             retry=Retry(NoBackoff(), _ATTEMPTS),
         )
 
-    def _get(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    def _get(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> Sequence[bytes | None]:
+        keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
         rows: Sequence[bytes | None] = self._client.mget_nonatomic(keys)
         return rows
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,14 +13,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from engine._engine import mget_command
 from featdsl.errors import InputError
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
+from store.redis_rows import RowsClient, RowsParser, answer_within
 
 _WRITTEN_AT_ONCE = 1_000
 _CHANGE = b"change"
 _FIRST = "0-0"
-_SHORTEST_S = 0.001
-_left = threading.local()
 _T = TypeVar("_T")
 
 
@@ -55,17 +53,23 @@ class RedisStore(Store):
 
     def _connect(self, url: str, timeout_s: float) -> Any:
         retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-        return _Client.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
+        return RowsClient.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=retry,
+            parser_class=RowsParser,
+        )
 
     def several(
         self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
-    ) -> list[list[bytes | None]]:
-        keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
-        if not keys:
+    ) -> list[Sequence[bytes | None]]:
+        counts = [len(keys) for _, keys in requests]
+        if not any(counts):
             return [[] for _ in requests]
-        with _answer_within(within_s):
-            rows = iter(self._call(lambda: self._get(keys)))
-        return [list(islice(rows, len(source_keys))) for _, source_keys in requests]
+        with answer_within(within_s):
+            rows: Sequence[bytes | None] = self._call(lambda: self._get(requests))
+        return [rows[end - count : end] for count, end in zip(counts, accumulate(counts), strict=True)]
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
         for part in _parts(rows):
@@ -77,8 +81,12 @@ class RedisStore(Store):
         for part in _parts(keys):
             self._call(partial(self._delete, self.stored_keys(source, part), source, part))
 
-    def _get(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        rows: Sequence[bytes | None] = self._client.mget(keys)
+    def _get(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> Sequence[bytes | None]:
+        """The rows of all keys, one behind the other."""
+        wanted = [(self.key_prefix(source), keys) for source, keys in requests]
+        rows: Sequence[bytes | None] = self._client.rows(
+            mget_command(wanted), sum(len(keys) for _, keys in wanted)
+        )
         return rows
 
     def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:
@@ -137,32 +145,6 @@ class RedisStore(Store):
             ) from error
         except (redis.RedisError, RedisClusterException, OSError) as error:
             raise StoreUnavailable(f"the store does not answer: {self._shown_url} ({error})") from error
-
-
-class _Client(redis.Redis):
-    """Its answers come within what `_answer_within` says, for the thread that says it."""
-
-    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
-        parse: Any = super().parse_response
-        within_s = getattr(_left, "seconds", None)
-        if within_s is None or within_s >= connection.socket_timeout:
-            return parse(connection, command_name, **options)
-        waited_on = connection._sock
-        waited_on.settimeout(max(within_s, _SHORTEST_S))
-        try:
-            return parse(connection, command_name, **options)
-        finally:
-            with contextlib.suppress(OSError):  # it was closed, as no answer came
-                waited_on.settimeout(connection.socket_timeout)
-
-
-@contextlib.contextmanager
-def _answer_within(seconds: float | None) -> Iterator[None]:
-    _left.seconds = seconds
-    try:
-        yield
-    finally:
-        _left.seconds = None
 
 
 def without_password(url: str) -> str:

@@ -54,9 +54,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string row = std::string("\xC3\x01\x01\0\0\0\0\0\0\0", 10) + std::string(rest);
     const std::optional<std::string_view> rows[] = {row, std::nullopt, std::string_view(row).substr(0, row.size() / 2),
                                                     row};
-    reader.read_avro(rows);
+    reader.read_avro(feat::GivenRows(rows));
     const int64_t lengths[] = {3, 0, 1};
-    reader.read_avro_lists(rows, lengths);
+    reader.read_avro_lists(feat::GivenRows(rows), lengths);
+    auto memory = std::make_shared<feat::Arena>();
+    const auto size = static_cast<int64_t>(row.size());
+    char* stored = memory->take<char>(size);
+    std::memcpy(stored, row.data(), row.size());
+    reader.read_avro(feat::GivenRows(feat::StoredRows(memory, stored, {{0, size}, {0, -1}, {0, size / 2}})));
   } catch (const feat::EngineError&) {
     return 0;
   }

@@ -219,18 +219,28 @@ void check_all(const std::string& plan, const std::vector<std::string>& bodies) 
   RowReader reader("s", declared(), {});
   reader.add_schema(1, plan);
   std::vector<std::vector<char>> kept;
+  std::vector<StoredRows::Place> places;
+  std::string together;
   for (const std::string& body : bodies) {
     const std::string row = std::string("\xC3\x01\x01\0\0\0\0\0\0\0", 10) + body;
     kept.emplace_back(row.begin(), row.end());
     kept.back().shrink_to_fit();
+    places.push_back({std::ssize(together), std::ssize(row)});
+    together += row;
   }
   std::vector<std::optional<std::string_view>> rows;
   for (const auto& row : kept) rows.emplace_back(std::string_view(row.data(), row.size()));
-  const AvroRows read = reader.read_avro(rows);
+  auto memory = std::make_shared<Arena>();
+  char* bytes = memory->take<char>(std::ssize(together));
+  std::memcpy(bytes, together.data(), together.size());
   Arena arena;
   const Decoded wanted = by_plan(plan, bodies, arena);
-  CHECK(read.statuses == wanted.statuses);
-  for (size_t c = 0; c < wanted.columns.size(); ++c) CHECK(same(read.batch.fields()[c].column, wanted.columns[c]));
+  const GivenRows apart(rows), in_slack(StoredRows(memory, bytes, places));
+  for (const GivenRows* given : {&apart, &in_slack}) {
+    const AvroRows read = reader.read_avro(*given);
+    CHECK(read.statuses == wanted.statuses);
+    for (size_t c = 0; c < wanted.columns.size(); ++c) CHECK(same(read.batch.fields()[c].column, wanted.columns[c]));
+  }
 }
 
 TEST(steps_read_what_the_plan_reads) {

@@ -57,7 +57,8 @@ def test_rows_come_back_in_the_order_of_the_keys(store: Store) -> None:
 def test_several_sources_in_one_round(store: Store) -> None:
     store.put_many("movie", [("a", b"m")])
     store.put_many("user", [("a", b"u")])
-    assert store.several([("movie", ["a", "b"]), ("user", []), ("user", ["b", "a"])]) == [
+    several = store.several([("movie", ["a", "b"]), ("user", []), ("user", ["b", "a"])])
+    assert [list(rows) for rows in several] == [
         [b"m", None], [], [None, b"u"],
     ]  # fmt: skip
     assert store.several([]) == []

@@ -1,0 +1,194 @@
+// Answers of Redis to an MGET: whole, in any pieces, cut, and such as are none.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/mget_reply.h"
+#include "engine/tests/check.h"
+
+namespace feat {
+namespace {
+
+using State = MgetReply::State;
+
+State put(MgetReply& reply, std::string_view bytes) {
+  const std::span<char> room = reply.room();
+  CHECK(room.size() >= bytes.size());
+  std::memcpy(room.data(), bytes.data(), bytes.size());
+  return reply.take(bytes.size());
+}
+
+std::string bulk(std::string_view row) { return "$" + std::to_string(row.size()) + "\r\n" + std::string(row) + "\r\n"; }
+
+const std::string kThree = "*3\r\n" + bulk("one") + "$-1\r\n" + bulk(std::string("a\r\n$1\0", 6));
+
+void check_three(const StoredRows& rows) {
+  CHECK(rows.size() == 3);
+  CHECK(rows[0] == "one");
+  CHECK(!rows[1].has_value());
+  CHECK(rows[2] == std::string_view("a\r\n$1\0", 6));
+}
+
+TEST(a_reply_at_once_and_in_two_pieces) {
+  for (size_t cut = 0; cut <= kThree.size(); ++cut) {
+    MgetReply reply(3);
+    const State first = put(reply, std::string_view(kThree).substr(0, cut));
+    CHECK(first == (cut == kThree.size() ? State::Whole : State::More));
+    if (first == State::More) CHECK(put(reply, std::string_view(kThree).substr(cut)) == State::Whole);
+    check_three(std::move(reply).rows());
+  }
+}
+
+TEST(a_reply_byte_by_byte_with_nulls_of_resp3) {
+  const std::string all = "*2\r\n_\r\n" + bulk("");
+  MgetReply reply(2);
+  for (size_t i = 0; i + 1 < all.size(); ++i) CHECK(put(reply, all.substr(i, 1)) == State::More);
+  CHECK(put(reply, all.substr(all.size() - 1)) == State::Whole);
+  const StoredRows rows = std::move(reply).rows();
+  CHECK(!rows[0].has_value() && rows[1] == "");
+}
+
+TEST(parts_of_rows_outlive_the_whole) {
+  StoredRows part;
+  {
+    MgetReply reply(3);
+    CHECK(put(reply, kThree) == State::Whole);
+    part = std::move(reply).rows().part(1, 2).part(1, 1);
+  }
+  CHECK(part.size() == 1 && part[0]->size() == 6);
+}
+
+TEST(what_is_no_such_reply_is_told) {
+  for (const char* other : {"-LOADING Redis is loading\r\n",
+                            "-",
+                            ">3\r\n",
+                            "*2\r\n",
+                            "*4\r\n",
+                            "*-1\r\n",
+                            "*\r\n",
+                            "$3\r\n",
+                            "+OK\r\n",
+                            "\r\n",
+                            "*3\r\n*1\r\n",
+                            "*3\r\n$-2\r\n",
+                            "*3\r\n$\r\n",
+                            "*3\r\n$x\r\n",
+                            "*3\r\n$1 \r\n",
+                            "*3\r\n$1\n",
+                            "*3\r\n$1\r\nab\r\n",
+                            "*3\r\n$1\r\na\rb",
+                            "*3\r\n:1\r\n",
+                            "*3\r\n-ERR\r\n",
+                            "*3\r\n_1\r\n",
+                            "*3\r\n$99999999999999999999\r\n",
+                            "*3\r\n$536870913\r\n",
+                            "*3\r\n$-0\r\n",
+                            "*00000000000000000003\r\n"}) {
+    MgetReply reply(3);
+    const State state = put(reply, other);
+    CHECK(state == State::Other || (state == State::More && std::string_view(other) == "-"));
+    CHECK(reply.bytes() == other);
+  }
+}
+
+TEST(what_follows_a_reply_is_kept) {
+  MgetReply reply(3);
+  CHECK(put(reply, kThree + ">2\r\n") == State::Other);
+  CHECK(reply.bytes() == kThree + ">2\r\n");
+}
+
+TEST(a_size_is_not_believed) {
+  // Half a gigabyte is said to come: room is made for what came.
+  MgetReply reply(1);
+  CHECK(put(reply, "*1\r\n$536870912\r\nabc") == State::More);
+  CHECK(reply.room().size() <= 1 << 20);
+}
+
+TEST(large_replies_in_random_pieces) {
+  std::mt19937_64 random(1);
+  std::string all = "*50\r\n";
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 50; ++i) {
+    wanted.emplace_back(random() % 100'000, static_cast<char>('a' + i % 26));
+    all += bulk(wanted.back());
+  }
+  MgetReply reply(50);
+  size_t at = 0;
+  for (State state = State::More; state == State::More;) {
+    const std::span<char> room = reply.room();
+    const size_t taken = std::min({room.size(), all.size() - at, static_cast<size_t>(random() % 50'000)});
+    std::memcpy(room.data(), all.data() + at, taken);
+    at += taken;
+    state = reply.take(taken);
+    CHECK(state != State::Other);
+  }
+  CHECK(at == all.size());
+  const StoredRows rows = std::move(reply).rows();
+  for (int64_t i = 0; i < 50; ++i) CHECK(rows[i] == wanted[static_cast<size_t>(i)]);
+}
+
+TEST(any_bytes_are_no_harm) {
+  std::mt19937_64 random(2);
+  const std::string letters = "*$_-1239\r\n>:";
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes = random() % 2 ? "*2\r\n" : "";
+    for (uint64_t left = random() % 24; left > 0; --left) bytes.push_back(letters[random() % letters.size()]);
+    MgetReply reply(2);
+    State state = State::More;
+    for (size_t at = 0; at < bytes.size() && state == State::More;) {
+      const size_t size = std::min<size_t>(bytes.size() - at, 1 + random() % 8);
+      state = put(reply, std::string_view(bytes).substr(at, size));
+      at += size;
+    }
+    if (state == State::Whole) CHECK(std::move(reply).rows().size() == 2);
+  }
+}
+
+class Ends {
+ public:
+  Ends() { CHECK(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_) == 0); }
+  ~Ends() {
+    close_server();
+    ::close(ends_[0]);
+  }
+  int client() const { return ends_[0]; }
+  void send(std::string_view bytes) const { CHECK(::write(ends_[1], bytes.data(), bytes.size()) == std::ssize(bytes)); }
+  void close_server() {
+    if (ends_[1] >= 0) ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST(a_reply_off_a_socket) {
+  Ends ends;
+  std::thread server([&] {
+    for (const char byte : kThree) ends.send({&byte, 1});
+  });
+  MgetReply reply(3);
+  CHECK(receive(ends.client(), reply, 10, 10) == Received::Rows);
+  server.join();
+  check_three(std::move(reply).rows());
+}
+
+TEST(a_socket_that_says_nothing_or_goes) {
+  Ends ends;
+  ends.send("*3\r\n$3\r\n");
+  MgetReply late(3), stopped(3), closed(3), failed(3);
+  CHECK(receive(ends.client(), late, 0.02, -1) == Received::TimedOut);
+  CHECK(receive(ends.client(), stopped, -1, 0.02) == Received::TimedOut);
+  ends.close_server();
+  CHECK(receive(ends.client(), closed, -1, -1) == Received::Closed);
+  CHECK(receive(-1, failed, 1, 1) == Received::Failed);
+}
+
+}  // namespace
+}  // namespace feat
