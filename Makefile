@@ -81,7 +81,7 @@ soak-serving: setup
 
 # matxscript wants another numpy than ours, so it has an environment of its own.
 peers: setup
-	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt polars
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt msgpack polars
 	@[ -x .venv-matxscript/bin/python ] || $(PYTHON) -m venv .venv-matxscript
 	@.venv-matxscript/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/titles/constraints.txt
 
@@ -91,6 +91,7 @@ bench: setup
 	@$(PYTHON) -m benchmarks.scale
 	@$(PYTHON) -m benchmarks.fit --quick
 	@$(PYTHON) -m benchmarks.text_to_ids --quick
+	@$(PYTHON) -m benchmarks.serving --quick
 
 clean:
 	rm -rf build .venv .venv-matxscript .venv-triton .venv-tensorflow demo

@@ -26,8 +26,8 @@ def in_turns(
     return [statistics.median(taken) for taken in in_rounds(turns, seconds, rounds)]
 
 
-def processor_seconds() -> float:
-    """Seconds of the processor that this process and all that it started have taken so far."""
+def processor_seconds(root: int | None = None) -> float:
+    """Seconds of the processor that a process (this one) and all that it started have taken so far."""
     ticks: dict[int, tuple[int, int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -35,9 +35,9 @@ def processor_seconds() -> float:
         except OSError:  # it has ended
             continue
         ticks[int(stat.parent.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
-    mine, found = {os.getpid()}, 0
+    mine, found = {root or os.getpid()}, 0
     while mine:
-        found += sum(ticks[number][1] for number in mine)
+        found += sum(ticks[number][1] for number in mine & ticks.keys())
         mine = {number for number, (parent, _) in ticks.items() if parent in mine}
     return found / os.sysconf("SC_CLK_TCK")
 

@@ -1,0 +1,37 @@
+"""A whole server: `a` a call without the model, beside Python services; `b` the two mixes of EasyRec, with a model,
+beside a numpy service.
+
+    .venv/bin/python -m benchmarks.serving [a] [b] [--quick] [--json FILE]
+
+Each starts its own Redis, services in processes of their own, and compares their outputs before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import benchmarks.one_thread  # noqa: F401  before numpy
+from benchmarks import serving_call, serving_easyrec
+from benchmarks.measure import machine, report
+
+PARTS: dict[str, Callable[[bool], Any]] = {"a": serving_call.measure, "b": serving_easyrec.measure}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A whole server, beside others.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--quick", action="store_true", help="under two minutes each")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    args = parser.parse_args()
+    unknown = [part for part in args.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}, only {', '.join(PARTS)}")
+    print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
+    report({part: PARTS[part](args.quick) for part in args.parts or PARTS}, args.json)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
