@@ -1,5 +1,6 @@
 #include "engine/utf8.h"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -7,18 +8,28 @@
 
 namespace feat {
 
+static_assert(std::endian::native == std::endian::little);
+
 size_t valid_utf8_prefix(std::string_view text) {
+  constexpr uint64_t kHigh = 0x8080808080808080;
   const auto* at = reinterpret_cast<const uint8_t*>(text.data());
   const uint8_t* const start = at;
   const uint8_t* const end = at + text.size();
   while (at < end) {
+    if (end - at >= 32) {
+      uint64_t words[4];
+      std::memcpy(words, at, sizeof words);
+      if (((words[0] | words[1] | words[2] | words[3]) & kHigh) == 0) {
+        at += 32;
+        continue;
+      }
+    }
     if (end - at >= 8) {
       uint64_t word;
       std::memcpy(&word, at, 8);
-      if ((word & 0x8080808080808080u) == 0) {
-        at += 8;
-        continue;
-      }
+      const uint64_t high = word & kHigh;
+      at += high == 0 ? 8 : std::countr_zero(high) / 8;
+      if (high == 0) continue;
     }
     const uint8_t lead = *at;
     if (lead < 0x80) {

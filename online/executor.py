@@ -37,7 +37,6 @@ from online.proto.scorer_pb2 import (
     ExplainRequest,
     NamedValue,
     RowStatus,
-    ScoreAnswer,
     ScoreRequest,
     SourceRow,
     StoredRow,
@@ -109,7 +108,7 @@ class Executor:
             record.items, record.distinct_items, record.keys = call.num_candidates, call.num_items, call.keys
         scored, serving = self._on_one_version(call, budget, record)
         with budget.stage("answer"):
-            answer: ScoreAnswer = answer_of(
+            return answer_of(
                 scored,
                 message.top_k,
                 message.want_outputs,
@@ -118,7 +117,6 @@ class Executor:
                 version=serving.version,
                 fingerprint=serving.fingerprint,
             )
-            return bytes(answer.SerializeToString())
 
     def _on_one_version(self, call: Call, budget: Budget, record: CallRecord) -> tuple[Scored, Serving]:
         """The whole call on the version that serves; where a model server has lost that one, on the next."""

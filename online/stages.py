@@ -71,27 +71,27 @@ class Stages:
     def __init__(self, bundle: Bundle, set_name: str) -> None:
         """Errors: `InputError` if the engine does not take the program."""
         self.programs: StagePrograms = stage_programs(bundle, set_name)
+        self._request = _Stage.of(self.programs.request)
+        self._item = _Stage.of(self.programs.item)
+        self._pair = _Stage.of(self.programs.pair)
+        self._after = _Stage.of(self.programs.after)
 
     def compute(self, inputs: Inputs) -> Computed:
         """Everything that does not need the model."""
         columns: dict[str, Batch] = {}
         passed: list[Batch] = []
-        request = _run(self.programs.request, inputs.request, 1, columns)
-        if request is not None:
-            passed.append(request)
-        item = self._items(inputs)
-        if item is not None:
-            passed.append(_told(item, columns))
-        pair = _run(self.programs.pair, [*inputs.pair, *passed], inputs.num_candidates, columns)
-        if pair is not None:
-            passed.append(pair)
+        if self._request is not None:
+            passed += self._request.told(self._request.program.run(inputs.request, 1), columns)
+        if self._item is not None:
+            passed += self._item.told(self._items(self._item.program, inputs), columns)
+        if self._pair is not None:
+            made = self._pair.program.run([*inputs.pair, *passed], inputs.num_candidates)
+            passed += self._pair.told(made, columns)
         return Computed(columns, passed)
 
-    def _items(self, inputs: Inputs) -> Batch | None:
+    def _items(self, program: Program, inputs: Inputs) -> Batch:
         """What the item stage gives, a row a candidate."""
-        known, program = inputs.known, self.programs.item
-        if program is None:
-            return None
+        known = inputs.known
         count = len(inputs.statuses)
         made = program.run(inputs.item, count) if count or known is None else None
         if known is not None and made is not None:
@@ -111,28 +111,37 @@ class Stages:
     ) -> Mapping[str, Batch]:
         """`keep` and `score`, those that the program has, from the model's outputs."""
         columns: dict[str, Batch] = {}
+        if self._after is None:
+            return columns
         arrays = [pa.array(outputs[column.name], arrow_type(column.type)) for column in model.outputs]
         names = [f"output.{column.name}" for column in model.outputs]
         types = [(name, str(c.type)) for name, c in zip(names, model.outputs, strict=True)]
         answered = Batch.from_arrow(pa.RecordBatch.from_arrays(arrays, names), types)
         batches = [*inputs.pair, *computed.passed, answered]
-        _run(self.programs.after, batches, inputs.num_candidates, columns)
+        self._after.told(self._after.program.run(batches, inputs.num_candidates), columns)
         return columns
 
 
-def _run(
-    program: Program | None, batches: list[Batch], num_rows: int, columns: dict[str, Batch]
-) -> Batch | None:
-    """Runs a stage; adds its results to `columns`. Returns what it passes on, None if nothing."""
-    if program is None:
-        return None
-    made = _told(program.run(batches, num_rows), columns)
-    return made if made.names else None
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A program, the names of its `results`, and of what it passes on to later stages."""
 
+    program: Program
+    results: list[str]
+    passed: list[str]
 
-def _told(made: Batch, columns: dict[str, Batch]) -> Batch:
-    """Adds a stage's results to `columns`. Returns what it passes on."""
-    names = made.names
-    results = [name for name in names if not name.startswith("$")]
-    columns.update((name, made) for name in results)
-    return made.select(carried(names)) if results else made
+    @classmethod
+    def of(cls, program: Program | None) -> _Stage | None:
+        if program is None:
+            return None
+        names = [name for name, _ in program.outputs]
+        passed = carried(names)
+        return cls(program, [name for name in names if name not in frozenset(passed)], passed)
+
+    def told(self, made: Batch, columns: dict[str, Batch]) -> list[Batch]:
+        """Adds results to `columns`. Returns what is passed on, if anything is."""
+        for name in self.results:
+            columns[name] = made
+        if not self.passed:
+            return []
+        return [made.select(self.passed) if self.results else made]
