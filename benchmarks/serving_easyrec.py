@@ -19,7 +19,7 @@ from benchmarks.easyrec.mix import MATCHED, SEQUENCED, Mix
 from benchmarks.easyrec.model import Ranker
 from benchmarks.easyrec.numpy_features import NumpyFeatures
 from benchmarks.easyrec.numpy_server import NumpyService
-from benchmarks.easyrec.ours import Ours
+from benchmarks.in_process import InProcess
 from benchmarks.measure import processor_seconds
 from benchmarks.served import Service, all_of, ask_each, ask_in_turns, feat_serve, started
 from compiler.bundle import write_bundle
@@ -34,6 +34,7 @@ BARS = {"numpy": 10.0, "published": 20.0}
 
 _CALLS = 64
 _CLIENTS = 2
+_CACHE_MB = 256
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -92,8 +93,8 @@ def compare_tensors(world: World, url: str, calls: Sequence[bytes]) -> None:
     """Ids exactly, numbers to the last bits of a float32. Errors: `SystemExit` with the inputs that differ."""
     numpy = NumpyService(world.mix, url, None, keep=False)
     others: dict[str, Any] = {
-        "featdsl, no item cache": Ours(world, url, keep=False),
-        "featdsl": Ours(world, url, keep=True),
+        "featdsl, no item cache": InProcess(world.bundle, url),
+        "featdsl": InProcess(world.bundle, url, _CACHE_MB),
         "numpy, items kept": NumpyService(world.mix, url, None, keep=True),
     }
     for call in (*calls, *calls):  # the second time from what was kept

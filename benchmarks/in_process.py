@@ -1,4 +1,4 @@
-"""What a server of ours gives the model, in this process."""
+"""A server of ours in this process, gRPC and the model apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.easyrec.data import World
+from compiler.bundle import Bundle
 from online.changes import ChangeFollower
 from online.executor import Executor
 from online.item_cache import ItemCache
@@ -18,24 +18,22 @@ from online.observe.record import CallRecord
 from online.rows import RowSource
 from online.store_link import StoreLink
 
-_CACHE_BYTES = 256 << 20
 
+class InProcess:
+    """As `feat serve` makes the tensors of the program's only model; `cache_mb` 0: no item cache."""
 
-class Ours:
-    """As `feat serve` makes tensors, with the item cache or without."""
-
-    def __init__(self, world: World, url: str, *, keep: bool) -> None:
-        link = StoreLink(url, world.mix.name, 5.0)
-        cache = ItemCache(_CACHE_BYTES, 3600.0) if keep else None
-        if cache is not None:
-            ChangeFollower(link, cache).read_on(0)
-        rows = RowSource(world.bundle.schema, link, defaults_when_down=False, cache=cache)
+    def __init__(self, bundle: Bundle, url: str, cache_mb: int = 0) -> None:
+        link = StoreLink(url, bundle.schema.namespace, 5.0)
+        self.cache = ItemCache(cache_mb << 20, 3600.0) if cache_mb else None
+        if self.cache is not None:
+            ChangeFollower(link, self.cache).read_on(0)
+        rows = RowSource(bundle.schema, link, defaults_when_down=False, cache=self.cache)
         self._model = _Watched()
         model: Any = self._model
         versions: Any = _OneVersion()
-        signature = world.bundle.model("ranker")
+        signature = next(iter(bundle.models.values()))
         self._executor = Executor(
-            world.bundle, signature, rows, model, versions, max_items=10_000, default_timeout_s=10.0
+            bundle, signature, rows, model, versions, max_items=10_000, default_timeout_s=10.0
         )
 
     def answer(self, request: bytes) -> bytes:
@@ -56,10 +54,10 @@ class _Watched:
 
     def predict(self, version: int, tensors: Any, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         self.tensors = tensors
-        return {"like": np.zeros(len(tensors["item_ids"]), np.float32)}
+        return {"like": np.zeros(max(map(len, tensors.values())), np.float32)}
 
 
 class _OneVersion:
     @contextmanager
     def pin(self) -> Iterator[Any]:
-        yield SimpleNamespace(model="ranker", version=1, fingerprint="f", handle=1)
+        yield SimpleNamespace(model="", version=1, fingerprint="f", handle=1)
