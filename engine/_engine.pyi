@@ -159,13 +159,17 @@ class StoredRows(Sequence[bytes | None]):
 def joined_keys(prefix: bytes, keys: Sequence[str | int]) -> list[bytes]:
     """Each key as bytes behind the prefix: text as it is (lone surrogates pass), an integer in decimal."""
 
-def mget_command(requests: Sequence[tuple[bytes, Sequence[str | int]]]) -> bytes:
-    """Redis's MGET of all keys, each behind its prefix, as it goes over the wire."""
+def mget_command(requests: Sequence[tuple[bytes, Sequence[str | int]]]) -> tuple[bytes, int]:
+    """Redis's MGET of all keys, each behind its prefix, as it goes over the wire, and their number."""
 
-def receive_rows(socket: int, count: int, pause_s: float, within_s: float) -> StoredRows | bytes:
-    """The answer to an MGET of so many keys, off a socket's file descriptor, without the GIL. `pause_s`: the longest
-    wait for anything, `within_s` for all of it, negative for no limit. An answer that is not so many rows (an
-    error, a push message) is given as the bytes that were read of it. Errors: `TimeoutError`, `OSError`."""
+def exchange_rows(
+    socket: int, command: bytes, count: int, pause_s: float, within_s: float
+) -> tuple[StoredRows | None, bool]:
+    """Sends an MGET of so many keys over a socket (its file descriptor) that nobody else uses, and reads the answer,
+    without the GIL. `pause_s`: the longest wait for anything, `within_s` for all of it, negative for no limit.
+    Returns the rows, or None: the socket was closed, or the answer is another one (an error, a push message);
+    and whether anything was sent: not over a socket that is closed, or on which something lies. Errors:
+    `TimeoutError`, `OSError`; then, or after another answer, the socket is to be closed."""
 
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`; the widest of the processor, or what the

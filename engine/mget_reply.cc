@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 namespace feat {
 
@@ -20,14 +21,46 @@ constexpr size_t kLongestLine = 14;
 
 using Clock = std::chrono::steady_clock;
 
-// Whether there is something to read before the time is up; negative seconds: however long it takes. False with
-// errno 0 when there is nothing.
-bool wait_for(int socket, double seconds) {
-  pollfd waiting{socket, POLLIN, 0};
-  const double ms = std::ceil(seconds * 1e3);
-  errno = 0;
-  const int ready = ::poll(&waiting, 1, seconds < 0 ? -1 : static_cast<int>(std::min(ms, 1e9)));
-  return ready > 0 || (ready < 0 && errno == EINTR);
+// How long may still be waited.
+class Patience {
+ public:
+  Patience(double pause_s, double within_s) : pause_s_(pause_s), within_s_(within_s) {}
+
+  // Until the socket can be read or written, as `events` says. Errors: what to tell when it cannot.
+  std::optional<Received> wait_for(int socket, short events) const {
+    double seconds = pause_s_;
+    if (within_s_ >= 0) {
+      const double left_s = within_s_ - std::chrono::duration<double>(Clock::now() - started_).count();
+      if (left_s <= 0) return Received::TimedOut;
+      seconds = seconds < 0 ? left_s : std::min(seconds, left_s);
+    }
+    pollfd waiting{socket, events, 0};
+    const double ms = std::min(std::ceil(seconds * 1e3), 1e9);
+    const int ready = ::poll(&waiting, 1, seconds < 0 ? -1 : static_cast<int>(ms));
+    if (ready == 0) return Received::TimedOut;
+    if (ready < 0 && errno != EINTR) return Received::Failed;
+    return std::nullopt;
+  }
+
+ private:
+  const double pause_s_, within_s_;
+  const Clock::time_point started_ = Clock::now();
+};
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+
+std::optional<Received> send(int socket, std::string_view command, const Patience& patience) {
+  while (!command.empty()) {
+    const ssize_t put = ::send(socket, command.data(), command.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put >= 0) {
+      command.remove_prefix(static_cast<size_t>(put));
+    } else if (would_block()) {
+      if (const auto failed = patience.wait_for(socket, POLLOUT)) return failed;
+    } else if (errno != EINTR) {
+      return errno == EPIPE || errno == ECONNRESET ? Received::Closed : Received::Failed;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -99,8 +132,11 @@ MgetReply::State MgetReply::go_on() {
 
 StoredRows MgetReply::rows() && { return {memory_, bytes_.data(), std::move(places_)}; }
 
-Received receive(int socket, MgetReply& reply, double pause_s, double within_s) {
-  const Clock::time_point started = Clock::now();
+Received exchange(int socket, std::string_view command, MgetReply& reply, double pause_s, double within_s) {
+  const Patience patience(pause_s, within_s);
+  char first;
+  if (::recv(socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !would_block()) return Received::Unsent;
+  if (const auto failed = send(socket, command, patience)) return *failed;
   for (;;) {
     const std::span<char> room = reply.room();
     const ssize_t got = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
@@ -109,17 +145,11 @@ Received receive(int socket, MgetReply& reply, double pause_s, double within_s) 
       const MgetReply::State state = reply.take(static_cast<size_t>(got));
       if (state == MgetReply::State::Whole) return Received::Rows;
       if (state == MgetReply::State::Other) return Received::Other;
-      continue;
+    } else if (would_block()) {
+      if (const auto failed = patience.wait_for(socket, POLLIN)) return *failed;
+    } else if (errno != EINTR) {
+      return errno == ECONNRESET ? Received::Closed : Received::Failed;
     }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return Received::Failed;
-    double seconds = pause_s;
-    if (within_s >= 0) {
-      const double left_s = within_s - std::chrono::duration<double>(Clock::now() - started).count();
-      if (left_s <= 0) return Received::TimedOut;
-      seconds = seconds < 0 ? left_s : std::min(seconds, left_s);
-    }
-    if (!wait_for(socket, seconds)) return errno == 0 ? Received::TimedOut : Received::Failed;
   }
 }
 

@@ -51,10 +51,11 @@ class MgetReply {
   std::vector<StoredRows::Place> places_;
 };
 
-enum class Received : uint8_t { Rows, Other, Closed, TimedOut, Failed };
+enum class Received : uint8_t { Rows, Unsent, Other, Closed, TimedOut, Failed };
 
-// Reads a reply off a socket. `pause_s`: the longest wait for anything, `within_s` that for all of it; negative for
-// none. Failed leaves `errno`.
-Received receive(int socket, MgetReply& reply, double pause_s, double within_s);
+// Sends a command over a socket on which nothing is under way, and reads the reply. `pause_s`: the longest wait for
+// anything, `within_s` that for all of it; negative for none. Unsent: the socket is closed, or something is on it
+// that nobody asked for. Failed leaves `errno`.
+Received exchange(int socket, std::string_view command, MgetReply& reply, double pause_s, double within_s);
 
 }  // namespace feat

@@ -62,12 +62,12 @@ void append_size(std::string& command, char kind, size_t size) {
   command.append("\r\n");
 }
 
-// The MGET of all keys, each with its prefix, as it goes over the wire.
-nb::bytes mget_command(const std::vector<std::pair<nb::bytes, nb::sequence>>& requests) {
-  size_t count = 1;
+// The MGET of all keys, each with its prefix, as it goes over the wire; and how many they are.
+nb::tuple mget_command(const std::vector<std::pair<nb::bytes, nb::sequence>>& requests) {
+  size_t count = 0;
   for (const auto& request : requests) count += nb::len(request.second);
   std::string command, name;
-  append_size(command, '*', count);
+  append_size(command, '*', count + 1);
   command.append("$4\r\nMGET\r\n");
   for (const auto& [prefix, keys] : requests) {
     for (const nb::handle key : keys) {
@@ -77,36 +77,36 @@ nb::bytes mget_command(const std::vector<std::pair<nb::bytes, nb::sequence>>& re
       command.append(name).append("\r\n");
     }
   }
-  return nb::bytes(command.data(), command.size());
+  return nb::make_tuple(nb::bytes(command.data(), command.size()), count);
 }
 
-// The rows that answer an MGET of so many keys; bytes when the answer is another one: its beginning.
-nb::object receive_rows(int socket, int64_t count, double pause_s, double within_s) {
+// The rows that answer an MGET of so many keys, None when something else does; and whether it was sent.
+nb::tuple exchange_rows(int socket, const nb::bytes& command, int64_t count, double pause_s, double within_s) {
   MgetReply reply(count);
   Received received;
   int failure = 0;
   {
     const nb::gil_scoped_release released;
-    received = receive(socket, reply, pause_s, within_s);
+    received = exchange(socket, {command.c_str(), command.size()}, reply, pause_s, within_s);
     failure = errno;
   }
   switch (received) {
     case Received::Rows:
-      return nb::cast(std::move(reply).rows());
+      return nb::make_tuple(nb::cast(std::move(reply).rows()), true);
+    case Received::Unsent:
+      return nb::make_tuple(nb::none(), false);
     case Received::Other:
-      return nb::bytes(reply.bytes().data(), reply.bytes().size());
     case Received::Closed:
-      PyErr_SetString(PyExc_ConnectionResetError, "the server closed the connection");
       break;
     case Received::TimedOut:
       PyErr_SetString(PyExc_TimeoutError, "no answer in time");
-      break;
+      throw nb::python_error();
     case Received::Failed:
       errno = failure;
       PyErr_SetFromErrno(PyExc_OSError);
-      break;
+      throw nb::python_error();
   }
-  throw nb::python_error();
+  return nb::make_tuple(nb::none(), true);
 }
 
 nb::object to_bytes(const StoredRows& rows, int64_t i) {
@@ -135,7 +135,7 @@ void bind_store(nb::module_& module) {
   nb::class_<StoredRows>(module, "StoredRows").def("__len__", &StoredRows::size).def("__getitem__", &item, "place"_a);
   module.def("joined_keys", &joined_keys, "prefix"_a, "keys"_a);
   module.def("mget_command", &mget_command, "requests"_a);
-  module.def("receive_rows", &receive_rows, "socket"_a, "count"_a, "pause_s"_a, "within_s"_a);
+  module.def("exchange_rows", &exchange_rows, "socket"_a, "command"_a, "count"_a, "pause_s"_a, "within_s"_a);
 }
 
 }  // namespace feat

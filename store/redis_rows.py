@@ -1,22 +1,30 @@
-"""The rows of an MGET as one piece of memory: redis-py opens the connection, sends, tries again and tells errors; the
-engine reads the answer off the socket. Whatever else comes there is given to redis-py's own parser."""
+"""Rows of Redis in one piece of memory: the engine sends an MGET over a connection of redis-py and reads its answer,
+in one call without the GIL. Whatever is not as it mostly is (no connection yet, one that broke, TLS, an error, a
+message in between) is redis-py's: the question is put again, by it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
-from redis._parsers.hiredis import _HiredisParser
 
-from engine._engine import StoredRows, receive_rows
+from engine._engine import StoredRows, exchange_rows, joined_keys, mget_command
+
+_MOST_KEPT = 32
+"""Of a pool of 100 connections."""
 
 _SHORTEST_S = 0.001
 _NO_LIMIT_S = -1.0
 _left = threading.local()
+
+KeysOf = tuple[bytes, Sequence[str | int]]
+"""A prefix, and the keys that stand behind it."""
 
 
 @contextlib.contextmanager
@@ -30,23 +38,75 @@ def answer_within(seconds: float | None) -> Iterator[None]:
 
 
 class RowsClient(redis.Redis):
-    """Reads rows by `rows`. Its connections have the parser `RowsParser`; over TLS rows come as redis-py gives them.
-    Its answers come within what `answer_within` says, for the thread that says it."""
+    """Reads rows by `rows`. Its answers come within what `answer_within` says, for the thread that says it."""
 
-    def rows(self, command: bytes, count: int) -> Sequence[bytes | None]:
-        """The answer to a packed MGET of so many keys."""
-        execute: Any = self.execute_command
-        found: Sequence[bytes | None] = execute("MGET", _Packed(command, count))
-        return found
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._kept: deque[Any] = deque()
+        """Connections of the pool between two calls of `rows`, each used by one at a time."""
+        self._kept_by = os.getpid()
 
-    def _send_command_parse_response(self, conn: Any, command_name: Any, *args: Any, **options: Any) -> Any:
-        packed = args[1] if len(args) == 2 else None
-        if not isinstance(packed, _Packed):
-            send: Any = super()._send_command_parse_response
-            return send(conn, command_name, *args, **options)
-        conn.send_packed_command([packed.command])
-        conn._parser.rows_wanted = packed.count
-        return self.parse_response(conn, command_name)
+    def rows(self, requests: Sequence[KeysOf]) -> Sequence[bytes | None]:
+        """The rows of all keys, one behind the other."""
+        if self._kept_by != os.getpid():  # they are the parent's
+            self._kept, self._kept_by = deque(), os.getpid()
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            connection = None
+        if connection is not None:
+            found = self._exchange(connection, requests)
+            if found is not None:
+                return found
+        keys = [key for prefix, given in requests for key in joined_keys(prefix, given)]
+        mget: Any = self.mget
+        rows: Sequence[bytes | None] = mget(keys)
+        self._keep_one()
+        return rows
+
+    def _exchange(self, connection: Any, requests: Sequence[KeysOf]) -> StoredRows | None:
+        """The rows over this connection, which is kept then; None if there are none so. Errors: those of redis-py."""
+        usable = not connection.should_reconnect() and connection._sock is not None
+        sent = True
+        try:
+            if usable:
+                command, count = mget_command(requests)
+                pause_s, within_s = connection.socket_timeout, getattr(_left, "seconds", None)
+                found, sent = exchange_rows(
+                    connection._sock.fileno(),
+                    command,
+                    count,
+                    _NO_LIMIT_S if pause_s is None else pause_s,
+                    _NO_LIMIT_S if within_s is None else max(within_s, _SHORTEST_S),
+                )
+                if found is not None:
+                    self._kept.append(connection)
+                    connection = None
+                    return found
+        except TimeoutError:
+            raise redis.TimeoutError(f"Timeout reading from {connection.host}:{connection.port}") from None
+        finally:
+            if connection is not None:
+                if not usable or sent:
+                    connection.disconnect()
+                self.connection_pool.release(connection)
+        return None
+
+    def _keep_one(self) -> None:
+        """Takes a connection that is there out of the pool, if `rows` can do with it."""
+        if len(self._kept) >= _MOST_KEPT:
+            return
+        connection: Any = self.connection_pool.get_connection()
+        if type(connection._sock) is socket.socket and not connection.health_check_interval:
+            self._kept.append(connection)
+        else:
+            self.connection_pool.release(connection)
+
+    def close(self) -> None:
+        kept = getattr(self, "_kept", ())
+        while kept:
+            self.connection_pool.release(kept.pop())
+        super().close()
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         parse: Any = super().parse_response
@@ -60,37 +120,3 @@ class RowsClient(redis.Redis):
         finally:
             with contextlib.suppress(OSError):  # it was closed, as no answer came
                 waited_on.settimeout(connection.socket_timeout)
-
-
-class RowsParser(_HiredisParser):
-    """redis-py's, but that the next answer is read as rows where `rows_wanted` says so."""
-
-    rows_wanted: int | None = None
-
-    def read_response(self, *args: Any, **options: Any) -> Any:
-        count, self.rows_wanted = self.rows_wanted, None
-        waited_on, reader = self._sock, self._reader
-        if count is not None and type(waited_on) is socket.socket and not reader.has_data():
-            pause_s = waited_on.gettimeout()
-            found = receive_rows(
-                waited_on.fileno(), count, _NO_LIMIT_S if pause_s is None else pause_s, _within_s()
-            )
-            if isinstance(found, StoredRows):
-                return found
-            reader.feed(found)
-        return super().read_response(*args, **options)
-
-
-class _Packed:
-    """A command as it goes over the wire, and how many rows answer it."""
-
-    __slots__ = ("command", "count")
-
-    def __init__(self, command: bytes, count: int) -> None:
-        self.command = command
-        self.count = count
-
-
-def _within_s() -> float:
-    within_s = getattr(_left, "seconds", None)
-    return _NO_LIMIT_S if within_s is None else max(within_s, _SHORTEST_S)

@@ -13,10 +13,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from engine._engine import mget_command
 from featdsl.errors import InputError
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
-from store.redis_rows import RowsClient, RowsParser, answer_within
+from store.redis_rows import RowsClient, answer_within
 
 _WRITTEN_AT_ONCE = 1_000
 _CHANGE = b"change"
@@ -58,7 +57,6 @@ class RedisStore(Store):
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=retry,
-            parser_class=RowsParser,
         )
 
     def several(
@@ -84,9 +82,7 @@ class RedisStore(Store):
     def _get(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> Sequence[bytes | None]:
         """The rows of all keys, one behind the other."""
         wanted = [(self.key_prefix(source), keys) for source, keys in requests]
-        rows: Sequence[bytes | None] = self._client.rows(
-            mget_command(wanted), sum(len(keys) for _, keys in wanted)
-        )
+        rows: Sequence[bytes | None] = self._client.rows(wanted)
         return rows
 
     def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:

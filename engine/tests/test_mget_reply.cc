@@ -158,6 +158,12 @@ class Ends {
     ::close(ends_[0]);
   }
   int client() const { return ends_[0]; }
+  int server() const { return ends_[1]; }
+  // Waits for a command.
+  void hear() const {
+    char heard[16];
+    CHECK(::read(ends_[1], heard, sizeof heard) > 0);
+  }
   void send(std::string_view bytes) const { CHECK(::write(ends_[1], bytes.data(), bytes.size()) == std::ssize(bytes)); }
   void close_server() {
     if (ends_[1] >= 0) ::close(ends_[1]);
@@ -170,24 +176,58 @@ class Ends {
 
 TEST(a_reply_off_a_socket) {
   Ends ends;
+  for (int again = 0; again < 2; ++again) {
+    std::thread server([&] {
+      ends.hear();
+      for (const char byte : kThree) ends.send({&byte, 1});
+    });
+    MgetReply reply(3);
+    CHECK(exchange(ends.client(), "command", reply, 10, 10) == Received::Rows);
+    server.join();
+    check_three(std::move(reply).rows());
+  }
+}
+
+TEST(a_large_command_waits_for_room) {
+  Ends ends;
+  const std::string command(4 << 20, 'x');
   std::thread server([&] {
-    for (const char byte : kThree) ends.send({&byte, 1});
+    std::vector<char> heard(1 << 16);
+    for (size_t left = command.size(); left > 0;) {
+      const ssize_t got = ::read(ends.server(), heard.data(), heard.size());
+      CHECK(got > 0);
+      left -= static_cast<size_t>(got);
+    }
+    ends.send(kThree);
   });
   MgetReply reply(3);
-  CHECK(receive(ends.client(), reply, 10, 10) == Received::Rows);
+  CHECK(exchange(ends.client(), command, reply, 10, 10) == Received::Rows);
   server.join();
-  check_three(std::move(reply).rows());
+  MgetReply stuck(3);
+  CHECK(exchange(ends.client(), command, stuck, 0.02, -1) == Received::TimedOut);
 }
 
 TEST(a_socket_that_says_nothing_or_goes) {
   Ends ends;
-  ends.send("*3\r\n$3\r\n");
-  MgetReply late(3), stopped(3), closed(3), failed(3);
-  CHECK(receive(ends.client(), late, 0.02, -1) == Received::TimedOut);
-  CHECK(receive(ends.client(), stopped, -1, 0.02) == Received::TimedOut);
-  ends.close_server();
-  CHECK(receive(ends.client(), closed, -1, -1) == Received::Closed);
-  CHECK(receive(-1, failed, 1, 1) == Received::Failed);
+  MgetReply late(3), stopped(3), closed(3), gone(3), failed(3);
+  CHECK(exchange(ends.client(), "command", late, 0.02, -1) == Received::TimedOut);
+  CHECK(exchange(ends.client(), "command", stopped, -1, 0.02) == Received::TimedOut);
+  std::thread server([&] {
+    ends.hear();
+    ends.send("*3\r\n$3\r\n");
+    ends.close_server();
+  });
+  CHECK(exchange(ends.client(), "command", closed, 10, 10) == Received::Closed);
+  server.join();
+  CHECK(exchange(ends.client(), "command", gone, 10, 10) == Received::Unsent);
+  CHECK(exchange(-1, "command", failed, 1, 1) == Received::Unsent);
+}
+
+TEST(nothing_is_sent_where_something_lies) {
+  Ends ends;
+  ends.send(">2\r\n");
+  MgetReply reply(3);
+  CHECK(exchange(ends.client(), "command", reply, 1, 1) == Received::Unsent);
 }
 
 }  // namespace

@@ -29,7 +29,14 @@ def store(server: RedisServer) -> Iterator[RedisStore]:
     opened.close()
 
 
+def kept(store: RedisStore) -> Any:
+    """The connection that the next rows come over."""
+    store.get_many("s", ["a"])
+    return store._client._kept[-1]
+
+
 def test_rows_lie_in_one_piece(store: RedisStore) -> None:
+    kept(store)
     first, none, second = store.several([("s", ["a", "gone", "c"]), ("s", []), ("s", ["b", 7])])
     assert isinstance(first, StoredRows)
     assert [list(first), list(none), list(second)] == [[b"1", None, b"x" * 300_000], [], [b"", None]]
@@ -46,25 +53,35 @@ def test_the_command_is_what_redis_py_would_send() -> None:
     keys = ["plain", "é中", "", 0, -(2**63), 2**70, "\udc80"]
     wanted = [b"MGET", *(f"n:s:{key}".encode("utf-8", "surrogatepass") for key in keys), b"n:t:1"]
     packed = b"".join(redis.Connection().pack_command(*wanted))
-    assert mget_command([(b"n:s:", keys), (b"n:t:", [1])]) == packed
+    assert mget_command([(b"n:s:", keys), (b"n:t:", [1])]) == (packed, 8)
 
 
-def test_a_push_message_before_the_rows(server: RedisServer, store: RedisStore) -> None:
-    client: Any = store._client
-    pushed: list[Any] = []
-    connection = client.connection_pool.get_connection()
-    connection._parser.set_invalidation_push_handler(pushed.append)
+def test_a_push_message_is_redis_pys(server: RedisServer, store: RedisStore) -> None:
+    connection = kept(store)
     connection.send_command("CLIENT", "TRACKING", "ON", "BCAST")
     assert connection.read_response() == b"OK"
     with redis.Redis.from_url(server.url) as other:
         other.set("n:s:a", b"2")
-    connection.send_packed_command([mget_command([(b"n:s:", ["a", "b", "gone"])])])
-    connection._parser.rows_wanted = 3
-    assert connection.read_response() == [b"2", b"", None]
-    assert len(pushed) == 1
-    connection.disconnect()
-    client.connection_pool.release(connection)
-    assert store.get_many("s", ["a"]) == [b"2"]
+    for _ in range(3):
+        assert store.get_many("s", ["a", "b", "gone"]) == [b"2", b"", None]
+    assert kept(store) is not None
+
+
+def test_a_connection_that_broke_is_opened_again(server: RedisServer, store: RedisStore) -> None:
+    kept(store)
+    with redis.Redis.from_url(server.url) as admin:
+        admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert store.get_many("s", ["a", "gone"]) == [b"1", None]
+    assert isinstance(store.several([("s", ["a"])])[0], StoredRows)
+
+
+def test_connections_go_back_to_the_pool(store: RedisStore) -> None:
+    pool = store._client.connection_pool
+    rows = [store.get_many("s", ["a"]) for _ in range(20)]
+    assert rows == [[b"1"]] * 20
+    assert pool.get_connection_count()[1][0] == 1
+    store.close()
+    assert not store._client._kept
 
 
 def test_errors_are_redis_pys(server: RedisServer, store: RedisStore) -> None:
