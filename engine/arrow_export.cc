@@ -173,9 +173,9 @@ void export_batch(const Batch& batch, ArrowSchema& schema, ArrowArray& array) {
   start_schema(schema, "", "+s", false);
   start_array(array, batch.num_rows(), nullptr);
   set_buffers(array, {nullptr});
-  for (const Batch::Field& field : batch.fields()) {
-    export_schema(field.type, field.name, add_child(schema));
-    export_array(field.column, field.memory, add_child(array));
+  for (size_t i = 0; i < batch.num_columns(); ++i) {
+    export_schema(batch.type(i), batch.name(i), add_child(schema));
+    export_array(batch.column(i), batch.memory(i), add_child(array));
   }
 }
 

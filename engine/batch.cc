@@ -4,65 +4,70 @@
 
 namespace feat {
 
-NameIndex::NameIndex(std::vector<std::string> names) : names_(std::move(names)) {
-  places_.reserve(names_.size());
-  for (const std::string& name : names_) {
-    if (!places_.emplace(name, static_cast<int64_t>(places_.size())).second) {
-      throw EngineError("two columns of a batch are named `" + name + "`");
+Form::Form(std::vector<NamedType> columns) : columns_(std::move(columns)) {
+  places_.reserve(columns_.size());
+  for (const NamedType& column : columns_) {
+    if (!places_.emplace(column.name, static_cast<int64_t>(places_.size())).second) {
+      throw EngineError("two columns of a batch are named `" + column.name + "`");
     }
   }
 }
 
-int64_t NameIndex::find(std::string_view name) const {
+int64_t Form::find(std::string_view name) const {
   const auto found = places_.find(name);
   return found == places_.end() ? -1 : found->second;
 }
 
-namespace {
-
-std::shared_ptr<const NameIndex> index_of(const std::vector<Batch::Field>& fields) {
-  std::vector<std::string> names;
-  names.reserve(fields.size());
-  for (const Batch::Field& field : fields) names.push_back(field.name);
-  return std::make_shared<const NameIndex>(std::move(names));
+Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) {
+  Held held;
+  std::vector<NamedType> columns;
+  columns.reserve(fields.size());
+  held.columns.reserve(fields.size());
+  held.memory.reserve(fields.size());
+  for (Field& field : fields) {
+    columns.push_back({std::move(field.name), std::move(field.type)});
+    held.columns.push_back(field.column);
+    held.memory.push_back(std::move(field.memory));
+  }
+  held.form = std::make_shared<const Form>(std::move(columns));
+  held_ = std::make_shared<const Held>(std::move(held));
+  check_lengths();
 }
 
-}  // namespace
-
-Batch::Batch(int64_t num_rows, std::vector<Field> fields) : Batch(num_rows, std::move(fields), nullptr) {}
-
-Batch::Batch(int64_t num_rows, std::vector<Field> fields, std::shared_ptr<const NameIndex> index)
+Batch::Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
+             std::shared_ptr<const Arena> memory)
     : num_rows_(num_rows) {
-  for (const Field& field : fields) {
-    if (field.column.length != num_rows) {
-      throw EngineError("the column `" + field.name + "` has " + std::to_string(field.column.length) +
-                        " rows in a batch of " + std::to_string(num_rows));
+  if (form->size() != columns.size()) throw EngineError("the columns of a batch are not those of its form");
+  held_ = std::make_shared<const Held>(Held{std::move(form), std::move(columns), {std::move(memory)}});
+  check_lengths();
+}
+
+void Batch::check_lengths() const {
+  for (size_t i = 0; i < num_columns(); ++i) {
+    if (column(i).length != num_rows_) {
+      throw EngineError("the column `" + name(i) + "` has " + std::to_string(column(i).length) +
+                        " rows in a batch of " + std::to_string(num_rows_));
     }
   }
-  if (index == nullptr) index = index_of(fields);
-  fields_ = std::make_shared<const Fields>(Fields{std::move(fields), std::move(index)});
 }
 
-std::span<const Batch::Field> Batch::fields() const {
-  return fields_ ? std::span<const Field>(fields_->list) : std::span<const Field>();
+const std::shared_ptr<const Form>& Batch::form() const {
+  static const auto empty = std::make_shared<const Form>(std::vector<NamedType>());
+  return held_ ? held_->form : empty;
 }
 
-const Batch::Field* Batch::find(std::string_view name) const {
-  if (!fields_) return nullptr;
-  const int64_t place = fields_->index->find(name);
-  return place < 0 ? nullptr : &fields_->list[static_cast<size_t>(place)];
-}
+int64_t Batch::find(std::string_view name) const { return held_ ? held_->form->find(name) : -1; }
 
-const Batch::Field& Batch::field(std::string_view name) const {
-  const Field* found = find(name);
-  if (found == nullptr) throw EngineError("no column `" + std::string(name) + "` in the batch");
-  return *found;
+size_t Batch::place_of(std::string_view name) const {
+  const int64_t place = find(name);
+  if (place < 0) throw EngineError("no column `" + std::string(name) + "` in the batch");
+  return static_cast<size_t>(place);
 }
 
 Batch Batch::select(std::span<const std::string> names) const {
   std::vector<Field> chosen;
   chosen.reserve(names.size());
-  for (const std::string& name : names) chosen.push_back(field(name));
+  for (const std::string& name : names) chosen.push_back(field(place_of(name)));
   return {num_rows_, std::move(chosen)};
 }
 
@@ -71,8 +76,10 @@ Batch Batch::merge(const Batch& other) const {
     throw EngineError("batches of " + std::to_string(num_rows_) + " and " + std::to_string(other.num_rows_) +
                       " rows do not merge");
   }
-  std::vector<Field> all(fields().begin(), fields().end());
-  all.insert(all.end(), other.fields().begin(), other.fields().end());
+  std::vector<Field> all;
+  all.reserve(num_columns() + other.num_columns());
+  for (size_t i = 0; i < num_columns(); ++i) all.push_back(field(i));
+  for (size_t i = 0; i < other.num_columns(); ++i) all.push_back(other.field(i));
   return {num_rows_, std::move(all)};
 }
 
@@ -90,13 +97,13 @@ Batch Batch::take(std::span<const int64_t> rows) const {
     any_null |= row == -1;
     picked[i] = row == -1 ? kNullRow : static_cast<int32_t>(row);
   }
-  std::vector<Field> taken;
-  for (const Field& field : fields()) {
-    Type type = field.type;
-    type.nullable |= any_null;
-    taken.push_back({field.name, std::move(type), gather(field.column, picked, count, *memory), memory});
-  }
-  return {count, std::move(taken)};
+  std::vector<Column> taken;
+  taken.reserve(num_columns());
+  for (size_t i = 0; i < num_columns(); ++i) taken.push_back(gather(column(i), picked, count, *memory));
+  if (!any_null) return {count, form(), std::move(taken), std::move(memory)};
+  std::vector<NamedType> columns(form()->columns().begin(), form()->columns().end());
+  for (NamedType& column : columns) column.type.nullable = true;
+  return {count, std::make_shared<const Form>(std::move(columns)), std::move(taken), std::move(memory)};
 }
 
 }  // namespace feat

@@ -16,18 +16,27 @@
 
 namespace feat {
 
-// Where each name stands in a list, made once for all batches of one form.
-class NameIndex {
+struct NamedType {
+  std::string name;
+  Type type;
+};
+
+// The names and types of a batch's columns, made once for all batches of a program.
+class Form {
  public:
-  // Errors: EngineError when two are the same.
-  explicit NameIndex(std::vector<std::string> names);
-  NameIndex(const NameIndex&) = delete;
-  NameIndex& operator=(const NameIndex&) = delete;
-  // Its place, or -1.
+  // Errors: EngineError when two columns have one name.
+  explicit Form(std::vector<NamedType> columns);
+  Form(const Form&) = delete;
+  Form& operator=(const Form&) = delete;
+
+  size_t size() const { return columns_.size(); }
+  const NamedType& operator[](size_t place) const { return columns_[place]; }
+  std::span<const NamedType> columns() const { return columns_; }
+  // Where the column of that name stands, or -1.
   int64_t find(std::string_view name) const;
 
  private:
-  std::vector<std::string> names_;
+  std::vector<NamedType> columns_;
   std::unordered_map<std::string_view, int64_t> places_;
 };
 
@@ -43,13 +52,23 @@ class Batch {
   Batch() = default;
   // Errors: EngineError when a column has not `num_rows` rows, or two have one name.
   Batch(int64_t num_rows, std::vector<Field> fields);
-  // With the index of the fields' names.
-  Batch(int64_t num_rows, std::vector<Field> fields, std::shared_ptr<const NameIndex> index);
+  // Columns of a known form, which all lie in `memory`.
+  Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
+        std::shared_ptr<const Arena> memory);
 
   int64_t num_rows() const { return num_rows_; }
-  std::span<const Field> fields() const;
-  const Field* find(std::string_view name) const;   // null if absent
-  const Field& field(std::string_view name) const;  // Errors: EngineError with the name
+  size_t num_columns() const { return held_ ? held_->columns.size() : 0; }
+  // Of the column at a place below `num_columns()`.
+  const std::string& name(size_t place) const { return (*held_->form)[place].name; }
+  const Type& type(size_t place) const { return (*held_->form)[place].type; }
+  const Column& column(size_t place) const { return held_->columns[place]; }
+  const std::shared_ptr<const Arena>& memory(size_t place) const {
+    return held_->memory[held_->memory.size() == 1 ? 0 : place];
+  }
+
+  int64_t find(std::string_view name) const;        // its place; -1 if absent
+  size_t place_of(std::string_view name) const;     // Errors: EngineError with the name
+  const std::shared_ptr<const Form>& form() const;  // of a batch without columns an empty one
 
   Batch select(std::span<const std::string> names) const;
   Batch merge(const Batch& other) const;
@@ -57,12 +76,16 @@ class Batch {
   Batch take(std::span<const int64_t> rows) const;
 
  private:
-  struct Fields {
-    std::vector<Field> list;
-    std::shared_ptr<const NameIndex> index;
+  struct Held {
+    std::shared_ptr<const Form> form;
+    std::vector<Column> columns;
+    std::vector<std::shared_ptr<const Arena>> memory;  // of all columns, or of each
   };
+  void check_lengths() const;
+  Field field(size_t place) const { return {name(place), type(place), column(place), memory(place)}; }
+
   int64_t num_rows_ = 0;
-  std::shared_ptr<const Fields> fields_;
+  std::shared_ptr<const Held> held_;
 };
 
 }  // namespace feat

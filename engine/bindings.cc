@@ -55,21 +55,21 @@ void bind_batch(nb::module_& m) {
       .def_prop_ro("names",
                    [](const Batch& self) {
                      std::vector<std::string> names;
-                     for (const Batch::Field& field : self.fields()) names.push_back(field.name);
+                     for (const NamedType& column : self.form()->columns()) names.push_back(column.name);
                      return names;
                    })
       .def(
-          "type", [](const Batch& self, const std::string& name) { return self.field(name).type.text(); }, "name"_a)
+          "type", [](const Batch& self, const std::string& name) { return self.type(self.place_of(name)).text(); }, "name"_a)
       .def(
           "select", [](const Batch& self, const std::vector<std::string>& names) { return self.select(names); },
           "names"_a)
       .def("merge", &Batch::merge, "other"_a)
       .def("take", take_rows, "rows"_a)
       .def(
-          "tensor", [](const Batch& self, const std::string& name) { return python_tensor(self.field(name)); },
+          "tensor", [](const Batch& self, const std::string& name) { return python_tensor(self, self.place_of(name)); },
           "name"_a)
       .def(
-          "values", [](const Batch& self, const std::string& name) { return python_values(self.field(name).column); },
+          "values", [](const Batch& self, const std::string& name) { return python_values(self.column(self.place_of(name))); },
           "name"_a)
       .def(
           "__arrow_c_array__", [](const Batch& self, nb::handle) { return give_arrow(self); },

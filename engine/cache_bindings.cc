@@ -111,7 +111,7 @@ void bind_cache(nb::module_& module) {
   nb::class_<ItemTable>(module, "ItemTable")
       .def(nb::new_(
                [](std::shared_ptr<ItemCache> cache, const std::vector<std::pair<std::string, std::string>>& columns) {
-                 std::vector<PackedLayout::Column> parsed;
+                 std::vector<NamedType> parsed;
                  for (const auto& [name, type] : columns) parsed.push_back({name, Type::parse(type)});
                  return std::make_shared<ItemTable>(std::move(cache), std::move(parsed));
                }),

@@ -218,17 +218,24 @@ Column vector_to_list(const Column& vector, Arena& arena) {
 
 }  // namespace
 
+bool conforms_inside(const Column& column, const Type& type) {
+  if (type.kind == Kind::Vector && (column.layout == Layout::List || column.width != type.size)) return false;
+  if (type.kind == Kind::List && column.layout == Layout::Vector) return false;
+  for (size_t k = 0; k < type.children.size(); ++k) {
+    const Type& child = type.children[k];
+    if (!child.children.empty() && !conforms_inside(column.child[k], child)) return false;
+  }
+  return true;
+}
+
 Column conform(const Column& column, const Type& type, Arena& arena) {
-  if (type.children.empty()) return column;
+  if (conforms(column, type)) return column;
   Column out = column;
   if (type.kind == Kind::Vector && (column.layout == Layout::List || column.width != type.size)) {
     out = list_to_vector(column, type.size, type, arena);
   } else if (type.kind == Kind::List && column.layout == Layout::Vector) {
     out = vector_to_list(column, arena);
   }
-  bool nested = false;
-  for (const Type& child : type.children) nested |= !child.children.empty();
-  if (!nested) return out;
   const int children = out.child_count();
   auto* child = arena.take<Column>(children);
   for (int k = 0; k < children; ++k) child[k] = conform(out.child[k], type.children[static_cast<size_t>(k)], arena);

@@ -16,6 +16,11 @@ struct StoreOptions {
 // Errors: EngineError on a null where `type` has none, on an int32 that does not fit.
 Column to_stored(const Column& column, const Type& type, Arena& arena, const StoreOptions& options);
 
+// Whether its Lists and Vectors are as `type` declares them, at every level.
+bool conforms_inside(const Column& column, const Type& type);
+inline bool conforms(const Column& column, const Type& type) {
+  return type.children.empty() || conforms_inside(column, type);
+}
 // The column with Lists and Vectors as `type` declares them, at every level. Errors: EngineError when a row has not
 // the vector's length.
 Column conform(const Column& column, const Type& type, Arena& arena);

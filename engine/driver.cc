@@ -42,8 +42,10 @@ bool same_rows(const Column& a, const Column& b) {
 class Driver {
  public:
   Driver(const Program& program, int64_t num_rows, Arena& arena)
-      : program_(program), num_rows_(num_rows), arena_(arena), codes_(arena), constants_(program.constants_.size()) {
-    registers_.reserve(program.inputs_.size() + program.instructions_.size());
+      : program_(program), num_rows_(num_rows), arena_(arena), codes_(arena) {
+    registers_ = arena.take<Slot>(static_cast<int64_t>(program.inputs_.size() + program.instructions_.size()));
+    constants_ = arena.take<Slot>(static_cast<int64_t>(program.constants_.size()));
+    for (size_t i = 0; i < program.constants_.size(); ++i) new (constants_ + i) Slot{program.constants_[i].column, true};
   }
 
   void load_inputs(std::span<const Batch> batches) {
@@ -53,18 +55,20 @@ class Driver {
                           std::to_string(num_rows_));
       }
     }
-    for (const Program::Input& input : program_.inputs_) registers_.push_back(load_input(input, batches));
+    Slot* next = registers_;
+    for (const NamedType& input : program_.inputs_) new (next++) Slot(load_input(input, batches));
   }
 
   void execute() {
+    Slot* next = registers_ + program_.inputs_.size();
     for (const Instruction& instruction : program_.instructions_) {
       if (instruction.fused) {
-        registers_.push_back({});
+        new (next++) Slot{};
         continue;
       }
       ++kernel_run();
       try {
-        registers_.push_back(instruction.mapped ? run_mapped(instruction) : run_flat(instruction));
+        new (next++) Slot(instruction.mapped ? run_mapped(instruction) : run_flat(instruction));
       } catch (const EngineError& error) {
         throw EngineError("`" + instruction.op + "`: " + error.what());
       }
@@ -72,40 +76,43 @@ class Driver {
   }
 
   Batch outputs(int64_t& nonfinite) {
-    std::vector<Batch::Field> fields;
-    fields.reserve(program_.outputs_.size());
+    std::vector<Column> columns;
+    columns.reserve(program_.outputs_.size());
     for (const Program::Output& output : program_.outputs_) {
+      const NamedType& declared = (*program_.form_)[columns.size()];
       try {
         Slot& slot = at(output.from);
-        const Column held = conform(slot.single ? widened(slot) : slot.column, output.type, arena_);
+        const Column& held = slot.single ? widened(slot) : slot.column;
         const StoreOptions options{output.finite, &nonfinite};
-        fields.push_back({output.name, output.type, to_stored(held, output.type, *memory_, options), memory_});
+        if (conforms(held, declared.type)) {
+          columns.push_back(to_stored(held, declared.type, *memory_, options));
+        } else {
+          columns.push_back(to_stored(conform(held, declared.type, arena_), declared.type, *memory_, options));
+        }
       } catch (const EngineError& error) {
-        throw EngineError("output `" + output.name + "`: " + error.what());
+        throw EngineError("output `" + declared.name + "`: " + error.what());
       }
     }
-    return {num_rows_, std::move(fields), program_.output_names_};
+    return {num_rows_, program_.form_, std::move(columns), memory_};
   }
 
  private:
-  Slot load_input(const Program::Input& input, std::span<const Batch> batches) {
+  Slot load_input(const NamedType& input, std::span<const Batch> batches) {
     for (const Batch& batch : batches) {
-      const Batch::Field* field = batch.find(input.name);
-      if (field == nullptr) continue;
-      if (!field->type.same_values(input.type)) {
-        throw EngineError("the input `" + input.name + "` is a `" + field->type.text() + "`, wanted `" +
+      const int64_t found = batch.find(input.name);
+      if (found < 0) continue;
+      const auto place = static_cast<size_t>(found);
+      if (!batch.type(place).same_values(input.type)) {
+        throw EngineError("the input `" + input.name + "` is a `" + batch.type(place).text() + "`, wanted `" +
                           input.type.text() + "`");
       }
-      return {to_held(field->column, input.type, arena_), batch.num_rows() == 1 && num_rows_ != 1};
+      return {to_held(batch.column(place), input.type, arena_), batch.num_rows() == 1 && num_rows_ != 1};
     }
     throw EngineError("no batch has the input `" + input.name + "`");
   }
 
   Slot& at(const Operand& operand) {
-    if (!operand.constant) return registers_[operand.index];
-    Slot& slot = constants_[operand.index];
-    if (slot.column.length == 0) slot = {program_.constants_[operand.index].column, true};
-    return slot;
+    return (operand.constant ? constants_ : registers_)[operand.index];
   }
 
   // The single row of a slot, `num_rows` times.
@@ -133,7 +140,7 @@ class Driver {
     for (size_t a = 0; a < instruction.operands.size(); ++a) {
       Slot& slot = at(instruction.operands[a]);
       const Parameter& parameter = instruction.kernel->parameter(a);
-      Argument argument{&slot.column};
+      Argument& argument = arguments_.emplace_back(&slot.column);
       if (slot.single && !single) {
         if (parameter.dense) {
           argument.column = &widened(slot);
@@ -142,7 +149,6 @@ class Driver {
         }
       }
       mark_list(argument, parameter);
-      arguments_.push_back(argument);
     }
     return {run_kernel(instruction, instruction.result, single ? 1 : num_rows_), single};
   }
@@ -156,7 +162,8 @@ class Driver {
   Column run_kernel(const Instruction& instruction, const Type& result, int64_t rows) {
     Arena& arena = instruction.is_output && rows != 1 ? *memory_ : arena_;
     const Call call{arguments_, rows, instruction.state.get(), result, arena, codes_};
-    Column column = conform(instruction.kernel->run(call), result, arena);
+    Column column = instruction.kernel->run(call);
+    if (!conforms(column, result)) column = conform(column, result, arena);
     if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(rows)) == nullptr) {
       column.valid = nullptr;
     }
@@ -171,7 +178,7 @@ class Driver {
     arguments_.clear();
     for (const Operand& operand : instruction.operands) {
       Slot& slot = at(operand);
-      Argument argument{&slot.column};
+      Argument& argument = arguments_.emplace_back(&slot.column);
       if (slot.single && !single) {
         if (operand.mapped > 0) {
           argument.column = &widened(slot);
@@ -179,7 +186,6 @@ class Driver {
           argument.step = 0;
         }
       }
-      arguments_.push_back(argument);
     }
     levels_.clear();
     columns_.clear();
@@ -351,7 +357,8 @@ class Driver {
   Arena& arena_;
   const std::shared_ptr<Arena> memory_ = batch_memory();  // of the outputs
   TextCodes codes_;
-  std::vector<Slot> registers_, constants_;
+  Slot* registers_;
+  Slot* constants_;
   // Of the instruction at work.
   std::vector<Argument> arguments_;
   std::vector<Column> lists_, columns_, levels_;

@@ -204,7 +204,7 @@ void ItemCache::insert(Header header, std::span<const Version> versions, std::st
 
 // --- a call's items --------------------------------------------------------------------------------------------------
 
-ItemTable::ItemTable(std::shared_ptr<ItemCache> cache, std::vector<PackedLayout::Column> columns)
+ItemTable::ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns)
     : cache_(std::move(cache)), layout_(std::move(columns)), number_(cache_->tables_.fetch_add(1)) {}
 
 ItemLookup ItemTable::find(KeyTexts keys, int64_t now) const {

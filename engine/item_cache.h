@@ -180,7 +180,7 @@ class ItemLookup {
 class ItemTable : public std::enable_shared_from_this<ItemTable> {
  public:
   // Columns: those of the item stage's batches.
-  ItemTable(std::shared_ptr<ItemCache> cache, std::vector<PackedLayout::Column> columns);
+  ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns);
 
   ItemLookup find(KeyTexts keys, int64_t now) const;
   // Forgets all of its items.

@@ -225,6 +225,10 @@ class Attributes {
 
 // One argument of a call: row i of the call is row `row(i)` of the column.
 struct Argument {
+  Argument() = default;
+  Argument(const Column* from, const int32_t* rows_of = nullptr, int64_t step_of = 1)  // NOLINT: a column is one
+      : column(from), rows(rows_of), step(step_of) {}
+
   const Column* column = nullptr;
   const int32_t* rows = nullptr;  // null: i * step
   int64_t step = 1;               // 0: the one row stands everywhere

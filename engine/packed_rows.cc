@@ -35,13 +35,9 @@ T load(const char* at) {
 
 }  // namespace
 
-PackedLayout::PackedLayout(std::vector<Column> columns) : columns_(std::move(columns)) {
-  std::vector<std::string> names;
-  for (const Column& column : columns_) {
-    names.push_back(column.name);
-    levels_.push_back(level_of(column.type));
-  }
-  names_ = std::make_shared<const NameIndex>(std::move(names));
+PackedLayout::PackedLayout(std::vector<NamedType> columns)
+    : form_(std::make_shared<const Form>(std::move(columns))) {
+  for (const NamedType& column : form_->columns()) levels_.push_back(level_of(column.type));
   place_columns();
 }
 
@@ -90,7 +86,7 @@ class PackedLayout::Packer {
   }
 
   // Adds up what the values take, or (once `to` points there) writes them.
-  void values(const Level& level, const feat::Column& column, const Extents& at, bool write) {
+  void values(const Level& level, const Column& column, const Extents& at, bool write) {
     if (level.nullable) {
       for (size_t i = 0; i < rows_; ++i) {
         if (!write) {
@@ -158,14 +154,14 @@ class PackedLayout::Packer {
 };
 
 PackedRows PackedLayout::pack(const Batch& batch) const {
-  std::vector<const feat::Column*> given;
-  for (const Column& column : columns_) {
-    const Batch::Field& field = batch.field(column.name);
-    if (!(field.type == column.type)) {
-      throw EngineError("the column `" + column.name + "` is a `" + field.type.text() + "`, wanted `" +
+  std::vector<const Column*> given;
+  for (const NamedType& column : form_->columns()) {
+    const size_t place = batch.place_of(column.name);
+    if (!(batch.type(place) == column.type)) {
+      throw EngineError("the column `" + column.name + "` is a `" + batch.type(place).text() + "`, wanted `" +
                         column.type.text() + "`");
     }
-    given.push_back(&field.column);
+    given.push_back(&batch.column(place));
   }
   const int64_t rows = batch.num_rows();
   Packer packer(rows);
@@ -176,7 +172,7 @@ PackedRows PackedLayout::pack(const Batch& batch) const {
   for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
     const int64_t end = std::min(rows, first + kRowsAtOnce);
     for (const Fixed& part : fixed_) {
-      const feat::Column& column = *given[static_cast<size_t>(part.column)];
+      const Column& column = *given[static_cast<size_t>(part.column)];
       const auto to = [&](int64_t i) { return made.bytes.data() + made.starts[static_cast<size_t>(i)] + part.place; };
       if (part.validity) {
         for (int64_t i = first; i < end; ++i) *to(i) = column.is_valid(i);
@@ -199,8 +195,8 @@ class PackedLayout::Unpacker {
   }
 
   // The column of these many values a row.
-  feat::Column values(const Level& level, const std::vector<int64_t>& counts, int64_t total) {
-    feat::Column column;
+  Column values(const Level& level, const std::vector<int64_t>& counts, int64_t total) {
+    Column column;
     column.layout = level.layout;
     column.width = level.width;
     column.length = total;
@@ -233,7 +229,7 @@ class PackedLayout::Unpacker {
       column.data = taken<char>(inner, inner_total, 1);
       return column;
     }
-    auto* children = arena_.take<feat::Column>(static_cast<int64_t>(level.inside.size()));
+    auto* children = arena_.take<Column>(static_cast<int64_t>(level.inside.size()));
     for (size_t c = 0; c < level.inside.size(); ++c) children[c] = values(level.inside[c], inner, inner_total);
     column.child = children;
     return column;
@@ -260,10 +256,10 @@ class PackedLayout::Unpacker {
 Batch PackedLayout::unpack(std::span<const char* const> rows) const {
   const auto count = static_cast<int64_t>(rows.size());
   auto memory = batch_memory();
-  std::vector<feat::Column> made(columns_.size());
+  std::vector<Column> made(form_->size());
   std::vector<char*> targets;
   for (const Fixed& part : fixed_) {
-    feat::Column& column = made[static_cast<size_t>(part.column)];
+    Column& column = made[static_cast<size_t>(part.column)];
     const Level& level = levels_[static_cast<size_t>(part.column)];
     char* target = memory->take<char>(count * part.size);
     targets.push_back(target);
@@ -275,7 +271,7 @@ Batch PackedLayout::unpack(std::span<const char* const> rows) const {
     } else if (level.layout != Layout::Vector) {
       column.data = target;
     } else {
-      auto* child = memory->take<feat::Column>(1);
+      auto* child = memory->take<Column>(1);
       *child = {level.inside[0].layout, 0, checked_offset(count * level.width), nullptr, target};
       column.child = child;
     }
@@ -292,15 +288,12 @@ Batch PackedLayout::unpack(std::span<const char* const> rows) const {
   Unpacker unpacker(rows, fixed_bytes_, *memory);
   const std::vector<int64_t> ones(rows.size(), 1);
   for (const size_t c : loose_) made[c] = unpacker.values(levels_[c], ones, count);
-  std::vector<Batch::Field> fields;
-  for (size_t c = 0; c < columns_.size(); ++c) {
-    feat::Column& column = made[c];
+  for (Column& column : made) {
     if (column.valid != nullptr && std::memchr(column.valid, 0, static_cast<size_t>(count)) == nullptr) {
       column.valid = nullptr;
     }
-    fields.push_back({columns_[c].name, columns_[c].type, column, memory});
   }
-  return {count, std::move(fields), names_};
+  return {count, form_, std::move(made), std::move(memory)};
 }
 
 }  // namespace feat

@@ -28,12 +28,8 @@ struct PackedRows {
 // place; then what has not, column after column: of each level validity, sizes, and what is inside. Thread safe.
 class PackedLayout {
  public:
-  struct Column {
-    std::string name;
-    Type type;
-  };
   // Errors: EngineError when two columns have one name.
-  explicit PackedLayout(std::vector<Column> columns);
+  explicit PackedLayout(std::vector<NamedType> columns);
 
   // Errors: EngineError when the batch is not of this form.
   PackedRows pack(const Batch& batch) const;
@@ -62,12 +58,11 @@ class PackedLayout {
   static Level level_of(const Type& type);
   void place_columns();
 
-  std::vector<Column> columns_;
   std::vector<Level> levels_;
   std::vector<Fixed> fixed_;
   std::vector<size_t> loose_;  // columns without a fixed size
   int64_t fixed_bytes_ = 0;
-  std::shared_ptr<const NameIndex> names_;
+  std::shared_ptr<const Form> form_;
 };
 
 }  // namespace feat

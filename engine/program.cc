@@ -293,28 +293,29 @@ class ProgramReader {
   void read_outputs() {
     const uint32_t count = bytes_.count(14, "outputs");
     std::unordered_set<std::string_view> names;
+    std::vector<NamedType> declared;
     for (uint32_t i = 0; i < count; ++i) {
       const std::string_view name = bytes_.text("an output");
       if (!names.insert(name).second) throw EngineError("two outputs are named `" + std::string(name) + "`");
+      const Type type = Type::parse(bytes_.text("an output's type"));
       Program::Output output;
-      output.name = name;
-      output.type = Type::parse(bytes_.text("an output's type"));
       output.from = read_operand();
       output.finite = bytes_.flag("an output");
-      check_output(output);
+      check_output(name, type, type_of(output.from));
       const size_t inputs = program_.inputs_.size();
-      if (!output.from.constant && output.from.index >= inputs && !output.type.is_narrow()) {
+      if (!output.from.constant && output.from.index >= inputs && !type.is_narrow()) {
         program_.instructions_[output.from.index - inputs].is_output = true;
       }
-      program_.outputs_.push_back(std::move(output));
+      program_.outputs_.push_back(output);
+      declared.push_back({std::string(name), type});
     }
+    program_.form_ = std::make_shared<const Form>(std::move(declared));
   }
 
-  void check_output(const Program::Output& output) {
-    const Type& held = type_of(output.from);
-    const bool same_vector = output.type.kind != Kind::Vector || held.kind == Kind::Vector || held.kind == Kind::List;
-    if (has_nothing(output.type) || has_nothing(held) || Shape::of(output.type) != Shape::of(held) || !same_vector) {
-      throw EngineError("the output `" + output.name + "` of type `" + output.type.text() + "` is made from a `" +
+  static void check_output(std::string_view name, const Type& type, const Type& held) {
+    const bool same_vector = type.kind != Kind::Vector || held.kind == Kind::Vector || held.kind == Kind::List;
+    if (has_nothing(type) || has_nothing(held) || Shape::of(type) != Shape::of(held) || !same_vector) {
+      throw EngineError("the output `" + std::string(name) + "` of type `" + type.text() + "` is made from a `" +
                         held.text() + "`");
     }
   }
@@ -330,9 +331,6 @@ Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
   fuse(instructions_, outputs_, inputs_.size());
-  std::vector<std::string> names;
-  for (const Output& output : outputs_) names.push_back(output.name);
-  output_names_ = std::make_shared<const NameIndex>(std::move(names));
 }
 
 }  // namespace feat

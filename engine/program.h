@@ -37,13 +37,7 @@ struct Instruction {
 
 class Program {
  public:
-  struct Input {
-    std::string name;
-    Type type;
-  };
   struct Output {
-    std::string name;
-    Type type;
     Operand from;
     bool finite = false;  // what is not finite becomes 0, and is counted
   };
@@ -55,8 +49,8 @@ class Program {
   // Errors: EngineError that says what in the file is wrong.
   explicit Program(std::string_view file);
 
-  const std::vector<Input>& inputs() const { return inputs_; }
-  const std::vector<Output>& outputs() const { return outputs_; }
+  std::span<const NamedType> inputs() const { return inputs_; }
+  std::span<const NamedType> outputs() const { return form_->columns(); }
   // The outputs, `num_rows` long. Each input is found by name in one of the batches, which have `num_rows` rows or one.
   // Thread safe.
   Batch run(std::span<const Batch> batches, int64_t num_rows) const;
@@ -65,11 +59,11 @@ class Program {
  private:
   friend class ProgramReader;
   friend class Driver;
-  std::vector<Input> inputs_;
+  std::vector<NamedType> inputs_;
   std::vector<Constant> constants_;
   std::vector<Instruction> instructions_;
   std::vector<Output> outputs_;
-  std::shared_ptr<const NameIndex> output_names_;
+  std::shared_ptr<const Form> form_;  // of the outputs
   std::unique_ptr<Arena> memory_;  // of the constants
   mutable std::atomic<int64_t> nonfinite_ = 0;
 };

@@ -41,7 +41,7 @@ nb::object python_value(const Column& column, int64_t row) {
   return nb::none();
 }
 
-nb::dlpack::dtype dtype_of(const Batch::Field& field, Layout layout) {
+nb::dlpack::dtype dtype_of(const NamedType& column, Layout layout) {
   switch (layout) {
     case Layout::Bool:
       return nb::dtype<bool>();
@@ -54,7 +54,7 @@ nb::dlpack::dtype dtype_of(const Batch::Field& field, Layout layout) {
     case Layout::F64:
       return nb::dtype<double>();
     default:
-      throw EngineError("the column `" + field.name + "` is no tensor but a `" + field.type.text() + "`");
+      throw EngineError("the column `" + column.name + "` is no tensor but a `" + column.type.text() + "`");
   }
 }
 
@@ -66,11 +66,12 @@ nb::list python_values(const Column& column) {
   return rows;
 }
 
-nb::object python_tensor(const Batch::Field& field) {
-  std::vector<size_t> shape{static_cast<size_t>(field.column.length)};
-  const Column* values = &field.column;
+nb::object python_tensor(const Batch& batch, size_t place) {
+  const Column* values = &batch.column(place);
+  std::vector<size_t> shape{static_cast<size_t>(values->length)};
   const auto check_nulls = [&] {
-    if (values->valid != nullptr) throw EngineError("the column `" + field.name + "` has nulls, so it is no tensor");
+    if (values->valid == nullptr) return;
+    throw EngineError("the column `" + batch.name(place) + "` has nulls, so it is no tensor");
   };
   check_nulls();
   while (values->layout == Layout::Vector) {
@@ -78,9 +79,9 @@ nb::object python_tensor(const Batch::Field& field) {
     values = values->child;
     check_nulls();
   }
-  const nb::dlpack::dtype dtype = dtype_of(field, values->layout);
+  const nb::dlpack::dtype dtype = dtype_of((*batch.form())[place], values->layout);
   using Memory = std::shared_ptr<const Arena>;
-  const nb::capsule owner(new Memory(field.memory), [](void* memory) noexcept { delete static_cast<Memory*>(memory); });
+  const nb::capsule owner(new Memory(batch.memory(place)), [](void* memory) noexcept { delete static_cast<Memory*>(memory); });
   return nb::cast(nb::ndarray<nb::numpy, nb::ro>(values->data, shape.size(), shape.data(), owner, nullptr, dtype));
 }
 

@@ -11,6 +11,6 @@ namespace feat {
 nanobind::list python_values(const Column& column);
 // [n] for a scalar, [n, k] for a vector (further dimensions for vectors in it): a read-only numpy array over the
 // column's memory. Errors: EngineError for strings, lists, maps and nulls.
-nanobind::object python_tensor(const Batch::Field& field);
+nanobind::object python_tensor(const Batch& batch, size_t place);
 
 }  // namespace feat

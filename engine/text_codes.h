@@ -2,8 +2,9 @@
 // share them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <vector>
 
 #include "engine/arena.h"
 #include "engine/column.h"
@@ -20,23 +21,54 @@ class TextCodes {
 
   // XXH64, seed 42, of each text of a Str column; of a null row that of the empty text.
   const uint64_t* of(const Column& texts) {
-    Made& made = made_[texts.offsets];
+    Made& made = entry(texts.offsets);
     if (made.codes == nullptr || made.bytes != texts.data || made.length < texts.length) {
       auto* codes = arena_->take<uint64_t>(texts.length);
       xxh64_texts(texts.bytes(), texts.offsets, texts.length, kSeed, codes);
-      made = {texts.data, texts.length, codes};
+      made = {texts.offsets, texts.data, texts.length, codes};
     }
     return made.codes;
   }
 
  private:
   struct Made {
+    const int32_t* offsets = nullptr;  // the column's: by them it is found
     const void* bytes = nullptr;
     int64_t length = 0;
     const uint64_t* codes = nullptr;
   };
+
+  // The entry of a column: in a table of a power of two, at most half full.
+  Made& entry(const int32_t* offsets) {
+    if (2 * (used_ + 1) > table_.size()) enlarge();
+    Made& made = table_[place(offsets)];
+    if (made.offsets == nullptr) {
+      made.offsets = offsets;
+      ++used_;
+    }
+    return made;
+  }
+
+  // Where an entry is, or would be. Pieces of an arena lie 64 bytes apart.
+  size_t place(const int32_t* offsets) const {
+    const size_t mask = table_.size() - 1;
+    size_t at = (reinterpret_cast<uintptr_t>(offsets) >> 6) & mask;
+    while (table_[at].offsets != nullptr && table_[at].offsets != offsets) at = (at + 1) & mask;
+    return at;
+  }
+
+  void enlarge() {
+    std::vector<Made> old(table_.empty() ? kLeastTable : 2 * table_.size());
+    old.swap(table_);
+    for (const Made& made : old) {
+      if (made.offsets != nullptr) table_[place(made.offsets)] = made;
+    }
+  }
+
+  static constexpr size_t kLeastTable = 128;
   Arena* arena_;
-  std::unordered_map<const int32_t*, Made> made_;  // by the texts' offsets
+  std::vector<Made> table_;
+  size_t used_ = 0;
 };
 
 }  // namespace feat

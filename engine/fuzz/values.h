@@ -52,7 +52,7 @@ inline Batch batch_for(const Program& program, int64_t num_rows) {
   const auto memory = std::make_shared<Arena>();
   std::vector<Batch::Field> fields;
   uint32_t turn = 0;
-  for (const Program::Input& input : program.inputs()) {
+  for (const NamedType& input : program.inputs()) {
     ColumnBuilder builder(input.type, *memory);
     for (int64_t row = 0; row < num_rows; ++row) append(input.type, builder, turn++);
     fields.push_back({input.name, input.type, builder.finish(), memory});
