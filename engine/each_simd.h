@@ -24,7 +24,7 @@
 #endif
 #endif
 
-FEATDSL_BEGIN_TARGET("avx512f,avx512dq,avx512bw,avx512vl")
+FEATDSL_BEGIN_TARGET("avx512f,avx512dq,avx512bw,avx512vl,bmi,bmi2")
 namespace avx512 {
 #include "engine/lanes_avx512.h"
 //
@@ -32,7 +32,7 @@ namespace avx512 {
 }  // namespace avx512
 FEATDSL_END_TARGET
 
-FEATDSL_BEGIN_TARGET("avx2")
+FEATDSL_BEGIN_TARGET("avx2,bmi,bmi2")
 namespace avx2 {
 #include "engine/lanes_avx2.h"
 //

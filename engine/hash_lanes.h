@@ -149,11 +149,16 @@ inline void hash_table(const uint64_t* seeds, int32_t seed_count, const uint64_t
   }
 }
 
+// Where the rows from `from` on end whose words have room in the table together; one row at least.
+inline int64_t end_of_table(const int32_t* offsets, int64_t from, int64_t rows) {
+  const int64_t last = int64_t{offsets[from]} + kTableColumns;
+  return std::upper_bound(offsets + from + 2, offsets + rows + 1, last) - offsets - 1;
+}
+
 inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
                                int64_t rows, uint64_t* table, uint64_t* out) {
   for (int64_t from = 0; from < rows;) {
-    int64_t to = from + 1;
-    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int64_t to = end_of_table(offsets, from, rows);
     const int32_t first = offsets[from], count = offsets[to] - first;
     if (count > kTableColumns) {
       for (int32_t s = 0; s < seed_count; ++s, out += count) {
@@ -208,6 +213,17 @@ inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& b
 // What is written too much at an end is written over by the next, which may be the next row.
 inline void pad_products(const uint64_t* table, int32_t seed_count, int32_t size, Lanes fill, int64_t width,
                          uint64_t* out) {
+  if (seed_count * size <= kLanes) {
+    // All results in the first lanes: of each seed they are read from where they come to lie.
+    Lanes row = load(table);
+    int32_t place = size;
+    for (int32_t s = 1; s < seed_count; ++s, place += size) {
+      row = choose(first_lanes_within(place), row, load(table + s * kTableColumns - place));
+    }
+    store(out, choose(first_lanes_within(seed_count * size), row, fill));
+    for (int64_t k = kLanes; k < width; k += kLanes) store(out + k, fill);
+    return;
+  }
   for (int64_t k = 0; k < width; k += kLanes) store(out + k, fill);
   const uint64_t* end = out + width;
   if (size <= kLanes) {
@@ -230,8 +246,7 @@ inline int64_t hash_same_seeds_padded(const uint64_t* seeds, int32_t seed_count,
   const Folder fold(by, first_code);
   const Lanes filled = all(fill);
   for (int64_t from = 0; from < rows;) {
-    int64_t to = from + 1;
-    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int64_t to = end_of_table(offsets, from, rows);
     const int32_t first = offsets[from], count = std::min(offsets[to] - first, kTableColumns);
     hash_table(seeds, seed_count, words + first, count, table, fold);
     for (; from < to; ++from, out += width) {

@@ -71,6 +71,7 @@ inline Mask mask_of(const uint8_t* bytes) {
 inline Mask first_lanes(int64_t count) {
   return less(_mm256_set_epi64x(3, 2, 1, 0), all(static_cast<uint64_t>(count)));
 }
+inline Mask first_lanes_within(int32_t count) { return first_lanes(count); }
 inline Lanes plus_one(Mask mask, Lanes x) { return minus(x, mask); }
 inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus(x, plus(mask, all(1))); }
 inline uint64_t either_of_all(Lanes x) {

@@ -68,9 +68,13 @@ inline Mask mask_of(const uint8_t* bytes) {
   const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
   return static_cast<Mask>(_mm_test_epi8_mask(eight, eight));
 }
+// The first `count` lanes, 0 to kLanes.
+inline Mask first_lanes_within(int32_t count) {
+  return static_cast<Mask>(_bzhi_u32(0xff, static_cast<uint32_t>(count)));
+}
 // The first `count` lanes; none where that is negative, all where it is more than there are.
 inline Mask first_lanes(int64_t count) {
-  return static_cast<Mask>((uint32_t{1} << (count < 0 ? 0 : count > kLanes ? kLanes : count)) - 1);
+  return first_lanes_within(static_cast<int32_t>(count < 0 ? 0 : count > kLanes ? kLanes : count));
 }
 inline Lanes plus_one(Mask mask, Lanes x) { return _mm512_mask_add_epi64(x, mask, x, all(1)); }
 inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus_one(static_cast<Mask>(~mask), x); }

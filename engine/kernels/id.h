@@ -248,8 +248,9 @@ class VocabIndex {
  private:
   // The slot of a value, or the free one where it would be.
   size_t find(uint64_t hash, const T& value) const {
-    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+    for (size_t at = hash & mask_;; at = (at + 2) & mask_) {
       if (slots_[at].number == 0 || slots_[at].holds(value, hash)) return at;
+      if (slots_[at ^ 1].number == 0 || slots_[at ^ 1].holds(value, hash)) return at ^ 1;
     }
   }
 

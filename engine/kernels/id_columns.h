@@ -218,16 +218,15 @@ inline Column lookup_texts(const Call& call) {
   const uint64_t* hashes = call.codes.of(texts);
   auto* ids = call.arena.take<int64_t>(call.rows);
   auto* valid = call.arena.take<uint8_t>(call.rows);
-  // A large vocabulary lies far away: what a few rows read of it is fetched before.
-  constexpr int64_t kTogether = 32;
-  for (int64_t from = 0; from < call.rows; from += kTogether) {
-    const int64_t to = std::min(from + kTogether, call.rows);
-    for (int64_t i = from; i < to; ++i) lookup.index().fetch(hashes[i]);
-    for (int64_t i = from; i < to; ++i) {
-      const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
-      ids[i] = id.value;
-      valid[i] = static_cast<uint8_t>(id.has);
-    }
+  // A large vocabulary lies far away: what a row reads of it is fetched some rows before.
+  constexpr int64_t kAhead = 32;
+  const int64_t first = std::min(kAhead, call.rows);
+  for (int64_t i = 0; i < first; ++i) lookup.index().fetch(hashes[i]);
+  for (int64_t i = 0; i < call.rows; ++i) {
+    if (i + kAhead < call.rows) lookup.index().fetch(hashes[i + kAhead]);
+    const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
+    ids[i] = id.value;
+    valid[i] = static_cast<uint8_t>(id.has);
   }
   return integers(ids, call.rows, valid);
 }
