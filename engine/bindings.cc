@@ -59,7 +59,8 @@ void bind_batch(nb::module_& m) {
                      return names;
                    })
       .def(
-          "type", [](const Batch& self, const std::string& name) { return self.type(self.place_of(name)).text(); }, "name"_a)
+          "type", [](const Batch& self, const std::string& name) { return self.type(self.place_of(name)).text(); },
+          "name"_a)
       .def(
           "select", [](const Batch& self, const std::vector<std::string>& names) { return self.select(names); },
           "names"_a)
@@ -69,7 +70,8 @@ void bind_batch(nb::module_& m) {
           "tensor", [](const Batch& self, const std::string& name) { return python_tensor(self, self.place_of(name)); },
           "name"_a)
       .def(
-          "values", [](const Batch& self, const std::string& name) { return python_values(self.column(self.place_of(name))); },
+          "values",
+          [](const Batch& self, const std::string& name) { return python_values(self.column(self.place_of(name))); },
           "name"_a)
       .def(
           "__arrow_c_array__", [](const Batch& self, nb::handle) { return give_arrow(self); },

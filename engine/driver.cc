@@ -45,7 +45,8 @@ class Driver {
       : program_(program), num_rows_(num_rows), arena_(arena), codes_(arena) {
     registers_ = arena.take<Slot>(static_cast<int64_t>(program.inputs_.size() + program.instructions_.size()));
     constants_ = arena.take<Slot>(static_cast<int64_t>(program.constants_.size()));
-    for (size_t i = 0; i < program.constants_.size(); ++i) new (constants_ + i) Slot{program.constants_[i].column, true};
+    for (size_t i = 0; i < program.constants_.size(); ++i)
+      new (constants_ + i) Slot{program.constants_[i].column, true};
   }
 
   void load_inputs(std::span<const Batch> batches) {
@@ -111,9 +112,7 @@ class Driver {
     throw EngineError("no batch has the input `" + input.name + "`");
   }
 
-  Slot& at(const Operand& operand) {
-    return (operand.constant ? constants_ : registers_)[operand.index];
-  }
+  Slot& at(const Operand& operand) { return (operand.constant ? constants_ : registers_)[operand.index]; }
 
   // The single row of a slot, `num_rows` times.
   const Column& widened(Slot& slot) {

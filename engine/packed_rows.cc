@@ -35,8 +35,7 @@ T load(const char* at) {
 
 }  // namespace
 
-PackedLayout::PackedLayout(std::vector<NamedType> columns)
-    : form_(std::make_shared<const Form>(std::move(columns))) {
+PackedLayout::PackedLayout(std::vector<NamedType> columns) : form_(std::make_shared<const Form>(std::move(columns))) {
   for (const NamedType& column : form_->columns()) levels_.push_back(level_of(column.type));
   place_columns();
 }

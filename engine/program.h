@@ -64,7 +64,7 @@ class Program {
   std::vector<Instruction> instructions_;
   std::vector<Output> outputs_;
   std::shared_ptr<const Form> form_;  // of the outputs
-  std::unique_ptr<Arena> memory_;  // of the constants
+  std::unique_ptr<Arena> memory_;     // of the constants
   mutable std::atomic<int64_t> nonfinite_ = 0;
 };
 

@@ -81,7 +81,8 @@ nb::object python_tensor(const Batch& batch, size_t place) {
   }
   const nb::dlpack::dtype dtype = dtype_of((*batch.form())[place], values->layout);
   using Memory = std::shared_ptr<const Arena>;
-  const nb::capsule owner(new Memory(batch.memory(place)), [](void* memory) noexcept { delete static_cast<Memory*>(memory); });
+  const nb::capsule owner(new Memory(batch.memory(place)),
+                          [](void* memory) noexcept { delete static_cast<Memory*>(memory); });
   return nb::cast(nb::ndarray<nb::numpy, nb::ro>(values->data, shape.size(), shape.data(), owner, nullptr, dtype));
 }
 
