@@ -15,6 +15,7 @@ constexpr int64_t kFewestSegments = 8;
 constexpr size_t kFirstSlots = 1024;
 constexpr uint32_t kAsked = 2;
 constexpr size_t kAhead = 8;
+constexpr uint32_t kFetchedVersions = 2;
 
 constexpr int64_t round_up(int64_t bytes) { return (bytes + 7) & ~int64_t{7}; }
 
@@ -117,11 +118,11 @@ void ItemCache::grow_index() {
 
 // Room for an entry in the segment that is being filled; null where there is none to be had.
 char* ItemCache::room(int64_t size) {
-  if (order_.empty() || segments_[order_.back()]->used + size > segment_bytes_) {
+  if (order_.empty() || segments_[order_.back()]->used + size > segment_bytes_ - kPackedSlack) {
     if (!next_segment()) return nullptr;
   }
   Segment& filling = *segments_[order_.back()];
-  if (filling.used + size > segment_bytes_) return nullptr;
+  if (filling.used + size > segment_bytes_ - kPackedSlack) return nullptr;
   char* place = filling.memory.get() + filling.used;
   filling.used += size;
   return place;
@@ -219,10 +220,18 @@ ItemLookup ItemTable::find(KeyTexts keys, int64_t now) const {
   ItemCache& cache = *cache_;
   const std::lock_guard lock(cache.mutex_);
   const auto slot_at = [&](size_t i) { return &cache.slots_[found.hashes_[i] & (cache.slots_.size() - 1)]; };
+  const auto fetch_versions = [&](const ItemCache::Header& entry) {
+    for (uint32_t v = 0; v < std::min(entry.versions, kFetchedVersions); ++v) {
+      __builtin_prefetch(&cache.counters_[entry.version()[v].counter]);
+    }
+  };
   std::vector<bool> held(cache.segments_.size());
   for (size_t i = 0; i < count; ++i) {
     if (i + 2 * kAhead < count) __builtin_prefetch(slot_at(i + 2 * kAhead));
     if (i + kAhead < count && slot_at(i + kAhead)->used != 0) __builtin_prefetch(cache.entry_of(*slot_at(i + kAhead)));
+    if (i + kAhead / 2 < count && slot_at(i + kAhead / 2)->used != 0) {
+      fetch_versions(*cache.entry_of(*slot_at(i + kAhead / 2)));
+    }
     const size_t at = cache.slot_of(found.hashes_[i], number_, keys[i]);
     if (at < cache.slots_.size()) {
       ItemCache::Slot& slot = cache.slots_[at];

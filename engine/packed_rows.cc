@@ -7,7 +7,9 @@ namespace feat {
 
 namespace {
 
-constexpr int64_t kRowsAtOnce = 16;  // of fixed parts: so many rows stay in the first cache
+constexpr int64_t kLoosePart = 16;         // what a part without a fixed size may take
+constexpr int64_t kMostFetched = 4 << 10;  // of a row, before it is read
+constexpr int64_t kRowsAtOnce = 16;        // of fixed parts: so many rows stay in the first cache
 
 // Copies `size` bytes; the usual sizes without a call.
 inline void copy(void* to, const void* from, int64_t size) {
@@ -23,6 +25,38 @@ inline void copy(void* to, const void* from, int64_t size) {
       break;
     default:
       std::memcpy(to, from, static_cast<size_t>(size));
+  }
+}
+
+// The same where behind both kPackedSlack bytes may be read and written.
+inline void copy_in_slack(char* to, const char* from, int64_t size) {
+  static_assert(kPackedSlack >= 32);
+  for (int64_t at = 0; at < size; at += 32) std::memcpy(to + at, from + at, 32);
+}
+
+// What lies at one place of some rows, one after the other.
+template <int64_t size>
+void gather_fixed(const char* const* rows, int64_t count, int64_t place, char* to) {
+  for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * size, rows[i] + place, size);
+}
+void gather_part(const char* const* rows, int64_t count, int64_t place, int64_t size, char* to) {
+  switch (size) {
+    case 1:
+      return gather_fixed<1>(rows, count, place, to);
+    case 4:
+      return gather_fixed<4>(rows, count, place, to);
+    case 8:
+      return gather_fixed<8>(rows, count, place, to);
+    default:
+      break;
+  }
+  if (size % 16 != 0 || size > 512) {
+    for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * size, rows[i] + place, static_cast<size_t>(size));
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i, to += size) {
+    const char* from = rows[i] + place;
+    for (int64_t at = 0; at < size; at += 16) std::memcpy(to + at, from + at, 16);
   }
 }
 
@@ -65,6 +99,7 @@ void PackedLayout::place_columns() {
     fixed_.push_back({column, fixed_bytes_, size, false});
     fixed_bytes_ += size;
   }
+  fetched_bytes_ = std::min(fixed_bytes_ + kLoosePart * std::ssize(loose_), kMostFetched);
 }
 
 // --- to bytes ----------------------------------------------------------------------------------------------------
@@ -136,7 +171,7 @@ class PackedLayout::Packer {
     made.starts.reserve(rows_ + 1);
     for (const int64_t size : sizes_)
       made.starts.push_back(made.starts.back() + ((fixed_bytes + size + 7) & ~int64_t{7}));
-    made.bytes.resize(static_cast<size_t>(made.starts.back()));
+    made.bytes.resize(static_cast<size_t>(made.starts.back() + kPackedSlack));
     for (size_t i = 0; i < rows_; ++i) ends_[i] = made.bytes.data() + made.starts[i] + fixed_bytes;
     return made;
   }
@@ -237,11 +272,12 @@ class PackedLayout::Unpacker {
  private:
   template <class T>
   const T* taken(const std::vector<int64_t>& counts, int64_t total, int64_t bytes) {
-    T* all = arena_.take<T>(total * bytes);
+    static_assert(sizeof(T) == 1);
+    T* all = arena_.take<T>(total * bytes + kPackedSlack);
     T* end = all;
     for (size_t i = 0; i < at_.size(); ++i) {
       const int64_t size = counts[i] * bytes;
-      if (size > 0) copy(end, at_[i], size);
+      copy_in_slack(reinterpret_cast<char*>(end), at_[i], size);
       end += size;
       at_[i] += size;
     }
@@ -276,12 +312,14 @@ Batch PackedLayout::unpack(std::span<const char* const> rows) const {
     }
   }
   for (int64_t first = 0; first < count; first += kRowsAtOnce) {
-    const int64_t end = std::min(count, first + kRowsAtOnce);
+    const int64_t some = std::min(count - first, kRowsAtOnce);
+    for (int64_t i = first + some; i < std::min(count, first + some + kRowsAtOnce); ++i) {
+      const char* next = rows[static_cast<size_t>(i)];
+      for (int64_t line = 0; line < fetched_bytes_; line += 64) __builtin_prefetch(next + line);
+    }
     for (size_t p = 0; p < fixed_.size(); ++p) {
       const Fixed& part = fixed_[p];
-      for (int64_t i = first; i < end; ++i) {
-        copy(targets[p] + i * part.size, rows[static_cast<size_t>(i)] + part.place, part.size);
-      }
+      gather_part(rows.data() + first, some, part.place, part.size, targets[p] + first * part.size);
     }
   }
   Unpacker unpacker(rows, fixed_bytes_, *memory);

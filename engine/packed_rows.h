@@ -12,6 +12,9 @@
 
 namespace feat {
 
+// So many bytes behind a packed row may be read.
+inline constexpr int64_t kPackedSlack = 64;
+
 // The bytes of some rows: row i lies from starts[i] to starts[i + 1].
 struct PackedRows {
   std::vector<char> bytes;
@@ -33,7 +36,7 @@ class PackedLayout {
 
   // Errors: EngineError when the batch is not of this form.
   PackedRows pack(const Batch& batch) const;
-  // A batch of these rows, in this order; each may stand in it many times.
+  // A batch of these rows, behind which there are kPackedSlack bytes, in this order; each may stand in it many times.
   Batch unpack(std::span<const char* const> rows) const;
 
  private:
@@ -62,6 +65,7 @@ class PackedLayout {
   std::vector<Fixed> fixed_;
   std::vector<size_t> loose_;  // columns without a fixed size
   int64_t fixed_bytes_ = 0;
+  int64_t fetched_bytes_ = 0;  // of a row, ahead of its turn
   std::shared_ptr<const Form> form_;
 };
 
