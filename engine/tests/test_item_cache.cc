@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t kHour = int64_t{3'600} * 1'000'000'000;
 
-std::vector<PackedLayout::Column> columns() {
-  std::vector<PackedLayout::Column> all;
+std::vector<NamedType> columns() {
+  std::vector<NamedType> all;
   for (const char* type :
        {"bool", "int32?", "int64", "float64?", "vector<int64, 6>", "vector<float32, 3>", "string?", "list<string>",
         "list<int64?>", "map<string, int64>", "vector<string, 2>", "list<list<int32>>"}) {
