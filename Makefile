@@ -4,7 +4,7 @@
 #   make demo-triton, make demo-tfserving   the movie ranker on each
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make bench   the engine against numpy, polars, pandas and matxscript, and programs of 5,000 features (benchmarks/README.md)
+#   make bench   the engine against numpy, polars, pandas and matxscript, large programs, and whole servers beside others (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
 #   make soak    make soak-language, then make soak-serving: about three hours
@@ -79,19 +79,21 @@ soak-language: setup
 soak-serving: setup
 	@$(PYTHON) -m tests.soak.serving --minutes $(SOAK_MINUTES)
 
-# matxscript wants another numpy than ours, so it has an environment of its own.
+# matxscript wants another numpy than ours, and TorchServe stands by itself: each has an environment of its own.
 peers: setup
 	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt msgpack polars
 	@[ -x .venv-matxscript/bin/python ] || $(PYTHON) -m venv .venv-matxscript
 	@.venv-matxscript/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/titles/constraints.txt
+	@[ -x .venv-torchserve/bin/python ] || $(PYTHON) -m venv .venv-torchserve
+	@.venv-torchserve/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r benchmarks/model_servers/torchserve.txt
 
-bench: setup
+bench: setup model-servers
 	-@$(MAKE) --no-print-directory peers
 	@$(PYTHON) -m benchmarks.engine --quick
-	@$(PYTHON) -m benchmarks.scale
+	@$(PYTHON) -m benchmarks.scale --quick
 	@$(PYTHON) -m benchmarks.fit --quick
 	@$(PYTHON) -m benchmarks.text_to_ids --quick
 	@$(PYTHON) -m benchmarks.serving --quick
 
 clean:
-	rm -rf build .venv .venv-matxscript .venv-triton .venv-tensorflow demo
+	rm -rf build .venv .venv-matxscript .venv-torchserve .venv-triton .venv-tensorflow demo

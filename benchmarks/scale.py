@@ -1,6 +1,6 @@
 """What programs of 500 to 5,000 features over 500 source fields cost: to check, build, store, load and run.
 
-    .venv/bin/python -m benchmarks.scale [--features 500 1000 2000 5000] [--spark] [--json FILE]
+    .venv/bin/python -m benchmarks.scale [--quick] [--features 500 1000 2000 5000] [--spark] [--json FILE]
 
 Seconds of processor time; a run is of 1,000 joined rows. `--spark` adds data sets of these rows in Spark, with the
 engine and with Spark's own columns: the seconds of the driver, the JVM and its workers together, after a first one that
@@ -30,20 +30,22 @@ COLUMNS = ("check", "compile", "write", "read", "load", "run", "MB", "nodes")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What large programs cost.")
-    parser.add_argument("--features", type=int, nargs="+", default=[500, 1_000, 2_000, 5_000])
+    parser.add_argument("--features", type=int, nargs="+", help="500 1000 2000 5000")
+    parser.add_argument("--quick", action="store_true", help="500 and 2,000 features")
     parser.add_argument("--spark", action="store_true", help="data sets in Spark, too")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     args = parser.parse_args()
+    sizes = args.features or ([500, 2_000] if args.quick else [500, 1_000, 2_000, 5_000])
     print(*(f"{key}: {value}" for key, value in machine().items()), sep="  ")
     print(f"{'features':>8}", *(f"{column:>8}" for column in COLUMNS))
     results: dict[str, Any] = {}
-    for features in args.features:
+    for features in sizes:
         found = _measure(LargeProgram(features))
         results[str(features)] = found
         cells = (f"{value:8.3f}" if isinstance(value, float) else f"{value:>8}" for value in found.values())
         print(f"{features:>8}", *cells)
     if args.spark:
-        results["spark"] = _in_spark(args.features)
+        results["spark"] = _in_spark(sizes)
     report({"scale": results}, args.json)
     return 0
 

@@ -144,14 +144,15 @@ def feat_serve(bundle: Path, store: str, registry: Path, *options: str) -> Itera
 
 
 @contextmanager
-def started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process, and the first line that it prints, which says that it is ready; ended by its process id."""
+def started(command: Sequence[str], *, says: bool = True) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process, and the first line that it prints, which says that it is ready, if it `says` that; ended by its
+    process id."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
+            line = process.stdout.readline() if says else ""
+            if says and not line:
                 log.seek(0)
                 raise SystemExit(f"it ended with {process.wait()}: {' '.join(command)}\n{log.read()}")
             yield process, line

@@ -1,7 +1,8 @@
 """A whole server: `a` a call without the model, beside Python services; `b` the two mixes of EasyRec, with a model,
-beside a numpy service; `d` what a call costs as items, features, users and the cache grow.
+beside a numpy service; `c` one model on three model servers; `d` what a call costs as items, features, users and the
+items in the cache grow.
 
-    .venv/bin/python -m benchmarks.serving [a] [b] [d] [--quick] [--json FILE] [--svg FILE]
+    .venv/bin/python -m benchmarks.serving [a] [b] [c] [d] [--quick] [--json FILE] [--svg FILE]
 
 Each starts its own Redis, services in processes of their own, and compares their outputs before anything is timed.
 """
@@ -14,12 +15,13 @@ from functools import partial
 from typing import Any
 
 import benchmarks.one_thread  # noqa: F401  before numpy
-from benchmarks import serving_call, serving_easyrec, serving_growth
+from benchmarks import serving_call, serving_easyrec, serving_growth, serving_models
 from benchmarks.measure import machine, report
 
 PARTS: dict[str, Callable[[bool], Any]] = {
     "a": serving_call.measure,
     "b": serving_easyrec.measure,
+    "c": serving_models.measure,
     "d": serving_growth.measure,
 }
 
