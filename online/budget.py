@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from online.errors import cancelled, deadline_exceeded
 from online.observe.record import CallRecord, Stage, StoreTrip
@@ -38,31 +38,65 @@ class Budget:
         """Seconds that are left; negative when the time is up."""
         return self._until - self._clock()
 
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> AbstractContextManager[None]:
         """Times a stage. Errors: `CallError` when the time is up before it or after it, or nobody waits for the
         answer any more."""
+        return _TimedStage(self, name)
+
+    def store_trip(self, keys: int) -> AbstractContextManager[None]:
+        """Times one question to the store, which asks for so many keys."""
+        return _TimedTrip(self, keys)
+
+    def begin(self, name: str) -> float:
+        """What `stage` does before the stage. Returns when that was."""
         record, started = self.record, self._clock()
         record.failed_in = name
         if record.cancelled:
             raise cancelled(name)
         if started >= self._until:
             raise deadline_exceeded(name)
-        try:
-            yield
-        finally:
-            ended = self._clock()
-            record.stages.append(Stage(name, started, ended))
+        return started
+
+    def end(self, name: str, started: float, failed: bool) -> None:
+        """What `stage` does after it."""
+        ended = self._clock()
+        self.record.stages.append(Stage(name, started, ended))
+        if failed:
+            return
         if ended >= self._until:
             raise deadline_exceeded(name)
-        record.failed_in = ""
+        self.record.failed_in = ""
 
-    @contextlib.contextmanager
-    def store_trip(self, keys: int) -> Iterator[None]:
-        """Times one question to the store, which asks for so many keys."""
-        started, answered = self._clock(), False
-        try:
-            yield
-            answered = True
-        finally:
-            self.record.store_trips.append(StoreTrip(keys, started, self._clock(), answered))
+    def now(self) -> float:
+        return self._clock()
+
+
+class _TimedStage:
+    """A class and not a generator: there are ten of them a call."""
+
+    __slots__ = ("_budget", "_name", "_started")
+
+    def __init__(self, budget: Budget, name: str) -> None:
+        self._budget = budget
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._started = self._budget.begin(self._name)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._budget.end(self._name, self._started, kind is not None)
+
+
+class _TimedTrip:
+    __slots__ = ("_budget", "_keys", "_started")
+
+    def __init__(self, budget: Budget, keys: int) -> None:
+        self._budget = budget
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        self._started = self._budget.now()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        trip = StoreTrip(self._keys, self._started, self._budget.now(), kind is None)
+        self._budget.record.store_trips.append(trip)

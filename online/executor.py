@@ -207,7 +207,8 @@ class Executor:
                 keep = made["keep"].tensor("keep").astype(np.bool_)
             if self._model.has_score:
                 scores = made["score"].tensor("score")
-        return keep, np.where(np.isfinite(scores), scores, 0.0)
+        finite = np.isfinite(scores)
+        return keep, scores if finite.all() else np.where(finite, scores, 0.0)
 
     def _tell_nonfinite(
         self, outputs: Mapping[str, npt.NDArray[Any]], version: int, record: CallRecord

@@ -19,6 +19,8 @@ from online.proto.scorer_pb2 import ExplainRequest, Keys, ScoreRequest, Value, V
 
 Key = int | str
 
+_NO_FIELDS = pa.record_batch([], names=[])
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -103,6 +105,8 @@ class CallReader:
 
     def _read_request(self, given: Mapping[str, Value], now_micros: int) -> pa.RecordBatch:
         _known(given, self._request, "request")
+        if not self._request:
+            return _NO_FIELDS
         arrays = []
         for name, field in self._request.items():
             value = given.get(name)
@@ -122,6 +126,8 @@ class CallReader:
 
     def _read_candidate(self, given: Mapping[str, Values], size: int) -> pa.RecordBatch:
         _known(given, self._candidate, "candidate")
+        if not self._candidate:
+            return _NO_FIELDS
         arrays = []
         for name, field in self._candidate.items():
             if name not in given:
