@@ -49,7 +49,7 @@ class RowColumn {
   }
   void push_text(std::string_view value) {
     bytes_.append(reinterpret_cast<const uint8_t*>(value.data()), static_cast<int64_t>(value.size()));
-    offsets_.push(checked_offset(bytes_.size()));
+    end_text();
     mark_valid();
   }
   // A text behind which kCopied bytes may be read.
@@ -57,7 +57,7 @@ class RowColumn {
     uint8_t* to = bytes_.grow(size + kCopied);
     for (int64_t at = 0; at < size; at += kCopied) std::memcpy(to + at, text + at, kCopied);
     bytes_.truncate(bytes_.size() - kCopied);
-    offsets_.push(checked_offset(bytes_.size()));
+    end_text();
     mark_valid();
   }
   void push_null() {
@@ -96,6 +96,11 @@ class RowColumn {
  private:
   static constexpr int64_t kExpectedText = 16;
 
+  void end_text() {
+    if (bytes_.size() > INT32_MAX) [[unlikely]]
+      checked_offset(bytes_.size());
+    offsets_.push(static_cast<int32_t>(bytes_.size()));
+  }
   void mark_valid() {
     if (any_null_) valid_.push(1);
     ++length_;
