@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import benchmarks.one_thread  # noqa: F401  before numpy
-from benchmarks.call.services import NumpyService, Ours, RowByRow, Tensors
+from benchmarks.call.services import NumpyMsgpack, NumpyService, Ours, RowByRow, Tensors
 from benchmarks.call.shop import Shop, shop
 from benchmarks.measure import machine, report
 from store.interface import open_store
@@ -29,7 +29,7 @@ from tests.services import redis_server
 SIZE = 500
 CALLS = 64
 CACHE_MB = 256
-BARS = {"row by row, Redis": 15, "numpy, Redis": 5}
+BARS = {"row by row, Redis": 15, "numpy, Redis": 5, "numpy, Redis, msgpack": 5}
 """How many times as long as ours, cold over Redis, they take at least."""
 
 
@@ -63,6 +63,7 @@ def _measure(catalogue: Shop, redis_url: str, lmdb_url: str, rounds: int) -> dic
         "featdsl warm, LMDB": Ours(catalogue, lmdb_url, CACHE_MB),
         "row by row, Redis": RowByRow(catalogue, redis_url),
         "numpy, Redis": NumpyService(catalogue, redis_url),
+        "numpy, Redis, msgpack": NumpyMsgpack(catalogue, redis_url),
     }
     calls = catalogue.calls(CALLS, SIZE)
     _compare(services, calls)
