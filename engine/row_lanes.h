@@ -95,9 +95,10 @@ inline int64_t find_codes(const uint64_t* codes, int64_t count, const uint64_t* 
 inline int64_t count_bits_of_rows(const uint64_t* words, const int32_t* offsets, int64_t rows, int64_t* counts) {
   for (int64_t i = 0; i < rows; ++i) {
     const uint64_t* row = words + offsets[i];
-    Lanes bits = all(0);
-    for (int64_t left = offsets[i + 1] - offsets[i]; left > 0; left -= kLanes, row += kLanes) {
-      bits = either(bits, choose(first_lanes(left), load(row), all(0)));
+    const int64_t size = offsets[i + 1] - offsets[i];
+    Lanes bits = choose(first_lanes(size), load(row), all(0));  // of no element too: most rows are done without a branch
+    for (int64_t w = kLanes; w < size; w += kLanes) {
+      bits = either(bits, choose(first_lanes(size - w), load(row + w), all(0)));
     }
     counts[i] = std::popcount(either_of_all(bits));
   }

@@ -73,15 +73,19 @@ class InlineText {
   static constexpr size_t kMost = 24;
 
   InlineText() = default;
-  explicit InlineText(std::string_view text) { std::memcpy(words_.data(), text.data(), text.size()); }
-  // Whether it is these `size` bytes, at most kMost; kMost of them are read.
-  bool is(const char* text, size_t size) const {
+  // kMost bytes are read, whatever the size.
+  InlineText(const char* text, size_t size) {
     static constexpr auto kInside = same_text_detail::inside_words<3>();
-    std::array<uint64_t, 3> other;
-    std::memcpy(other.data(), text, sizeof other);
-    uint64_t differing = 0;
-    for (size_t k = 0; k < 3; ++k) differing |= (other[k] & kInside[size][k]) ^ words_[k];
-    return differing == 0;
+    for (size_t k = 0; k < 3; ++k) {
+      std::memcpy(&words_[k], text + 8 * k, sizeof words_[k]);
+      words_[k] &= kInside[size][k];
+    }
+  }
+  // 0 where they are the same.
+  uint64_t differing(const InlineText& other) const {
+    uint64_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) bits |= words_[k] ^ other.words_[k];
+    return bits;
   }
 
  private:

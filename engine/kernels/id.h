@@ -199,14 +199,14 @@ struct alignas(32) VocabSlot<std::string_view> {
   VocabSlot(uint32_t position, std::string_view entry, uint64_t hash)
       : number(position), size(static_cast<uint32_t>(entry.size())) {
     if (size <= InlineText::kMost) {
-      text = InlineText(entry);
+      text = InlineText(entry.data(), size);
     } else {
       far = {entry.data(), hash};
     }
   }
   bool holds(std::string_view other, uint64_t hash) const {
     if (size != other.size()) return false;
-    if (size <= InlineText::kMost) return text.is(other.data(), size);
+    if (size <= InlineText::kMost) return text.differing(InlineText(other.data(), size)) == 0;
     return far.hash == hash && same_bytes(far.start, other.data(), size);
   }
 };
@@ -242,11 +242,11 @@ class VocabIndex {
   // The position of an entry, from 1 on; 0 for any other value. `hash` is the value's, with kSeed.
   int64_t number(const T& value, uint64_t hash) const { return slots_[find(hash, value)].number; }
 
-  // Fetches what a search for the hash reads first.
-  void fetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+  // `number` of each text of a Str column with these hashes.
+  void numbers(const Column& texts, const uint64_t* hashes, int64_t* out) const;
 
  private:
-  // The slot of a value, or the free one where it would be.
+  // The slot of a value, or the free one where it would be: two by two, as they lie in a line of the cache.
   size_t find(uint64_t hash, const T& value) const {
     for (size_t at = hash & mask_;; at = (at + 2) & mask_) {
       if (slots_[at].number == 0 || slots_[at].holds(value, hash)) return at;
@@ -259,6 +259,27 @@ class VocabIndex {
   HugePages memory_;
   VocabSlot<T>* slots_;
 };
+
+template <>
+inline void VocabIndex<std::string_view>::numbers(const Column& texts, const uint64_t* hashes, int64_t* out) const {
+  // A large vocabulary lies far away: what a row reads of it is fetched some rows before.
+  constexpr int64_t kAhead = 32;
+  const auto* slots = slots_;
+  const size_t mask = mask_;
+  const int64_t rows = texts.length, first = std::min(kAhead, rows);
+  for (int64_t i = 0; i < first; ++i) __builtin_prefetch(slots + (hashes[i] & mask));
+  for (int64_t i = 0; i < rows; ++i) {
+    if (i + kAhead < rows) __builtin_prefetch(slots + (hashes[i + kAhead] & mask));
+    const std::string_view value = texts.text(i);
+    const auto done = [&](const VocabSlot<std::string_view>& slot) {
+      if (slot.number != 0 && !slot.holds(value, hashes[i])) return false;
+      out[i] = slot.number;
+      return true;
+    };
+    for (size_t at = hashes[i] & mask; !done(slots[at]) && !done(slots[at ^ 1]); at = (at + 2) & mask) {
+    }
+  }
+}
 
 // What a `lookup` gives: without options 0 for null, 1 for a value that is no entry, 2 and up for the entries.
 template <class T>
@@ -287,8 +308,9 @@ class Lookup {
   Maybe<int64_t> null_id() const { return null_; }
   const VocabIndex<T>& index() const { return index_; }
   // The id of a value and its hash.
-  Maybe<int64_t> id(const T& value, uint64_t hash) const {
-    const int64_t number = index_.number(value, hash);
+  Maybe<int64_t> id(const T& value, uint64_t hash) const { return id_of_number(index_.number(value, hash), hash); }
+  // Of a value by its number in the vocabulary, and its hash.
+  Maybe<int64_t> id_of_number(int64_t number, uint64_t hash) const {
     if (number != 0) return ids_.empty() ? plus(first_, number - 1) : ids_[static_cast<size_t>(number - 1)];
     if (buckets_ == 0) return other_;
     return plus(plus(first_, static_cast<int64_t>(index_.size())), floormod(static_cast<int64_t>(hash), buckets_));

@@ -218,13 +218,9 @@ inline Column lookup_texts(const Call& call) {
   const uint64_t* hashes = call.codes.of(texts);
   auto* ids = call.arena.take<int64_t>(call.rows);
   auto* valid = call.arena.take<uint8_t>(call.rows);
-  // A large vocabulary lies far away: what a row reads of it is fetched some rows before.
-  constexpr int64_t kAhead = 32;
-  const int64_t first = std::min(kAhead, call.rows);
-  for (int64_t i = 0; i < first; ++i) lookup.index().fetch(hashes[i]);
+  lookup.index().numbers(texts, hashes, ids);
   for (int64_t i = 0; i < call.rows; ++i) {
-    if (i + kAhead < call.rows) lookup.index().fetch(hashes[i + kAhead]);
-    const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id(texts.text(i), hashes[i]) : lookup.null_id();
+    const Maybe<int64_t> id = texts.is_valid(i) ? lookup.id_of_number(ids[i], hashes[i]) : lookup.null_id();
     ids[i] = id.value;
     valid[i] = static_cast<uint8_t>(id.has);
   }
