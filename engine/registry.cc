@@ -83,12 +83,34 @@ Attributes::ZoneTable Attributes::zone(std::string_view name) const {
 
 // --- Call --------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// valid[i] &= given[i]; no row of one is a row of the other.
+void and_rows(const uint8_t* __restrict__ given, int64_t rows, uint8_t* __restrict__ valid) {
+  for (int64_t i = 0; i < rows; ++i) valid[i] &= given[i];
+}
+
+}  // namespace
+
 uint8_t* Call::validity() const {
-  const auto has_null = [](const Argument& argument) { return argument.column->valid != nullptr; };
-  if (std::none_of(arguments.begin(), arguments.end(), has_null)) return nullptr;
-  auto* valid = arena.take<uint8_t>(rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    valid[i] = std::all_of(arguments.begin(), arguments.end(), [i](const Argument& a) { return a.is_valid(i); });
+  uint8_t* valid = nullptr;
+  for (const Argument& argument : arguments) {
+    const uint8_t* given = argument.column->valid;
+    if (given == nullptr || (argument.is_same() && given[0] != 0)) continue;
+    const bool is_first = valid == nullptr;
+    if (is_first) valid = arena.take<uint8_t>(rows);
+    if (is_first && argument.is_dense()) {
+      std::copy_n(given, rows, valid);
+      continue;
+    }
+    if (is_first) std::fill_n(valid, rows, uint8_t{1});
+    if (argument.is_dense()) {
+      and_rows(given, rows, valid);
+    } else if (argument.is_same()) {
+      std::fill_n(valid, rows, uint8_t{0});
+    } else {
+      for (int64_t i = 0; i < rows; ++i) valid[i] &= given[argument.row(i)];
+    }
   }
   return valid;
 }

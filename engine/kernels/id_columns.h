@@ -68,15 +68,10 @@ inline Column hash_integers(const Call& call) {
 // `cross` of scalars: null where a part is null.
 inline Column cross_scalars(const Call& call) {
   auto* chains = call.arena.take<int64_t>(call.rows);
-  uint8_t* valid = nullptr;
   uint64_t one = kSeed;  // of the parts so far, as long as they are the same in all rows
   bool is_one = true;
   for (const Argument& part : call.arguments) {
     const uint64_t* words = codes_of(*part.column);
-    if (part.column->valid != nullptr) {
-      if (valid == nullptr) std::fill_n(valid = call.arena.take<uint8_t>(call.rows), call.rows, uint8_t{1});
-      for (int64_t i = 0; i < call.rows; ++i) valid[i] &= part.column->valid[part.row(i)];
-    }
     const bool same = part.is_same();
     if (same && is_one) {
       one = xxh64(words[0], one);
@@ -98,7 +93,7 @@ inline Column cross_scalars(const Call& call) {
     is_one = false;
   }
   if (is_one) std::fill_n(chains, call.rows, static_cast<int64_t>(one));
-  return integers(chains, call.rows, valid);
+  return integers(chains, call.rows, call.validity());
 }
 
 inline constexpr int64_t kMostCombinations = int64_t{1} << 30;
