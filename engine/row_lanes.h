@@ -96,7 +96,8 @@ inline int64_t count_bits_of_rows(const uint64_t* words, const int32_t* offsets,
   for (int64_t i = 0; i < rows; ++i) {
     const uint64_t* row = words + offsets[i];
     const int64_t size = offsets[i + 1] - offsets[i];
-    Lanes bits = choose(first_lanes(size), load(row), all(0));  // of no element too: most rows are done without a branch
+    Lanes bits =
+        choose(first_lanes(size), load(row), all(0));  // of no element too: most rows are done without a branch
     for (int64_t w = kLanes; w < size; w += kLanes) {
       bits = either(bits, choose(first_lanes(size - w), load(row + w), all(0)));
     }

@@ -66,7 +66,7 @@ def carried(names: Iterable[str]) -> list[str]:
 
 
 def row_reader(prefix: str, fields: Iterable[Field | Sequence]) -> RowReader:
-    """A reader for these fields (see `engine.RowReader`)."""
+    """A reader for these fields (see `engine.RowReader`). Errors: `InputError` for fields no checked program has."""
     flat: list[tuple[str, str, Any, int | None, str]] = []
     sequences: list[tuple[str, int | None]] = []
     for field in fields:
@@ -75,7 +75,10 @@ def row_reader(prefix: str, fields: Iterable[Field | Sequence]) -> RowReader:
             flat += [_specification(member, field.name) for member in field.fields]
         else:
             flat.append(_specification(field, ""))
-    return RowReader(prefix, flat, sequences)
+    try:
+        return RowReader(prefix, flat, sequences)
+    except EngineError as error:
+        raise InputError(f"the engine does not read the fields of `{prefix}`: {error}") from None
 
 
 def _specification(field: Field, sequence: str) -> tuple[str, str, Any, int | None, str]:

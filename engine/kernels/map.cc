@@ -303,7 +303,7 @@ void register_numbers(Registry& r, const std::string& key, const std::string& va
   r.add_column(
       "merge(" + map + "," + map + ")->" + map, [](const Attributes& a) { return Merge(a); }, merge_numbers<K, V>);
   r.add(
-      "top_keys", [](const Attributes& a) { return a.integer("n"); },
+      "top_keys", [](const Attributes& a) { return std::max(a.integer("n"), int64_t{0}); },
       [](const int64_t& n, MapIn<K, V> map, ListOut<K>& out) { map::top_keys(n, map, out); });
 }
 
