@@ -1,24 +1,43 @@
 #include "engine/kernels/map.h"
 
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
 namespace feat {
 
 namespace {
 
 // --- of any values: these only move them --------------------------------------------------------------------------
 
+// Whether one map stands beside so many rows that its keys, `count` of them, are worth hashing.
+bool is_asked_often(const Call& call, int64_t count) {
+  return call.arguments[0].is_same() && call.rows > map::TextFinder::kFew && count <= 16 * call.rows;
+}
+
 template <class K>
 const int32_t* found_rows(const Call& call, bool with_default) {
   const Argument& maps = call.arguments[0];
   const Argument& keys = call.arguments[1];
-  map::Finder<K> finder(*maps.column);
-  const Reader<K> key(*keys.column);
   auto* rows = call.arena.take<int32_t>(call.rows);
-  for (int64_t i = 0; i < call.rows; ++i) {
-    rows[i] = kNullRow;
-    if (!maps.is_valid(i) || !keys.is_valid(i)) continue;
-    const int64_t at = finder.find(maps.row(i), key(keys.row(i)));
-    rows[i] = at >= 0 ? static_cast<int32_t>(at) : with_default ? kDefaultRow : kNullRow;
+  const auto find_all = [&](auto find) {
+    for (int64_t i = 0; i < call.rows; ++i) {
+      rows[i] = kNullRow;
+      if (!maps.is_valid(i) || !keys.is_valid(i)) continue;
+      const int64_t at = find(maps.row(i), keys.row(i));
+      rows[i] = at >= 0 ? static_cast<int32_t>(at) : with_default ? kDefaultRow : kNullRow;
+    }
+  };
+  if constexpr (std::is_same_v<K, std::string_view>) {
+    if (is_asked_often(call, maps.column->child[0].length)) {
+      map::TextFinder finder(*maps.column, *keys.column, call);
+      find_all([&](int64_t row, int64_t key) { return finder.find(row, key); });
+      return rows;
+    }
   }
+  map::Finder<K> finder(*maps.column);
+  const Reader<K> keys_of(*keys.column);
+  find_all([&](int64_t row, int64_t key) { return finder.find(row, keys_of(key)); });
   return rows;
 }
 
@@ -52,7 +71,14 @@ class Pairs {
         outer_(*maps_.column),
         inner_(maps_.column->child[1]),
         key_(*keys_.column),
-        inner_key_(*inner_keys_.column) {}
+        inner_key_(*inner_keys_.column) {
+    if constexpr (kTexts) {
+      if (is_asked_often(call, maps_.column->child[0].length + maps_.column->child[1].child[0].length)) {
+        outer_texts_.emplace(*maps_.column, *keys_.column, call);
+        inner_texts_.emplace(maps_.column->child[1], *inner_keys_.column, call);
+      }
+    }
+  }
 
   const Column& inner() const { return maps_.column->child[1]; }
   bool is_valid(int64_t i) const { return maps_.is_valid(i) && keys_.is_valid(i) && inner_keys_.is_valid(i); }
@@ -61,8 +87,14 @@ class Pairs {
   int64_t row(int64_t i) const { return maps_.row(i); }
   // The place of the value among all inner values, kNullRow where it is not there.
   int32_t find(int64_t i) {
-    const int64_t outer = outer_.find(row(i), key(i));
-    const int64_t at = outer < 0 ? -1 : inner_.find(outer, inner_key(i));
+    int64_t at = -1;
+    if (outer_texts_) {
+      const int64_t outer = outer_texts_->find(row(i), keys_.row(i));
+      if (outer >= 0) at = inner_texts_->find(outer, inner_keys_.row(i));
+    } else {
+      const int64_t outer = outer_.find(row(i), key(i));
+      if (outer >= 0) at = inner_.find(outer, inner_key(i));
+    }
     return at < 0 ? kNullRow : static_cast<int32_t>(at);
   }
 
@@ -72,6 +104,8 @@ class Pairs {
   map::Finder<L> inner_;
   Reader<K> key_;
   Reader<L> inner_key_;
+  static constexpr bool kTexts = std::is_same_v<K, std::string_view> && std::is_same_v<L, std::string_view>;
+  std::optional<map::TextFinder> outer_texts_, inner_texts_;
 };
 
 template <class K, class L>

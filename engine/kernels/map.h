@@ -12,6 +12,7 @@
 
 #include "engine/kernel.h"
 #include "engine/kernels/value_set.h"
+#include "engine/same_text.h"
 
 namespace feat::map {
 
@@ -91,6 +92,52 @@ class Finder {
   Reader<K> keys_;
   int64_t row_ = -1;
   Places<K> places_;
+};
+
+// Finds texts in the maps of a column by their hashes, which a call makes once: for maps that are asked many times, as
+// those of a user are for each item. `keys` are asked by their row.
+class TextFinder {
+ public:
+  // Fewer questions than these do not pay for the hashes of a map's keys.
+  static constexpr int64_t kFew = 4;
+
+  TextFinder(const Column& maps, const Column& keys, const Call& call)
+      : extents_(maps),
+        texts_(maps.child[0]),
+        keys_(keys),
+        codes_(call.codes.of(maps.child[0])),
+        key_codes_(call.codes.of(keys)),
+        many_(maps) {}
+
+  // As Finder's; `at` is the key's row.
+  int64_t find(int64_t row, int64_t at) {
+    const int64_t start = extents_.start(row), size = extents_.size(row);
+    if (size > kMost) return many_.find(row, keys_.text(at));
+    if (row != row_) {
+      row_ = row;
+      known_ = 0;
+      for (int64_t k = start; k < start + size; ++k) known_ |= bit(codes_[k]);
+    }
+    const uint64_t code = key_codes_[at];
+    if ((known_ & bit(code)) == 0) return -1;
+    for (int64_t k = start + size - 1; k >= start; --k) {
+      if (codes_[k] == code && same_text(texts_.text(k), keys_.text(at))) return k;
+    }
+    return -1;
+  }
+
+ private:
+  static constexpr int64_t kMost = 64;
+  static uint64_t bit(uint64_t code) { return uint64_t{1} << (code & 63); }
+
+  Extents extents_;
+  const Column& texts_;
+  const Column& keys_;
+  const uint64_t* codes_;
+  const uint64_t* key_codes_;
+  Finder<std::string_view> many_;
+  int64_t row_ = -1;
+  uint64_t known_ = 0;  // the bits of the texts that are there
 };
 
 // Makes one number of many, left to right.
