@@ -43,8 +43,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, saved: Path, lmdb_url: str)
 
 
 class Load:
-    """Plain gRPC clients that ask without a pause and without retries: some on a connection that they keep,
-    some on ever new ones. `outcomes` counts answers and errors."""
+    """Plain gRPC clients that ask without a pause and without a retry policy: some on a connection that they keep,
+    some on ever new ones. gRPC by itself asks again what no server has begun (as a connection's age can end it).
+    `outcomes` counts answers and errors."""
 
     def __init__(self, address: str, kept: int = 3, fresh: int = 2) -> None:
         self._message = request_of(["a", "d"])
@@ -66,7 +67,7 @@ class Load:
 
     def _ask(self, keep: bool) -> None:
         while not self._done.is_set():
-            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+            options = [("grpc.use_local_subchannel_pool", 1)]
             with grpc.insecure_channel(self._address, options=options) as channel:
                 score = channel.unary_unary(f"/{SERVICE}/Score", response_deserializer=ScoreAnswer.FromString)
                 for _ in range(1_000_000 if keep else 3):
