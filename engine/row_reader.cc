@@ -71,16 +71,31 @@ void check_field(const FieldSpec& field, std::unordered_set<std::string>& names)
 }
 
 // Each column as a list, whose row i has the rows from offsets[i] to offsets[i + 1].
-void nest(std::vector<Batch::Field>& columns, const int32_t* offsets, int64_t num_rows, Arena& arena) {
-  for (auto& [name, type, column, memory] : columns) {
+void nest(std::vector<Column>& columns, const int32_t* offsets, int64_t num_rows, Arena& arena) {
+  for (Column& column : columns) {
     Column list;
     list.layout = Layout::List;
     list.length = num_rows;
     list.offsets = offsets;
     list.child = place(column, arena);
     column = list;
-    type = Type{Kind::List, false, 0, {type}};
   }
+}
+
+Type list_of(const Type& element) { return Type{Kind::List, false, 0, {element}}; }
+
+// The columns in the order in which `RowSink::finish` gives them.
+std::vector<NamedType> columns_of(const std::vector<FieldSpec>& fields, const std::vector<SequenceSpec>& sequences) {
+  std::vector<NamedType> columns;
+  for (const FieldSpec& field : fields) {
+    columns.push_back({field.name, field.type});
+    Type& type = columns.back().type;
+    if (type.kind == Kind::List || type.kind == Kind::Map) type.nullable = false;
+  }
+  for (const SequenceSpec& sequence : sequences) {
+    for (const FieldSpec& member : sequence.members) columns.push_back({member.name, list_of(member.type)});
+  }
+  return columns;
 }
 
 }  // namespace
@@ -142,19 +157,11 @@ void RowSink::truncate(int64_t rows) {
   rows_ = rows;
 }
 
-std::vector<Batch::Field> RowSink::finish(const std::shared_ptr<const Arena>& memory) {
-  std::vector<Batch::Field> columns;
-  for (size_t i = 0; i < fields_.size(); ++i) {
-    Type type = field_specs_[i].type;
-    if (type.kind == Kind::List || type.kind == Kind::Map) type.nullable = false;
-    columns.push_back({field_specs_[i].name, std::move(type), fields_[i]->finish(), memory});
-  }
-  for (size_t i = 0; i < sequences_.size(); ++i) {
-    const std::vector<Column> lists = sequences_[i]->finish();
-    for (size_t j = 0; j < lists.size(); ++j) {
-      const FieldSpec& member = sequence_specs_[i].members[j];
-      columns.push_back({member.name, Type{Kind::List, false, 0, {member.type}}, lists[j], memory});
-    }
+std::vector<Column> RowSink::finish() {
+  std::vector<Column> columns;
+  for (const auto& field : fields_) columns.push_back(field->finish());
+  for (const auto& sequence : sequences_) {
+    for (const Column& list : sequence->finish()) columns.push_back(list);
   }
   return columns;
 }
@@ -168,6 +175,10 @@ RowReader::RowReader(std::string prefix, std::vector<FieldSpec> fields, std::vec
     if (!names.insert(sequence.name).second) throw EngineError("a field is named twice: `" + sequence.name + "`");
     for (const FieldSpec& member : sequence.members) check_field(member, names);
   }
+  std::vector<NamedType> columns = columns_of(fields_, sequences_);
+  form_ = std::make_shared<const Form>(columns);
+  for (NamedType& column : columns) column.type = list_of(column.type);
+  list_form_ = std::make_shared<const Form>(std::move(columns));
 }
 
 Batch RowReader::read_arrow(const ArrowSchema& schema, const ArrowArray& array) {
@@ -176,7 +187,7 @@ Batch RowReader::read_arrow(const ArrowSchema& schema, const ArrowArray& array) 
   RowSink row(prefix_, fields_, sequences_, intake);
   read_structs(schema, array, row);
   invalid_text_total_ += intake.invalid_texts;
-  return Batch(array.length, row.finish(arena));
+  return Batch(array.length, form_, row.finish(), arena);
 }
 
 Batch RowReader::read_arrow_lists(const ArrowSchema& schema, const ArrowArray& array) {
@@ -185,9 +196,9 @@ Batch RowReader::read_arrow_lists(const ArrowSchema& schema, const ArrowArray& a
   RowSink row(prefix_, fields_, sequences_, intake);
   const int32_t* offsets = read_struct_lists(schema, array, row, *arena);
   invalid_text_total_ += intake.invalid_texts;
-  std::vector<Batch::Field> columns = row.finish(arena);
+  std::vector<Column> columns = row.finish();
   nest(columns, offsets, array.length, *arena);
-  return Batch(array.length, std::move(columns));
+  return Batch(array.length, list_form_, std::move(columns), arena);
 }
 
 void RowReader::add_schema(uint64_t fingerprint, std::string_view plan) {
@@ -269,14 +280,14 @@ class RowReader::Reading {
 
 AvroRows RowReader::read_avro(const GivenRows& rows) {
   auto arena = batch_memory();
-  std::vector<Batch::Field> columns;
+  std::vector<Column> columns;
   AvroRows result = read_avro_into(rows, arena, columns);
-  result.batch = Batch(std::ssize(rows.rows), std::move(columns));
+  result.batch = Batch(std::ssize(rows.rows), form_, std::move(columns), arena);
   return result;
 }
 
 AvroRows RowReader::read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena,
-                                   std::vector<Batch::Field>& columns) {
+                                   std::vector<Column>& columns) {
   for (const FieldSpec& field : fields_) {
     if (field.required()) throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
   }
@@ -294,7 +305,7 @@ AvroRows RowReader::read_avro_into(const GivenRows& rows, const std::shared_ptr<
     }
     if (!reading.is_right()) continue;  // a text is not UTF-8: which one, and what it reads as, the sinks say
     invalid_text_total_ += intake.invalid_texts;
-    columns = row.finish(arena);
+    columns = row.finish();
     return result;
   }
   return {};
@@ -313,10 +324,10 @@ AvroRows RowReader::read_avro_lists(const GivenRows& rows, std::span<const int64
     offsets[i + 1] = checked_count(end, prefix_);
   }
   if (end != total) throw EngineError("the lengths do not add up to the rows");
-  std::vector<Batch::Field> columns;
+  std::vector<Column> columns;
   AvroRows result = read_avro_into(rows, arena, columns);
   nest(columns, offsets, num_rows, *arena);
-  result.batch = Batch(num_rows, std::move(columns));
+  result.batch = Batch(num_rows, list_form_, std::move(columns), arena);
   return result;
 }
 

@@ -45,8 +45,8 @@ class RowSink final : public Sink {
   void truncate(int64_t rows);
   int64_t rows() const { return rows_; }
   void set_rows(int64_t rows) { rows_ = rows; }
-  // The columns, which lie in `memory`, the sinks' arena.
-  std::vector<Batch::Field> finish(const std::shared_ptr<const Arena>& memory);
+  // The columns, of the fields and then of the sequences' members; they lie in the sinks' arena.
+  std::vector<Column> finish();
 
  private:
   const std::vector<FieldSpec>& field_specs_;
@@ -112,12 +112,12 @@ class RowReader {
   using Writers = std::unordered_map<uint64_t, std::shared_ptr<const Writer>>;
   class Reading;
   std::shared_ptr<const Writers> writers() const;
-  AvroRows read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena,
-                          std::vector<Batch::Field>& columns);
+  AvroRows read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena, std::vector<Column>& columns);
 
   std::string prefix_;
   std::vector<FieldSpec> fields_;
   std::vector<SequenceSpec> sequences_;
+  std::shared_ptr<const Form> form_, list_form_;  // of the batches; as lists
   mutable std::mutex mutex_;
   std::shared_ptr<const Writers> writers_ = std::make_shared<Writers>();
   std::atomic<int64_t> invalid_text_total_ = 0;

@@ -211,7 +211,7 @@ Decoded by_plan(const std::string& plan, const std::vector<std::string>& bodies,
     }
   }
   auto memory = std::make_shared<Arena>();
-  for (const Batch::Field& field : row.finish(memory)) made.columns.push_back(field.column);
+  made.columns = row.finish();
   return made;
 }
 
