@@ -29,13 +29,27 @@ def schema_to_data(schema: Schema) -> dict[str, Any]:
 def schema_from_data(data: Any) -> Schema:
     """The schema that `schema_to_data` wrote. Errors: `BadData` for anything else."""
     content = members(data, namespace=str, entities=list, sources=list, request=list, candidate=list)
-    return Schema(
+    schema = Schema(
         content["namespace"],
         tuple(_entity(entry) for entry in content["entities"]),
         tuple(_source(entry) for entry in content["sources"]),
         tuple(_field(entry) for entry in content["request"]),
         tuple(_field(entry) for entry in content["candidate"]),
     )
+    _check_keys(schema)
+    return schema
+
+
+def _check_keys(schema: Schema) -> None:
+    """A source has its key from an entity or a source before it; keys that are a list, from a source."""
+    entities = {entity.name for entity in schema.entities}
+    paths: set[str] = set()
+    for source in schema.sources:
+        is_there = source.key in paths or (source.key in entities and not source.per_element)
+        expect(is_there, f"the source `{source.name}` has no key")
+        for field in source.fields:
+            inside = [f".{f.name}" for f in field.fields] if isinstance(field, Sequence) else [""]
+            paths |= {f"{source.name}.{field.name}{member}" for member in inside}
 
 
 def model_to_data(model: ModelSignature) -> dict[str, Any]:
