@@ -151,7 +151,7 @@ def test_a_killed_worker_is_started_again_while_the_others_serve(served: Served)
                 answers += client.score(KEYS, REQUEST).version
         return answers
 
-    with Load(served.address, kept=4, fresh=1) as load, ThreadPoolExecutor(4) as pool:
+    with Load(served.address, kept=4, fresh=1, bare=True) as load, ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask) for _ in range(4)]
         wait_until(lambda: load.outcomes["answered"] > 100)
         killed, at = workers_of(served)[0], time.monotonic()
