@@ -4,41 +4,29 @@ message in between) is redis-py's: the question is put again, by it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 
 from engine._engine import StoredRows, exchange_rows, joined_keys, mget_command
+from store.redis_in_time import left_s
 
 _MOST_KEPT = 32
 """Of a pool of 100 connections."""
 
 _SHORTEST_S = 0.001
 _NO_LIMIT_S = -1.0
-_left = threading.local()
 
 KeysOf = tuple[bytes, Sequence[str | int]]
 """A prefix, and the keys that stand behind it."""
 
 
-@contextlib.contextmanager
-def answer_within(seconds: float | None) -> Iterator[None]:
-    """For this thread: how long a client waits for an answer, where that is less than its timeout."""
-    _left.seconds = seconds
-    try:
-        yield
-    finally:
-        _left.seconds = None
-
-
 class RowsClient(redis.Redis):
-    """Reads rows by `rows`. Its answers come within what `answer_within` says, for the thread that says it."""
+    """Reads rows by `rows`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -71,7 +59,7 @@ class RowsClient(redis.Redis):
         try:
             if usable:
                 command, count = mget_command(requests)
-                pause_s, within_s = connection.socket_timeout, getattr(_left, "seconds", None)
+                pause_s, within_s = connection.socket_timeout, left_s()
                 found, sent = exchange_rows(
                     connection._sock.fileno(),
                     command,
@@ -107,16 +95,3 @@ class RowsClient(redis.Redis):
         while kept:
             self.connection_pool.release(kept.pop())
         super().close()
-
-    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
-        parse: Any = super().parse_response
-        within_s = getattr(_left, "seconds", None)
-        if within_s is None or within_s >= connection.socket_timeout:
-            return parse(connection, command_name, **options)
-        waited_on = connection._sock
-        waited_on.settimeout(max(within_s, _SHORTEST_S))
-        try:
-            return parse(connection, command_name, **options)
-        finally:
-            with contextlib.suppress(OSError):  # it was closed, as no answer came
-                waited_on.settimeout(connection.socket_timeout)

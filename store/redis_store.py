@@ -15,7 +15,8 @@ from redis.retry import Retry
 
 from featdsl.errors import InputError
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
-from store.redis_rows import RowsClient, answer_within
+from store.redis_in_time import ConnectionInTime, OutOfTime, SSLConnectionInTime, answer_within
+from store.redis_rows import RowsClient
 
 _WRITTEN_AT_ONCE = 1_000
 _CHANGE = b"change"
@@ -54,6 +55,7 @@ class RedisStore(Store):
         retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         return RowsClient.from_url(
             url,
+            connection_class=connection_class(url),
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=retry,
@@ -139,8 +141,12 @@ class RedisStore(Store):
                 f"the store refused the user or password: {self._shown_url} ({error})",
                 help="write them in the URL: `redis://user:password@host:6379/0`",
             ) from error
-        except (redis.RedisError, RedisClusterException, OSError) as error:
+        except (redis.RedisError, RedisClusterException, OutOfTime, OSError) as error:
             raise StoreUnavailable(f"the store does not answer: {self._shown_url} ({error})") from error
+
+
+def connection_class(url: str) -> type[redis.Connection]:
+    return SSLConnectionInTime if url.startswith("rediss") else ConnectionInTime
 
 
 def without_password(url: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -71,8 +73,33 @@ def test_a_slot_that_moves_costs_no_call(store: Store, cluster: RedisCluster) ->
     assert all_rows(store) == WRITTEN
 
 
+def test_a_node_that_hangs_costs_no_more_than_the_calls_time(store: Store, cluster: RedisCluster) -> None:
+    """All slots of it, one by one, would."""
+    assert all_rows(store) == WRITTEN
+    pid = cluster.servers[2].pid
+    keys = [key for key, _ in ROWS]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="time for the answer is up"):
+            store.several([("movie", keys)], within_s=0.1)
+        took = time.monotonic() - started
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert took < 0.4, "less than the store's timeout"
+    wait_until(lambda: cluster.is_whole(0), "the cluster does not come to itself")
+    wait_until(lambda: comes_back(store, 1.0), "the rows do not come back")
+
+
+def comes_back(store: Store, within_s: float) -> bool:
+    try:
+        return store.several([("movie", [key for key, _ in ROWS])], within_s) == [WRITTEN]
+    except StoreUnavailable:
+        return False
+
+
 def test_after_a_failover_it_goes_on(store: Store, cluster: RedisCluster) -> None:
-    """The last test: a master is gone after it."""
+    """A master is gone after it."""
     assert all_rows(store) == WRITTEN
     for number in range(MASTERS):
         cluster.clients[number].wait(1, 2000)
@@ -95,6 +122,24 @@ def test_after_a_failover_it_goes_on(store: Store, cluster: RedisCluster) -> Non
             assert time.monotonic() < taken_over + RECOVERY_S
     store.put_many("movie", ROWS)
     assert all_rows(store) == WRITTEN
+
+
+def test_when_a_node_that_hangs_is_replaced_calls_of_little_time_learn_it(
+    store: Store, cluster: RedisCluster
+) -> None:
+    """The last test: a master hangs after it."""
+    cluster.clients[0].wait(1, 2000)
+    pid = cluster.servers[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(
+            lambda: not comes_back(store, 0.1) and cluster.clients[3].info("replication")["role"] == "master",
+            "no replica takes over",
+        )
+        wait_until(lambda: all(map(cluster.is_whole, [2, 3, 4])), "the cluster does not come to itself")
+        wait_until(lambda: comes_back(store, 0.1), "it is not learned", 2 * RECOVERY_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_cluster_that_is_not_there_is_told_when_it_is_asked() -> None:
