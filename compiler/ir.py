@@ -77,7 +77,7 @@ candidate after the model has answered."""
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A named result, made by `stage`. It is stored as `type`, which may be narrower than the node's: a
+    """A named result, one row where `stage` runs. It is stored as `type`, which may be narrower than the node's: a
     float64 that is stored as float32 rounds to nearest even. A float that is then not finite becomes 0."""
 
     node: Node
@@ -102,6 +102,11 @@ def feature_root(feature: str) -> str:
 
 def input_root(model: str, tensor: str) -> str:
     return f"model/{model}/input/{tensor}"
+
+
+def is_input(root: str) -> bool:
+    """Whether a root is an input of a model."""
+    return root.split("/")[2:3] == ["input"]
 
 
 def set_of(root: str) -> str:

@@ -143,7 +143,12 @@ class Executor:
         read = self._rows.read(self._scoring_plan, call, budget)
         with budget.stage("features"):
             computed = self._scoring.compute(read.inputs)
-            tensors = {tensor.name: computed.tensor(tensor.name) for tensor in self._model.inputs}
+            tensors = {
+                tensor.name: computed.tensor(tensor.name)
+                if tensor.per_request
+                else computed.by_candidate(tensor.name, size)
+                for tensor in self._model.inputs
+            }
         with budget.stage("model"), _traced(budget.record):
             outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):

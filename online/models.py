@@ -58,7 +58,8 @@ class ModelServer(Protocol):
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         """The model's outputs by name, [n] each, of the tensors of one call: those per request have one row,
-        all others n. `deadline_s` is the time that is left, in seconds.
+        all others n; of some one row may be seen n times (a stride of 0). `deadline_s` is the time that is left, in
+        seconds.
         Errors: `ModelServerDown`, `ModelNotReady`, `ModelOverloaded`, `ModelTimeout`, `ModelFailed`."""
 
     def ping(self, version: int) -> None:

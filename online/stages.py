@@ -61,6 +61,11 @@ class Computed:
     def tensor(self, name: str) -> npt.NDArray[Any]:
         return self.columns[name].tensor(name)
 
+    def by_candidate(self, name: str, size: int) -> npt.NDArray[Any]:
+        """A tensor with a row a candidate: of what is the same for all, one row seen `size` times."""
+        tensor = self.tensor(name)
+        return tensor if len(tensor) == size else np.broadcast_to(tensor, (size, *tensor.shape[1:]))
+
     def values(self, name: str) -> list[Any]:
         return self.columns[name].values(name)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from compiler.bundle import Bundle
 from compiler.inputs import inputs_read, needed_fields, with_keys
+from compiler.ir import column_of, set_of
+from compiler.passes.split import made_by
 from engine._engine import EngineError, Program, RowReader
 from featdsl.errors import InputError
 from featdsl.program import Field, Schema, Sequence
@@ -48,15 +50,17 @@ class StagePrograms:
 def stage_programs(bundle: Bundle, set_name: str) -> StagePrograms:
     """The programs of a set, loaded. Errors: `InputError` if the engine does not take one, or if they do not make what
     the bundle says."""
-    roots = bundle.outputs(set_name)
+    roots = {name: root for name, root in bundle.roots.items() if set_of(name) == set_name}
     try:
         programs = {stage: Program(data) for stage, data in bundle.stages(set_name).items()}
     except EngineError as error:
         raise InputError(f"the engine does not take the program `{set_name}`: {error}") from None
     made = {stage: dict(program.outputs) for stage, program in programs.items()}
     for name, root in roots.items():
-        if made.get(root.stage, {}).get(name) != str(root.type):
-            raise InputError(f"the program `{set_name}` does not make `{name}` as `{root.type}`")
+        column = column_of(name)
+        stages = (root.stage, made_by(name, root))
+        if not any(made.get(stage, {}).get(column) == str(root.type) for stage in stages):
+            raise InputError(f"the program `{set_name}` does not make `{column}` as `{root.type}`")
     return StagePrograms(bundle.schema, inputs_read(root.node for root in roots.values()), **programs)
 
 

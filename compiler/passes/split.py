@@ -1,7 +1,8 @@
 """Split: a program set becomes up to four stages, each of which reads only inputs of its own level.
 
 What a later stage needs of an earlier one travels as a column `$<node id>`, inputs as well. Constants are
-repeated where they are needed.
+repeated where they are needed. A model's input that is the same for all candidates is made by the request's stage,
+in one row, whether or not it is declared so.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from compiler.ir import STAGES, Module, Node, column_of, reachable, set_of
+from compiler.ir import STAGES, Module, Node, Root, column_of, is_input, reachable, set_of
 from featdsl.levels import Level
 from featdsl.types import FLOAT_KINDS, Type
 
@@ -43,7 +44,7 @@ def split(module: Module, set_name: str) -> tuple[Stage, ...]:
     results: dict[str, list[Output]] = {stage: [] for stage in STAGES}
     for name, root in roots.items():
         finite = _float_inside(root.type)
-        results[root.stage].append(Output(column_of(name), root.node, root.type, finite))
+        results[made_by(name, root)].append(Output(column_of(name), root.node, root.type, finite))
     travels = _travelling(reachable(root.node for root in roots.values()), results)
     stages = []
     for stage in STAGES:
@@ -58,6 +59,11 @@ def split(module: Module, set_name: str) -> tuple[Stage, ...]:
 def stage_of(node: Node) -> str:
     """The stage that computes a node; of a constant, the first (it is repeated everywhere)."""
     return _STAGE_OF.get(node.level, "request")
+
+
+def made_by(name: str, root: Root) -> str:
+    """The stage that makes a root: its own, but for a model's input that the request alone says."""
+    return "request" if is_input(name) and root.node.level | Level.REQUEST == Level.REQUEST else root.stage
 
 
 def _float_inside(type: Type) -> bool:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[Any]]
-Described = list[tuple[str, str, list[int], int]]
-"""Of each tensor its name, type, shape, and where it begins."""
+Described = list[tuple[str, str, list[int], int, bool]]
+"""Of each tensor its name, type, shape, where it begins, and whether one row lies there that stands for all."""
 
 FIRST_BYTES = 1 << 16
 MOST_BYTES = 1 << 32
@@ -86,23 +86,29 @@ class Region:
     def put(self, tensors: Mapping[str, npt.NDArray[Any]], at: int) -> tuple[Described, int]:
         """Copies tensors in, from `at` on. Returns where they are, and where the last one ends."""
         described: Described = []
+        places: list[tuple[int, npt.NDArray[Any]]] = []
         end = at
         for name, tensor in tensors.items():
             begin = _aligned(end)
-            described.append((name, tensor.dtype.name, list(tensor.shape), begin))
-            end = begin + tensor.nbytes
+            there = tensor[:1] if is_one_row(tensor) else tensor
+            described.append((name, tensor.dtype.name, list(tensor.shape), begin, there is not tensor))
+            places.append((begin, there))
+            end = begin + there.nbytes
         self.reserve(end)
-        for (_, _, shape, begin), tensor in zip(described, tensors.values(), strict=True):
-            np.copyto(np.ndarray(shape, tensor.dtype, self._map, begin), tensor)
+        for begin, there in places:
+            np.copyto(np.ndarray(there.shape, there.dtype, self._map, begin), there)
         return described, end
 
     def tensors(self, described: Iterable[Any]) -> Arrays:
         """The tensors themselves, not copies. Errors: `ValueError` for what cannot be there."""
         found: Arrays = {}
-        for name, type, shape, begin in described:
-            if type not in _TYPES or begin < 0 or any(size < 0 for size in shape):
+        for name, type, shape, begin, repeated in described:
+            if type not in _TYPES or begin < 0 or any(size < 0 for size in shape) or repeated > len(shape):
                 raise ValueError(f"not a tensor: {name}")
-            found[name] = np.ndarray(shape, _TYPES[type], self._map, begin)
+            there = np.ndarray((1, *shape[1:]) if repeated else shape, _TYPES[type], self._map, begin)
+            if repeated:
+                there = np.ndarray(shape, there.dtype, self._map, begin, (0, *there.strides[1:]))
+            found[name] = there
         return found
 
     def write(self, data: bytes, at: int) -> None:
@@ -115,6 +121,11 @@ class Region:
         if at + length > self.size or self._map is None:
             raise ValueError(f"{length} bytes at {at} of a region of {self.size}")
         return self._map[at : at + length]
+
+
+def is_one_row(tensor: npt.NDArray[Any]) -> bool:
+    """Whether all rows are one and the same, in memory."""
+    return tensor.ndim > 0 and len(tensor) > 1 and tensor.strides[0] == 0
 
 
 def _aligned(at: int) -> int:

@@ -41,6 +41,8 @@ class Runner:
         self._options = options
         self._samples = Samples(model.inputs, model.predict)
         self._across: AcrossCalls | None = None
+        self._seen_n_times = False
+        """Whether the graph takes one row that is seen n times; else it is written n times first."""
         self.facts: dict[str, str] = {}
         module = model.module
         if options.split:
@@ -52,6 +54,7 @@ class Runner:
         if narrow is not model.module:
             self._model = replace(model, module=narrow)
             self._check_products()
+        self._seen_n_times = self._takes_one_row()
         if options.max_rows:
             self.facts["batching"] = self._try_across(module)
 
@@ -79,14 +82,14 @@ class Runner:
 
     def _run_one(self, call: Arrays) -> Outcome:
         try:
-            outputs = self._model.predict(_tensors(call))
+            outputs = self._model.predict(self._tensors(call))
             return Outcome({name: tensor.numpy() for name, tensor in outputs.items()})
         except Exception as fault:
             return Outcome({}, f"{type(fault).__name__}: {fault}")
 
     def _run_across(self, calls: Sequence[Arrays]) -> list[Outcome]:
         rows = [self.rows(call) for call in calls]
-        outputs = self._answer_across([_tensors(call) for call in calls], rows)
+        outputs = self._answer_across([self._tensors(call) for call in calls], rows)
         parts = {name: np.split(tensor.numpy(), np.cumsum(rows)[:-1]) for name, tensor in outputs.items()}
         return [Outcome({name: parts[name][i] for name in parts}) for i in range(len(calls))]
 
@@ -106,6 +109,26 @@ class Runner:
             name in call and call[name].shape == tuple(rows if size is None else size for size in shape)
             for name, (_, shape) in self._model.inputs.items()
         )
+
+    def _tensors(self, call: Arrays) -> dict[str, torch.Tensor]:
+        if not self._seen_n_times:
+            call = {name: np.ascontiguousarray(array) for name, array in call.items()}
+        return {name: torch.from_numpy(array) for name, array in call.items()}
+
+    def _takes_one_row(self) -> bool:
+        """Whether rows that are one and the same give the same bits as rows that are written out."""
+        by_row = {name for name, (_, shape) in self._model.inputs.items() if shape[0] is None}
+        try:
+            for rows in (2, 64):
+                call = self._samples.call(rows, rows)
+                seen = {n: t[:1].expand(t.shape) if n in by_row else t for n, t in call.items()}
+                wanted = self._model.predict({name: tensor.contiguous() for name, tensor in seen.items()})
+                got = self._model.predict(seen)
+                if any(relative_error(got[name], wanted[name]) != 0 for name in wanted):
+                    return False
+        except Exception:  # whatever a graph that is not ours may raise
+            return False
+        return True
 
     def _check_products(self) -> None:
         """Measures them against float32 as the model was saved."""
@@ -163,7 +186,3 @@ def relative_error(got: torch.Tensor, wanted: torch.Tensor) -> float:
         return float("inf")
     finite = wanted[wanted.isfinite()].abs()
     return float(difference.max()) / max(float(finite.max()) if len(finite) else 0.0, 1e-30)
-
-
-def _tensors(call: Arrays) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(array) for name, array in call.items()}
