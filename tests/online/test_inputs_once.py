@@ -110,7 +110,7 @@ def test_the_model_is_given_one_row_seen_by_all(program: Bundle, tmp_path: Path)
 def test_one_row_lies_in_the_shared_memory() -> None:
     region = Region.create()
     row = np.arange(6, dtype=np.float32)
-    tensors = {
+    tensors: dict[str, npt.NDArray[Any]] = {
         "same": np.broadcast_to(row, (1_000, 6)),
         "flat": np.broadcast_to(np.int64(3), (1_000,)),
         "own": np.arange(1_000),
@@ -134,11 +134,11 @@ def test_models_answer_as_if_every_row_were_written_out(
     try:
         server.load(1, save_model(module, program, tmp_path / "model"))
         rng = np.random.default_rng(5)
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             "taste": np.broadcast_to(rng.normal(size=4).astype(np.float32), (50, 4)),
             "age": np.broadcast_to(np.int64(30), (50,)),
             "bias": np.broadcast_to(rng.normal(size=2).astype(np.float32), (50, 2)),
-            "one": np.broadcast_to(np.float32([2.0, 3.0]), (50, 2)),
+            "one": np.broadcast_to(np.array([2.0, 3.0], np.float32), (50, 2)),
             "year": np.arange(50),
         }
         written = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
