@@ -23,6 +23,9 @@ _WEIGHT = 0.05
 
 _SHORTEST_HINT_S = 0.01
 
+_SAME_MOMENT_S = 0.01
+"""By so much gRPC's clock and ours may differ on when a call's time is up."""
+
 
 @dataclass(slots=True)
 class AdmissionCounts:
@@ -57,8 +60,10 @@ class Waiting:
             raise cancelled("queue")
 
     def cancel(self) -> None:
-        """The caller went away; nothing happens once it is this call's turn."""
-        self.admission.drop(self, "cancelled")
+        """The caller went away, or its time was up, which gRPC tells alike; nothing happens once it is this call's
+        turn."""
+        late = self.admission.clock() >= self.until - _SAME_MOMENT_S
+        self.admission.drop(self, "late" if late else "cancelled")
 
     def end(self, outcome: str) -> None:
         self.outcome = outcome

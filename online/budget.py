@@ -51,10 +51,10 @@ class Budget:
         """What `stage` does before the stage. Returns when that was."""
         record, started = self.record, self._clock()
         record.failed_in = name
+        if started >= self._until:  # which gRPC tells as a caller that went away
+            raise deadline_exceeded(name)
         if record.cancelled:
             raise cancelled(name)
-        if started >= self._until:
-            raise deadline_exceeded(name)
         return started
 
     def end(self, name: str, started: float, failed: bool) -> None:

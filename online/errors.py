@@ -106,7 +106,7 @@ def deadline_exceeded(stage: str) -> CallError:
 
 def cancelled(stage: str) -> CallError:
     return CallError(
-        Reason.CANCELLED, f"the caller went away before the stage: {stage}", metadata={"stage": stage}
+        Reason.CANCELLED, f"the caller went away by the stage: {stage}", metadata={"stage": stage}
     )
 
 

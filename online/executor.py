@@ -20,8 +20,9 @@ from compiler.signature import ModelSignature
 from featdsl.types import list_of
 from online.answers import Scored, answer_of
 from online.budget import Budget
-from online.errors import CallError, Reason, deadline_exceeded
+from online.errors import CallError, Reason, cancelled, deadline_exceeded
 from online.models import (
+    CallerGone,
     ModelFailed,
     ModelNotReady,
     ModelOverloaded,
@@ -165,6 +166,8 @@ class Executor:
             given = self._server.predict(serving.handle, tensors, budget.left())
         except ModelTimeout as fault:
             raise deadline_exceeded("model") from fault
+        except CallerGone as gone:
+            raise (cancelled if budget.left() > 0 else deadline_exceeded)("model") from gone
         except ModelNotReady as fault:
             raise CallError(
                 Reason.MODEL_VERSION_GONE,

@@ -16,10 +16,25 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from online.proto import MAX_MESSAGE_BYTES
+
 _ATTACH_REUSEPORT_CBPF = 51
 _DETACH_REUSEPORT_BPF = 68
 _RETURN = 0x06
 """BPF_RET | BPF_K"""
+
+
+MOST_CALLS = 10_000
+"""In hand at once, of any kind, those of the health service and those whose requests come slowly too."""
+
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # of calls that nobody has looked at yet gRPC refuses some beyond 1,000, as CANCELLED and without a word
+    ("grpc.server.max_pending_requests", MOST_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", MOST_CALLS),
+)
+"""Of every server."""
 
 
 def take_new_connections(port: int, place: int) -> bool:

@@ -36,6 +36,10 @@ class ModelTimeout(Exception):
     """No answer within the deadline."""
 
 
+class CallerGone(Exception):
+    """Nobody waits for the answer any more; what was asked has been ended."""
+
+
 class ModelFailed(Exception):
     """The model itself failed on these tensors."""
 
@@ -60,7 +64,7 @@ class ModelServer(Protocol):
         """The model's outputs by name, [n] each, of the tensors of one call: those per request have one row,
         all others n; of some one row may be seen n times (a stride of 0). `deadline_s` is the time that is left, in
         seconds.
-        Errors: `ModelServerDown`, `ModelNotReady`, `ModelOverloaded`, `ModelTimeout`, `ModelFailed`."""
+        Errors: `ModelServerDown`, `ModelNotReady`, `ModelOverloaded`, `ModelTimeout`, `ModelFailed`, `CallerGone`."""
 
     def ping(self, version: int) -> None:
         """Returns if a version that is loaded would answer. Errors: `ModelServerDown`."""

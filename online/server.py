@@ -25,13 +25,19 @@ from online.errors import CallError
 from online.executor import Executor
 from online.health import HealthMonitor
 from online.item_cache import ItemCache
-from online.listening import allow_many_connections, connections, stop_listening
+from online.listening import (
+    MOST_CALLS,
+    SERVER_OPTIONS,
+    allow_many_connections,
+    connections,
+    stop_listening,
+)
 from online.models import ModelServer, ModelServerDown
 from online.observe.exposition import MetricsPort, ServerCollector
 from online.observe.metrics import CallMetrics
 from online.observe.slow_calls import SlowCalls
 from online.observe.tracing import CallTraces
-from online.proto import MAX_MESSAGE_BYTES, SERVICE
+from online.proto import SERVICE
 from online.rows import RowSource
 from online.service import ScorerService
 from online.store_link import StoreLink
@@ -42,8 +48,8 @@ log = logging.getLogger("featdsl.server")
 LAME_DUCK_S = 0.2
 """After the signal to stop, calls are still taken for so long, while balancers learn of it."""
 
-MOST_CALLS = 10_000
-"""In hand at once, of any kind, those of the health service and those whose requests come slowly too."""
+_LAST_WORDS_S = 1.0
+"""Beyond the grace, for calls that are given up to be told so; then gRPC ends them without a word."""
 
 _OLDEST = 1.25
 """gRPC spreads the age of connections by a tenth either way; then the client learns of it."""
@@ -184,12 +190,16 @@ class ScoringServer:
             time.sleep(_LEFT_EVERY_S)
 
     def stop(self, grace_s: float = 30.0) -> None:
-        """NOT_SERVING at once; a moment later nothing new is taken; what has arrived is answered."""
+        """NOT_SERVING at once; a moment later nothing new is taken; what has arrived is answered, within `grace_s`
+        or with the reason DRAINING."""
         self._stopping.set()
         self.health.drain()
         time.sleep(LAME_DUCK_S)
         self._service.drain()
-        self._grpc.stop(grace_s).wait()
+        stopped = self._grpc.stop(grace_s + _LAST_WORDS_S)
+        if not stopped.wait(grace_s):
+            self._service.give_up()
+            stopped.wait()
         self.versions.stop()
         self._models.close()
         if self._changes is not None:
@@ -227,8 +237,7 @@ class ScoringServer:
             handlers=[service],
             maximum_concurrent_rpcs=MOST_CALLS,
             options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                *SERVER_OPTIONS,
                 ("grpc.so_reuseport", int(options.shares_port)),
                 *_ages(options.connection_age_s),
             ],

@@ -16,7 +16,7 @@ import grpc
 from online.admission import Admission
 from online.budget import NO_LIMIT_S
 from online.errors import CallError, Reason, to_details
-from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher
+from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher, current_call
 from online.observe.tracing import CallTraces
 from online.proto import SERVICE
 
@@ -63,10 +63,18 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._traces = traces
         self._watchers: tuple[Watcher, ...] = tuple(watchers) if traces is None else (*watchers, traces)
         self._draining = False
+        self._running: set[CallRecord] = set()
+        self._given_up = False
 
     def drain(self) -> None:
         self._draining = True
         self._receiving.end()
+
+    def give_up(self) -> None:
+        """Ends the calls that still run, whatever they wait for: they are told that the server stops."""
+        self._given_up = True
+        for record in list(self._running):
+            record.cancel()
 
     def waiting(self) -> int:
         """How many calls wait for their turn now."""
@@ -87,6 +95,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             with self._receiving.of(context):
                 data = next(requests, b"")
             record = CallRecord(name, context.time_remaining(), arrived)
+            self._running.add(record)
             if not context.add_callback(record.cancel):
                 record.cancel()
             if self._traces is not None:
@@ -102,21 +111,26 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         left_s = min(NO_LIMIT_S, NO_LIMIT_S if record.left_s is None else record.left_s)
         waiting = self._admission.arrive(left_s)
         if waiting is not None:
-            if not context.add_callback(waiting.cancel):
-                waiting.cancel()
-            waiting.wait()
+            with record.waits(waiting.cancel):
+                waiting.wait()
             record.left_s = context.time_remaining()
         started = time.monotonic()
+        before = current_call.set(record)
         try:
             record.stages.append(Stage("queue", record.arrived, started))
             return method(data, record)
         finally:
+            current_call.reset(before)
             self._admission.leave(time.monotonic() - started)
 
     def _answer(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         try:
             answer = self._in_turn(method, data, record, context)
         except CallError as error:
+            if error.reason is Reason.CANCELLED and self._given_up:
+                error = CallError(
+                    Reason.DRAINING, "the server stops and had no more time", help="ask another one"
+                )
             if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
                 log.error("a call failed: %s: %s", error.reason.name, error.message)
             self._end(record, error.reason.name, context)
@@ -138,6 +152,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _end(self, record: CallRecord, outcome: str, context: Any) -> None:
         record.ended = time.monotonic()
+        self._running.discard(record)
         record.outcome = CANCELLED if outcome == ANSWERED and not context.is_active() else outcome
         for watcher in self._watchers:
             try:

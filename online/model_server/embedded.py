@@ -25,9 +25,9 @@ import numpy.typing as npt
 from online.model_server import wire
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
-from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
+from online.models import CallerGone, ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
 from online.observe.hop import current_hop
-from online.observe.record import Stage
+from online.observe.record import Stage, is_cancelled, waiting
 
 log = logging.getLogger("featdsl.models")
 
@@ -322,9 +322,12 @@ class EmbeddedModelServer:
     ) -> tuple[dict[str, Any], Arrays]:
         connection = self._connection(worker, give_up)
         try:
-            answer = connection.ask(request, tensors, give_up)
-        except BaseException:
+            with waiting(connection.hang_up):
+                answer = connection.ask(request, tensors, give_up)
+        except BaseException as fault:
             connection.close()
+            if is_cancelled():
+                raise CallerGone from fault
             raise
         if connection.size > KEPT_BYTES:
             connection.close()

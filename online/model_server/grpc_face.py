@@ -19,9 +19,9 @@ from compiler.signature import ModelSignature
 from featdsl.errors import InputError
 from online.budget import NO_LIMIT_S
 from online.errors import CallError
+from online.listening import SERVER_OPTIONS
 from online.model_server.tfserving_tensors import NotATensor
 from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
-from online.proto import MAX_MESSAGE_BYTES
 from online.versions import Serving, VersionWatcher
 
 log = logging.getLogger("featdsl.models")
@@ -136,11 +136,7 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._server = grpc.server(
             ThreadPoolExecutor(threads, "call"),
             handlers=[self],
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),
-            ],
+            options=[*SERVER_OPTIONS, ("grpc.so_reuseport", 0)],
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 

@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from grpc.experimental import ChannelOptions
 
 from online.observe.hop import current_hop
+from online.observe.record import waiting
 
 log = logging.getLogger("featdsl.model_server")
 
@@ -32,6 +35,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", _UP_AGAIN_MS),  # also the time that a connection may take
     ("grpc.max_reconnect_backoff_ms", _UP_AGAIN_MS),
+    (ChannelOptions.SingleThreadedUnaryStream, 1),  # read by the thread that asks
 ]
 
 
@@ -52,7 +56,7 @@ class Host:
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        self._methods: dict[str, Callable[..., bytes]] = {}
+        self._methods: dict[str, Callable[..., Any]] = {}
         self.status: Status | None = None
         """None while it does not answer."""
         self.looked_at = False
@@ -65,13 +69,16 @@ class Host:
         """Left out and asked for one call, to see if it is well again."""
 
     def ask(self, path: str, request: bytes, timeout_s: float) -> bytes:
-        """One call, bytes to bytes. Errors: `grpc.RpcError`."""
+        """One call, bytes to bytes, which ends when the scoring call that it is for does. Errors: `grpc.RpcError`."""
         method = self._methods.get(path)
         if method is None:
-            method = self._methods[path] = self._channel.unary_unary(path)
+            # of a stream's kind, which is the same on the wire, as a call that only returns cannot be ended
+            method = self._methods[path] = self._channel.unary_stream(path)
         hop = current_hop.get()
-        answer: bytes = method(request, timeout=timeout_s, metadata=None if hop is None else hop.metadata)
-        return answer
+        call = method(request, timeout=timeout_s, metadata=None if hop is None else hop.metadata)
+        with waiting(call.cancel):
+            answers: list[bytes] = list(call)
+        return answers[0] if answers else b""
 
     def close(self) -> None:
         self._channel.close()

@@ -24,6 +24,7 @@ from online.model_server.hosts import Host, Hosts, Status
 from online.model_server.retry_budget import RetryBudget
 from online.model_server.tfserving_tensors import NotATensor
 from online.models import (
+    CallerGone,
     ModelFailed,
     ModelNotReady,
     ModelOverloaded,
@@ -33,6 +34,7 @@ from online.models import (
     ModelTimeout,
     Tensors,
 )
+from online.observe.record import is_cancelled
 
 _WAITED_FOR_ALL_S = 30.0
 """So long after the first host has a version, the others may still load it; then the ones that have it serve."""
@@ -237,6 +239,8 @@ class RemoteModelServer:
                 try:
                     data = self._wire.ask(host, request, left)
                 except grpc.RpcError as error:
+                    if is_cancelled():
+                        raise CallerGone from error
                     failed = error
                 else:
                     self._hosts.worked(host)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,11 +47,12 @@ class RowCounts(NamedTuple):
     store_down: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CallRecord:
     """`left_s`: the seconds that the caller gave, None for no limit. `keys` holds the call's keys by entity as
     they came; they must not be shown as they are. `nonfinite`: by model output how many were no numbers.
-    `cancelled`: the caller went away, or has its answer."""
+    `cancelled`: nobody waits for the answer any more, as the caller went away, has it, or is told that the server
+    stops."""
 
     method: str
     left_s: float | None = None
@@ -66,9 +70,28 @@ class CallRecord:
     nonfinite: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     trace: CallTrace | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _end_wait: Callable[[], None] | None = None
 
     def cancel(self) -> None:
-        self.cancelled = True
+        with self._lock:
+            self.cancelled = True
+            if self._end_wait is not None:
+                self._end_wait()
+
+    @contextlib.contextmanager
+    def waits(self, end: Callable[[], None]) -> Iterator[None]:
+        """The call waits in the block for something that `end`, which is quick and does not raise, ends: when the
+        call is cancelled, also if it has been already. It is not called once the block has been left."""
+        with self._lock:
+            self._end_wait = end
+            if self.cancelled:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end_wait = None
 
     @property
     def seconds(self) -> float:
@@ -78,3 +101,18 @@ class CallRecord:
 
 Watcher = Callable[[CallRecord], None]
 """Looks at a call that has ended. Called on the call's own thread, so it must be quick; it must not raise."""
+
+current_call: ContextVar[CallRecord | None] = ContextVar("current_call", default=None)
+"""The call that runs on this thread, for those who wait on its behalf."""
+
+
+def waiting(end: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+    """`CallRecord.waits` of the call that runs on this thread, if one does."""
+    record = current_call.get()
+    return contextlib.nullcontext() if record is None else record.waits(end)
+
+
+def is_cancelled() -> bool:
+    """Whether a call runs on this thread that nobody waits for any more."""
+    record = current_call.get()
+    return record is not None and record.cancelled

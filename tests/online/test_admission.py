@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,30 @@ def test_a_call_that_is_cancelled_while_it_runs_goes_no_further(
         gone.set()
         assert client.score(KEYS, REQUEST).version == 1
         assert model.predictions == 1, "that of the call after it"
+
+
+def test_calls_that_come_faster_than_they_are_looked_at_are_told_why(
+    lmdb_url: str, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gRPC by itself refuses some of 1,000 and more that wait to be looked at, as CANCELLED."""
+    with (
+        serving(lmdb_url, registry, threads=2, waiting_calls=20) as (server, client),
+        grpc.insecure_channel(client.address) as channel,
+    ):
+        looks, first = server._service.service, threading.Event()
+
+        def late(details: Any) -> Any:
+            first.wait(20)
+            return looks(details)
+
+        monkeypatch.setattr(server._service, "service", late)
+        score, data = channel.unary_unary(f"/{SERVICE}/Score"), request_of(["a"])
+        calls = [score.future(data, timeout=60) for _ in range(1_600)]
+        time.sleep(0.5)
+        first.set()
+        found = Counter(call.exception() and call.exception().code() for call in calls)
+        assert found[None] > 0
+        assert set(found) <= {None, grpc.StatusCode.RESOURCE_EXHAUSTED}, found
 
 
 def test_a_client_with_several_connections_spreads_its_calls(lmdb_url: str, registry: Path) -> None:

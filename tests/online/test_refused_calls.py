@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import grpc
 import pytest
 
 from online.client import ScorerClient
-from online.errors import CallError, Reason
-from tests.online.shop import REQUEST, WeightModel, serving
+from online.errors import CallError, Reason, from_call
+from online.models import ModelTimeout
+from online.proto import SERVICE
+from tests.online.shop import REQUEST, WeightModel, request_of, serving
 
 GOOD: dict[str, Any] = {"keys": {"shopper": 1, "item": ["a", "b"]}, "request": REQUEST}
 
@@ -97,19 +100,41 @@ def test_no_server() -> None:
 
 
 def test_the_deadline_names_its_stage(lmdb_url: str, registry: Path) -> None:
-    from online.models import ModelTimeout
+    """The server's own limit, so that no client ends the call first, however busy the machine is."""
+    given: list[float] = []
 
     class Slow(WeightModel):
         def predict(self, version, tensors, deadline_s):  # type: ignore[no-untyped-def]
-            assert 0 < deadline_s < 0.5
-            self.hold.clear()
-            self.hold.wait(deadline_s)
+            given.append(deadline_s)
+            time.sleep(deadline_s)
             raise ModelTimeout
 
-    with serving(lmdb_url, registry, Slow()) as (_, client), pytest.raises(CallError) as failed:
-        client.score(**GOOD, timeout_s=0.5)
+    limits = {"default_timeout_s": 1.5}
+    with (
+        serving(lmdb_url, registry, Slow(), **limits) as (_, client),
+        grpc.insecure_channel(client.address) as channel,
+        pytest.raises(grpc.RpcError) as failed,
+    ):
+        channel.unary_unary(f"/{SERVICE}/Score")(request_of(["a", "b"]))
+    fault = from_call(failed.value, client.address)
+    assert fault.reason is Reason.DEADLINE_EXCEEDED
+    assert fault.metadata == {"stage": "model"}
+    assert 0 < given[0] < 1.5
+
+
+def test_a_callers_deadline_is_kept_with_time_to_tell_it(lmdb_url: str, registry: Path) -> None:
+    given: list[float] = []
+
+    class Late(WeightModel):
+        def predict(self, version, tensors, deadline_s):  # type: ignore[no-untyped-def]
+            given.append(deadline_s)
+            raise ModelTimeout
+
+    with serving(lmdb_url, registry, Late()) as (_, client), pytest.raises(CallError) as failed:
+        client.score(**GOOD, timeout_s=20.0)
     assert failed.value.reason is Reason.DEADLINE_EXCEEDED
     assert failed.value.metadata == {"stage": "model"}
+    assert 0 < given[0] <= 20.0 - 0.010
 
 
 def test_a_fault_of_the_model_is_not_the_servers_end(lmdb_url: str, registry: Path) -> None:
