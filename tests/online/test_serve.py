@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -321,9 +322,11 @@ def test_without_store_and_model_it_starts_and_says_so(tmp_path: Path) -> None:
 
 def child_processes(pid: int) -> list[int]:
     """All processes below one."""
-    found = [
-        int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split()
-    ]
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it is gone, or a thread of it
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     return found + [below for child in found for below in child_processes(child)]
 
 
