@@ -5,8 +5,8 @@ memory of each process is read; what it grows by is the slope of the line throug
 the slopes between all pairs, which a spike does not move), once it has settled: after ten minutes, or a fifth of a run
 of less than fifty. A process that then grew by more than 2 % or 3 MB, the greater of the two, fails the run.
 
-What settles is what allocators keep: objects of Python do not grow. A worker at 60 calls/s, resident MB (medians of five
-minutes): 149.1, 150.5, 151.6, 151.9, 151.8, 151.6, 151.7; allocated blocks of Python 362,640 and 362,740.
+What settles is what allocators keep: objects of Python do not grow. A worker at 60 calls/s, resident MB (medians of
+five minutes): 149.1, 150.5, 151.6, 151.9, 151.8, 151.6, 151.7; allocated blocks of Python 362,640 and 362,740.
 """
 
 from __future__ import annotations
