@@ -184,6 +184,9 @@ def main() -> None:
     parser.add_argument("--latest", type=int, default=1, help="how many versions serve; 0: all")
     parser.add_argument("--raw", action="store_true", help="answer with raw bytes, not with typed fields")
     parser.add_argument("--poll-s", type=float, default=0.2)
+    parser.add_argument(
+        "--tls", nargs=3, metavar=("KEY", "CERT", "CA"), help="of clients, CA has to vouch for"
+    )
     args = parser.parse_args()
     models = {}
     for text in args.model:
@@ -201,9 +204,15 @@ def main() -> None:
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
-    server.add_insecure_port(f"127.0.0.1:{args.port}")
+    address = f"127.0.0.1:{args.port}"
+    if args.tls:
+        key, certificate, ca = (Path(file).read_bytes() for file in args.tls)
+        credentials = grpc.ssl_server_credentials([(key, certificate)], ca, require_client_auth=True)
+        server.add_secure_port(address, credentials)
+    else:
+        server.add_insecure_port(address)
     server.start()
-    print(f"listening on 127.0.0.1:{args.port}", flush=True)
+    print(f"listening on {address}", flush=True)
     while True:
         time.sleep(args.poll_s)
         for one in models.values():

@@ -50,7 +50,13 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, required=True, help="folder of models")
     parser.add_argument("--port", type=int, default=8001, help="for gRPC")
     parser.add_argument("--load", action="append", default=[], metavar="NAME", help="a model to load at once")
+    parser.add_argument(
+        "--tls", nargs=3, metavar=("KEY", "CERT", "CA"), help="of clients, CA has to vouch for"
+    )
     args = parser.parse_args()
+    key, certificate, ca = args.tls or ("", "", "")
+    secure = ["--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true"]
+    secure += [f"--grpc-server-key={key}", f"--grpc-server-cert={certificate}", f"--grpc-root-cert={ca}"]
     command = [
         str(TRITON / "bin" / "tritonserver"),
         f"--model-repository={args.repository.absolute()}",
@@ -65,6 +71,7 @@ def main() -> None:
         "--allow-metrics=false",
         "--disable-auto-complete-config",
         "--exit-timeout-secs=5",
+        *(secure if args.tls else []),
     ]
     os.execve(command[0], command, environment())
 

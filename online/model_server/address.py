@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from featdsl.errors import InputError
+from online.model_server import tls
+from online.model_server.tls import Tls, tls_of
 
 EMBEDDED = "embedded"
 PORTS = {"tfs": 8500, "triton": 8001}
 """The usual gRPC port of each."""
 EXAMPLES = "embedded, tfs://host:8500/NAME or triton://host:8001/NAME"
 
-_OPTIONS = {"tfs": ("signature", "label", "rows"), "triton": ("rows",)}
+_OPTIONS = {"tfs": ("signature", "label", "rows", *tls.OPTIONS), "triton": ("rows", "contents", *tls.OPTIONS)}
+_CHOICES = {
+    "rows": (
+        ("once", "repeat"),
+        "rows=once sends what is per request as one row, rows=repeat one for each candidate",
+    ),
+    "contents": (
+        ("raw", "typed"),
+        "contents=raw sends tensors as bytes, contents=typed as lists of numbers",
+    ),
+}
 _URL = re.compile(r"(?P<scheme>[a-z]+)://(?P<hosts>[^/?#]*)(?:/(?P<name>[^?#]*))?(?:\?(?P<query>[^#]*))?")
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d+))?")
 
@@ -22,7 +34,8 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d+))?")
 class ModelServerAddress:
     """A model server that is not ours to start. `hosts`: host:port each; `name`: what it calls the model.
     `signature` of it, "" for its default one; `label`: the one whose version is followed, "" to follow the registry;
-    `repeat_rows`: inputs per request are sent as a row for each candidate."""
+    `repeat_rows`: inputs per request are sent as a row for each candidate; `typed_contents`: tensors of the KServe
+    protocol are sent as lists of numbers, for servers that take no bytes; `tls`: None for a connection without."""
 
     scheme: str
     hosts: tuple[str, ...]
@@ -30,6 +43,8 @@ class ModelServerAddress:
     signature: str = ""
     label: str = ""
     repeat_rows: bool = False
+    typed_contents: bool = False
+    tls: Tls | None = None
 
 
 def parse_address(url: str) -> ModelServerAddress | None:
@@ -56,6 +71,8 @@ def parse_address(url: str) -> ModelServerAddress | None:
         signature=options.get("signature", ""),
         label=options.get("label", ""),
         repeat_rows=options.get("rows") == "repeat",
+        typed_contents=options.get("contents") == "typed",
+        tls=tls_of(options, url),
     )
 
 
@@ -78,11 +95,7 @@ def _options(url: str, scheme: str, query: str) -> dict[str, str]:
                 f"not an option of a {scheme}:// server: {name} in {url}",
                 help=f"there are: {', '.join(_OPTIONS[scheme])}",
             )
-        if not value or (name == "rows" and value not in ("once", "repeat")):
-            raise InputError(
-                f"not a value of the option {name}: `{value}` in {url}",
-                help="rows=once sends what is per request as one row, rows=repeat one for each candidate"
-                if name == "rows"
-                else "",
-            )
+        choices, help = _CHOICES.get(name, ((value,), ""))
+        if not value or value not in choices:
+            raise InputError(f"not a value of the option {name}: `{value}` in {url}", help=help)
     return options

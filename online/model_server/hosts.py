@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc.experimental import ChannelOptions
 
+from online.model_server.tls import Tls
 from online.observe.hop import current_hop
 from online.observe.record import waiting
 
@@ -53,9 +54,9 @@ class Status:
 class Host:
     """One address with one connection, which is kept. What is known of it changes under the lock of `Hosts`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: Tls | None = None) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._channel = _channel(address, tls)
         self._methods: dict[str, Callable[..., Any]] = {}
         self.status: Status | None = None
         """None while it does not answer."""
@@ -87,6 +88,14 @@ class Host:
         return self.status is not None and version in self.status.ready
 
 
+def _channel(address: str, tls: Tls | None) -> Any:
+    if tls is None:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    named = [("grpc.ssl_target_name_override", tls.name)] if tls.name else []
+    credentials = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate)
+    return grpc.secure_channel(address, credentials, options=[*_OPTIONS, *named])
+
+
 class Hosts:
     """All hosts of one model. A thread a host asks for its status four times a second.
 
@@ -100,9 +109,10 @@ class Hosts:
         addresses: Sequence[str],
         look: Callable[[Host], Status],
         clock: Callable[[], float] = time.monotonic,
+        tls: Tls | None = None,
     ) -> None:
         """`look` asks one host. Errors of it: `grpc.RpcError`."""
-        self.all = tuple(Host(address) for address in addresses)
+        self.all = tuple(Host(address, tls) for address in addresses)
         self._look = look
         self._clock = clock
         self._lock = threading.Condition()

@@ -25,7 +25,7 @@ _SERVICE = "inference.GRPCInferenceService"
 
 
 class KServeFace:
-    """The methods of the service. An answer has raw contents, whatever the request had."""
+    """The methods of the service. An answer has raw contents, or typed ones where the request has them."""
 
     def __init__(self, model: FacedModel) -> None:
         self._model = model
@@ -76,14 +76,14 @@ class KServeFace:
         self._model.named(request.model_name)
         number = _number(request.model_version)
         wanted = self._model.wanted([output.name for output in request.outputs])
-        tensors = decode_inputs(request)
+        tensors, raw = decode_inputs(request), len(request.raw_input_contents) > 0
         with self._model.version(number) as serving:
             outputs = self._model.predict(serving, tensors, left_s)
         answer = ModelInferResponse(
             model_name=request.model_name, model_version=str(serving.version), id=request.id
         )
         for name in wanted:
-            add_output(name, outputs[name], answer)
+            add_output(name, outputs[name], answer, raw=raw)
         return bytes(answer.SerializeToString())
 
 

@@ -105,7 +105,7 @@ class RemoteModelServer:
         self._sendings: dict[int, tuple[Sending, ...]] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._first_seen: dict[int, float] = {}
-        self._hosts = Hosts(address.hosts, wire.look)
+        self._hosts = Hosts(address.hosts, wire.look, tls=address.tls)
 
     # --- ModelServer ---------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from online.model_server.address import ModelServerAddress
 from online.model_server.agreement import RemoteModel, RemoteTensor
 from online.model_server.hosts import LOOK_TIMEOUT_S, Host, Status
 from online.model_server.remote import DESCRIBE_TIMEOUT_S, Arrays
-from online.model_server.triton_tensors import DTYPES, decode, encode
+from online.model_server.triton_tensors import DTYPES, decode, encode, encode_typed
 from online.models import Tensors
 from online.proto.kserve_pb2 import (
     ModelConfig,
@@ -43,6 +43,7 @@ class Triton:
 
     def __init__(self, address: ModelServerAddress) -> None:
         self._name = address.name
+        self._encode = encode_typed if address.typed_contents else encode
 
     def look(self, host: Host) -> Status:
         request = RepositoryIndexRequest().SerializeToString()
@@ -118,7 +119,7 @@ class Triton:
     def request(self, version: int, tensors: Tensors, outputs: tuple[str, ...]) -> bytes:
         message = ModelInferRequest(model_name=self._name, model_version=str(version))
         for name, tensor in tensors.items():
-            encode(name, tensor, message)
+            self._encode(name, tensor, message)
         for name in outputs:
             message.outputs.add(name=name)
         return bytes(message.SerializeToString())

@@ -51,6 +51,11 @@ def encode(name: str, array: npt.NDArray[Any], message: ModelInferRequest) -> No
     message.raw_input_contents.append(np.ascontiguousarray(array).tobytes())
 
 
+def encode_typed(name: str, array: npt.NDArray[Any], message: ModelInferRequest) -> None:
+    """Adds an input to a request, with typed contents. Errors: `KeyError` for a type that no model takes."""
+    _fill(message.inputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape), array)
+
+
 def decode(message: ModelInferResponse) -> dict[str, npt.NDArray[Any]]:
     """The outputs of an answer, read-only where they are made of raw bytes; 16-bit floats come as float32. Errors:
     `NotATensor`."""
@@ -63,10 +68,17 @@ def decode(message: ModelInferResponse) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def add_output(name: str, array: npt.NDArray[Any], message: ModelInferResponse) -> None:
-    """Adds an output to an answer, with raw contents. Errors: `KeyError` for a type that no model gives."""
-    message.outputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape)
-    message.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
+def add_output(name: str, array: npt.NDArray[Any], message: ModelInferResponse, *, raw: bool) -> None:
+    """Adds an output to an answer. Errors: `KeyError` for a type that no model gives."""
+    output = message.outputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape)
+    if raw:
+        message.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
+    else:
+        _fill(output, array)
+
+
+def _fill(tensor: Any, array: npt.NDArray[Any]) -> None:
+    getattr(tensor.contents, _FIELDS[tensor.datatype]).extend(array.ravel().tolist())
 
 
 def decode_inputs(message: ModelInferRequest) -> dict[str, npt.NDArray[Any]]:

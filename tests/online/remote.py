@@ -48,6 +48,8 @@ class RemoteServer:
         (self.models / NAME).mkdir(parents=True)
         self.port = free_port()
         self.options = options
+        self.credentials: Any = None
+        """Of a server that speaks TLS alone."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,13 +80,18 @@ class RemoteServer:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
+    def channel(self) -> Any:
+        if self.credentials is not None:
+            return grpc.secure_channel(self.address, self.credentials)
+        return grpc.insecure_channel(self.address)
+
     def start(self) -> None:
         """Starts it and waits until it answers."""
         log = self.folder / "log"
         with open(log, "ab") as output:
             command = list(map(str, self.command()))
             self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        with grpc.insecure_channel(self.address) as channel:
+        with self.channel() as channel:
             ready = grpc.channel_ready_future(channel)
             give_up = time.monotonic() + START_S
             while True:
