@@ -108,9 +108,9 @@ def _stripes(words: U64, at: npt.NDArray[np.int64], length: int) -> U64:
         for k in range(4):
             lanes[k] = _round(lanes[k], words[at])
             at += 8
-    state = sum(
-        (_rotl(lane.copy(), by) for lane, by in zip(lanes, (1, 7, 12, 18), strict=True)), np.uint64(0)
-    )
+    state = np.zeros(len(at), np.uint64)
+    for lane, by in zip(lanes, (1, 7, 12, 18), strict=True):
+        state += _rotl(lane.copy(), by)
     for lane in lanes:
         state ^= _round(np.uint64(0), lane)
         state *= _P1

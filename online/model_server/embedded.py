@@ -361,7 +361,7 @@ def _start_nursery(folder: str, alive: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        start_new_session=True,
+        process_group=0,  # a terminal's signals are the server's; a session of its own would have a share of its own
     )
 
 

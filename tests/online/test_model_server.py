@@ -164,6 +164,13 @@ def test_a_ping_revives_and_tells_of_the_version_alone_that_is_asked_for(
         server.ping(2)
 
 
+def test_a_terminals_signals_pass_it_by_and_its_priority_is_the_servers(server: EmbeddedModelServer) -> None:
+    """The kernel shares a processor out by session before it looks at who is nice."""
+    pid = server._workers[1].process.pid
+    assert os.getsid(pid) == os.getsid(0)
+    assert os.getpgid(pid) != os.getpgid(0)
+
+
 def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
     os.kill(server._workers[1].process.pid, signal.SIGSTOP)
     while (
