@@ -1,11 +1,12 @@
-"""Tells the item cache what changes in the store, as the store tells it."""
+"""Tells caches what changes in the store, as the store tells it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from online.item_cache import ItemCache
 from online.store_link import StoreLink
 from store.interface import StoreUnavailable
 
@@ -18,13 +19,21 @@ _PAUSE_S = 0.1
 _END_S = 5.0
 
 
-class ChangeFollower:
-    """A thread that reads on from where the store was when it began. The cache is trusted from then on; while the
-    store does not answer it is as well, since nothing can be read that is newer."""
+class Cache(Protocol):
+    trusted: bool
 
-    def __init__(self, store: StoreLink, cache: ItemCache) -> None:
+    def changed(self, source: str, keys: Sequence[str]) -> None: ...
+
+    def drop(self, sources: Collection[str] | None = None) -> None: ...
+
+
+class ChangeFollower:
+    """A thread that reads on from where the store was when it began. The caches are trusted from then on; while the
+    store does not answer they are as well, since nothing can be read that is newer."""
+
+    def __init__(self, store: StoreLink, *caches: Cache) -> None:
         self._store = store
-        self._cache = cache
+        self._caches = caches
         self._position: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="changes", daemon=True)
@@ -41,15 +50,24 @@ class ChangeFollower:
         """Passes on what has changed since the last time; the first time nothing. Errors: `StoreUnavailable`."""
         found = self._store.changes(self._position, wait_s)
         if found.lost:
-            self._cache.drop()
-            log.warning("the item cache is dropped: more was written than the store remembers")
+            self._drop()
+            log.warning("the caches are dropped: more was written than the store remembers")
         for source, keys in found.keys:
-            if keys is None:
-                self._cache.drop([source])
-            else:
-                self._cache.changed(source, keys)
+            for cache in self._caches:
+                if keys is None:
+                    cache.drop([source])
+                else:
+                    cache.changed(source, keys)
         self._position = found.position
-        self._cache.trusted = True
+        self._trust(True)
+
+    def _drop(self) -> None:
+        for cache in self._caches:
+            cache.drop()
+
+    def _trust(self, trusted: bool) -> None:
+        for cache in self._caches:
+            cache.trusted = trusted
 
     def _follow(self) -> None:
         problem = ""
@@ -58,16 +76,17 @@ class ChangeFollower:
                 self.read_on(WAIT_S)
             except StoreUnavailable as down:
                 if not problem:
-                    log.warning("the item cache does not hear of changes: %s", down.message)
+                    log.warning("the caches do not hear of changes: %s", down.message)
                 problem = down.message
                 self._stopping.wait(_PAUSE_S)
                 continue
             except Exception:  # what is not followed cannot be trusted
-                log.exception("the item cache is dropped: what changes in the store does not read")
-                self._cache.trusted, self._position = False, None
-                self._cache.drop()
+                log.exception("the caches are dropped: what changes in the store does not read")
+                self._trust(False)
+                self._position = None
+                self._drop()
                 self._stopping.wait(WAIT_S)
                 continue
             if problem:
-                log.info("the item cache hears of changes again")
+                log.info("the caches hear of changes again")
             problem = ""

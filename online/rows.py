@@ -21,6 +21,7 @@ from online.fetch import FetchPlan, plan_fetch
 from online.item_cache import CachedItems, ItemCache
 from online.observe.record import RowCounts
 from online.request import Call
+from online.row_cache import FoundRows, RowCache
 from online.stages import Inputs
 from online.store_link import StoreLink
 from online.unreadable import UnreadableRows
@@ -34,13 +35,14 @@ _STATUSES = np.array([OK, MISSING, UNREADABLE, UNREADABLE], np.uint8)
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
     """What a program set reads: of the store, of `request` and `candidate`, and which keys it uses itself.
-    `items`: where its items are kept, if they are."""
+    `items`: where its items are kept, if they are; `kept`: the sources whose rows are, by name."""
 
     fetch: FetchPlan
     readers: Mapping[str, SourceReader]
     blocks: Mapping[str, RowReader]
     keys: tuple[Entity, ...]
     items: CachedItems | None
+    kept: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,25 @@ class RowSource:
     answer, and says so in the statuses. Thread safe."""
 
     def __init__(
-        self, schema: Schema, store: StoreLink, *, defaults_when_down: bool, cache: ItemCache | None = None
+        self,
+        schema: Schema,
+        store: StoreLink,
+        *,
+        defaults_when_down: bool,
+        cache: ItemCache | None = None,
+        kept_rows: RowCache | None = None,
     ) -> None:
         self._schema = schema
         self._store = store
         self._defaults_when_down = defaults_when_down
         self._per_candidate = {entity.name: entity.per_candidate for entity in schema.entities}
         self._cache = cache
+        self._kept_rows = kept_rows
         self.unreadable = UnreadableRows()
 
     def plan(self, programs: StagePrograms, *, cached: bool = False) -> ReadPlan:
-        """What to read for a program set. `cached`: what its items give is kept, if there is a cache."""
+        """What to read for a program set. `cached`: what its items give is kept, if there is a cache, and so are rows
+        that requests lead to."""
         wanted = programs.inputs_and_keys
         fetch = plan_fetch(self._schema, wanted)
         cache = self._cache if cached else None
@@ -107,6 +117,15 @@ class RowSource:
             {name: programs.reader_of(name) for name in ("request", "candidate") if programs.fields_of(name)},
             tuple(entity for entity in self._schema.entities if entity.name in programs.inputs),
             None if cache is None else cache.items_of(self._schema, programs.item, fetch.sources),
+            self._led_to(fetch.sources) if cached and self._kept_rows is not None else frozenset(),
+        )
+
+    def _led_to(self, sources: Sequence[Source]) -> frozenset[str]:
+        """The sources per request whose keys callers do not give."""
+        return frozenset(
+            source.name
+            for source in sources
+            if source.level is not Level.ITEM and source.key not in self._per_candidate
         )
 
     def read(self, plan: ReadPlan, call: Call, budget: Budget) -> Read:
@@ -133,7 +152,7 @@ class RowSource:
                 continue
             with budget.stage("fetch"):
                 wanted = [self._keys(source, keys, inputs) for source in sources]
-                rows = self._fetch(sources, wanted, budget)
+                rows = self._fetch(plan, sources, wanted, budget)
             with budget.stage("decode"):
                 for source, source_keys, found in zip(sources, wanted, rows, strict=True):
                     statuses = self._decode(source, plan.readers[source.name], source_keys, found, read)
@@ -159,19 +178,36 @@ class RowSource:
         return not self._per_candidate[entity] or sum(self._per_candidate.values()) == 1
 
     def _fetch(
-        self, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
+        self, plan: ReadPlan, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
     ) -> list[Sequence[bytes | None] | None]:
         """By source the rows of its distinct keys; None where the store is down."""
-        wanted = [(source.rows_of, k.distinct) for source, k in zip(sources, keys, strict=True)]
+        known = [self._find(plan, source, k.distinct) for source, k in zip(sources, keys, strict=True)]
+        wanted = [
+            (source.rows_of, k.distinct if found is None else found.missing)
+            for source, k, found in zip(sources, keys, known, strict=True)
+        ]
+        count = sum(len(asked) for _, asked in wanted)
+        rows: list[Sequence[bytes | None]] = [[] for _ in wanted]
         try:
-            with budget.store_trip(sum(len(asked) for _, asked in wanted)):
-                found = self._store.several(wanted, budget.left())
+            if count:
+                with budget.store_trip(count):
+                    rows = self._store.several(wanted, budget.left())
         except StoreUnavailable as down:
-            if budget.left() <= 0:  # which the stage says
-                return [None] * len(sources)
-            self._unless_defaults(down)
-            return [None] * len(sources)
-        return [*found]
+            if budget.left() > 0:  # else the stage says it
+                self._unless_defaults(down)
+            return [
+                None if asked or found is None else found.rows
+                for found, (_, asked) in zip(known, wanted, strict=True)
+            ]
+        return [
+            came if found is None else found.with_missing(came)
+            for found, came in zip(known, rows, strict=True)
+        ]
+
+    def _find(self, plan: ReadPlan, source: Source, keys: Sequence[Key]) -> FoundRows | None:
+        if self._kept_rows is None or source.name not in plan.kept:
+            return None
+        return self._kept_rows.find(source.rows_of, keys)
 
     def _decode(
         self,

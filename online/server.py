@@ -38,6 +38,7 @@ from online.observe.metrics import CallMetrics
 from online.observe.slow_calls import SlowCalls
 from online.observe.tracing import CallTraces
 from online.proto import SERVICE
+from online.row_cache import RowCache
 from online.rows import RowSource
 from online.service import ScorerService
 from online.store_link import StoreLink
@@ -55,6 +56,8 @@ _OLDEST = 1.25
 """gRPC spreads the age of connections by a tenth either way; then the client learns of it."""
 
 _LEFT_EVERY_S = 0.1
+
+_ROWS_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,17 @@ class ScoringServer:
         self.store = StoreLink(store_url, bundle.schema.namespace, options.store_timeout_s)
         self.versions = VersionWatcher(registry_url, model.name, bundle, model_server)
         self.items = ItemCache(options.cache_bytes, options.cache_ttl_s) if options.cache_bytes else None
-        self._changes = ChangeFollower(self.store, self.items) if self.items is not None else None
+        self.kept_rows = (
+            RowCache(options.cache_bytes // _ROWS_SHARE, options.cache_ttl_s) if options.cache_bytes else None
+        )
+        caches = [cache for cache in (self.items, self.kept_rows) if cache is not None]
+        self._changes = ChangeFollower(self.store, *caches) if caches else None
         rows = RowSource(
             bundle.schema,
             self.store,
             defaults_when_down=options.defaults_when_store_down,
             cache=self.items,
+            kept_rows=self.kept_rows,
         )
         executor = Executor(
             bundle,
@@ -141,7 +149,13 @@ class ScoringServer:
         )
         self.health = HealthMonitor(self._problem)
         self._collector = ServerCollector(
-            bundle, self.calls, self.versions, self.admission, self.items, lambda: self.health.well
+            bundle,
+            self.calls,
+            self.versions,
+            self.admission,
+            self.items,
+            lambda: self.health.well,
+            kept_rows=self.kept_rows,
         )
         self._metrics: MetricsPort | None = None
         self._stopping = threading.Event()

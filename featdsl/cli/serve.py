@@ -134,7 +134,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache-mb",
         type=int,
-        help=f"MiB, of each worker, for what items give; 0 for none ({_CACHE_MB})",
+        help=f"MiB, of each worker, for what items give, an eighth more for rows that requests lead to; 0: none "
+        f"({_CACHE_MB})",
     )
     parser.add_argument(
         "--cache-ttl-s", type=int, help=f"how long an item is kept at most, in seconds ({_CACHE_TTL_S})"

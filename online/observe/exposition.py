@@ -15,6 +15,7 @@ from online.observe.metrics import CallMetrics
 if TYPE_CHECKING:
     from online.admission import Admission
     from online.item_cache import ItemCache
+    from online.row_cache import RowCache
     from online.versions import VersionWatcher
 
 Samples = list[tuple[tuple[str, ...], Any]]
@@ -33,6 +34,7 @@ class ServerCollector:
         items: ItemCache | None,
         well: Callable[[], bool],
         now_s: Callable[[], float] = time.time,
+        kept_rows: RowCache | None = None,
     ) -> None:
         self._program = (bundle.schema.namespace, versions.model, bundle.fingerprint)
         self._calls = calls
@@ -41,10 +43,11 @@ class ServerCollector:
         self._items = items
         self._well = well
         self._now = now_s
+        self._kept_rows = kept_rows
 
     def collect(self) -> Iterator[Any]:
         """Prometheus' metric families. A family without labels is always there."""
-        samples = {**self._of_calls(), **self._of_items(), **self._of_versions()}
+        samples = {**self._of_calls(), **self._of_items(), **self._of_rows(), **self._of_versions()}
         samples["featdsl_program"] = [(self._program, 1)]
         samples["featdsl_serving"] = [((), int(self._well()))]
         samples["featdsl_calls_waiting"] = [((), self._admission.waiting)]
@@ -94,6 +97,16 @@ class ServerCollector:
             "featdsl_item_cache_entries": [((), stats.entries)],
             "featdsl_item_cache_bytes": [((), stats.num_bytes)],
             "featdsl_item_cache_limit_bytes": [((), stats.limit_bytes)],
+        }
+
+    def _of_rows(self) -> dict[str, Samples]:
+        if self._kept_rows is None:
+            return {}
+        stats = self._kept_rows.stats()
+        return {
+            "featdsl_row_cache_lookups": [(("hit",), stats.hits), (("miss",), stats.misses)],
+            "featdsl_row_cache_entries": [((), stats.entries)],
+            "featdsl_row_cache_bytes": [((), stats.num_bytes)],
         }
 
     def _of_versions(self) -> dict[str, Samples]:

@@ -74,6 +74,14 @@ FAMILIES = (
     Family("featdsl_item_cache_entries", "gauge", "Items that are kept now."),
     Family("featdsl_item_cache_bytes", "gauge", "Memory that they take."),
     Family("featdsl_item_cache_limit_bytes", "gauge", "Memory that they may take."),
+    Family(
+        "featdsl_row_cache_lookups",
+        "counter",
+        "Rows that a request leads to by a field, which were looked up before the store was asked: hit, miss.",
+        ("result",),
+    ),
+    Family("featdsl_row_cache_entries", "gauge", "Such rows that are kept now."),
+    Family("featdsl_row_cache_bytes", "gauge", "Memory that they take."),
     Family("featdsl_model_version", "gauge", "The version that serves; 0 before the first.", ("model",)),
     Family(
         "featdsl_parameters_age_seconds",
@@ -86,6 +94,6 @@ FAMILIES = (
     Family("featdsl_version_switches", "counter", "How often another version began to serve.", ("model",)),
     Family("featdsl_versions_refused", "counter", "Loads that ended in a refusal.", ("model",)),
 )
-"""In the order in which they are told. Those of the item cache have no samples where there is none."""
+"""In the order in which they are told. Those of the caches have no samples where there are none."""
 
 BY_NAME = {family.name: family for family in FAMILIES}

@@ -24,6 +24,7 @@ from online.item_cache import ItemCache
 from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import ScoreRequest
 from online.request import CallReader
+from online.row_cache import RowCache
 from online.rows import RowSource
 from online.stages import Stages
 from online.store_link import StoreLink
@@ -66,14 +67,18 @@ def fill_anew(store: Store) -> None:
 
 
 class Scorer:
-    """The stages before the model, on a store; with a cache whose clock is `now_ns`."""
+    """The stages before the model, on a store; with caches whose clock is `now_ns`."""
 
     def __init__(self, url: str, *, cached: bool) -> None:
         self.now_ns = 0
         link = StoreLink(url, "shop", 5.0)
         self.cache = ItemCache(1 << 20, 100.0, lambda: self.now_ns) if cached else None
-        self.follower = None if self.cache is None else ChangeFollower(link, self.cache)
-        self._rows = RowSource(bundle().schema, link, defaults_when_down=False, cache=self.cache)
+        self.kept = RowCache(1 << 20, 100.0, lambda: self.now_ns / SECOND) if cached else None
+        caches = [] if self.cache is None or self.kept is None else [self.cache, self.kept]
+        self.follower = ChangeFollower(link, *caches) if caches else None
+        self._rows = RowSource(
+            bundle().schema, link, defaults_when_down=False, cache=self.cache, kept_rows=self.kept
+        )
         self._stages = Stages(bundle(), "model/ranker")
         self._plan = self._rows.plan(self._stages.programs, cached=True)
         self._calls = CallReader(bundle().schema, 1_000)
