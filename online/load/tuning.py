@@ -26,14 +26,20 @@ _AT_RANDOM = 6
 _FACTOR = 1.4
 _FIRST_RATE = 40.0
 _MOST_UP, _MOST_DOWN = 12, 8
+_CONFIRMED = 3
+"""Of the best sets of flags so many are looked at for longer, while the next one may be better than what held."""
+
+_STEPS_BACK = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was tried, and the calls a second that it answered within the bound; 0 for none."""
+    """What was tried, and the calls a second that it answered within the bound; 0 for none. `p99_ms`: of those, where
+    it was looked at for longer."""
 
     flags: Flags
     rate: float
+    p99_ms: float = 0.0
 
 
 def choices(cores: int) -> Choices:
@@ -111,3 +117,33 @@ def search(
         study.tell(asked, known[key].rate)
         told(len(known), known[key])
     return sorted(known.values(), key=lambda trial: -trial.rate)
+
+
+def confirm(
+    tried: Sequence[Trial],
+    measure: Callable[[Trial], Trial],
+    told: Callable[[Trial, Trial], None] = lambda claimed, found: None,
+) -> Trial | None:
+    """The best of what was tried, looked at again: short trials flatter what was lucky. `tried` begins with the best;
+    `measure` gives what holds of a trial for longer. None if nothing does."""
+    best: Trial | None = None
+    for trial in tried[:_CONFIRMED]:
+        if trial.rate <= (best.rate if best is not None else 0.0):
+            break
+        found = measure(trial)
+        told(trial, found)
+        if found.rate > (best.rate if best is not None else 0.0):
+            best = found
+    return best
+
+
+def held(trial: Trial, p99_ms: Callable[[float], float]) -> Trial:
+    """What holds of a trial: its rate, or one of the four below it in half the search's steps. `p99_ms`: of a rate, 0
+    where it does not hold."""
+    rate = trial.rate
+    for _ in range(_STEPS_BACK + 1):
+        found = p99_ms(rate)
+        if found:
+            return Trial(trial.flags, rate, found)
+        rate /= _FACTOR**0.5
+    return Trial(trial.flags, 0.0)

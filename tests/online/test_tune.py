@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from compiler.bundle import write_bundle
-from online.load.tuning import Trial, capacity, choices, grid_size, most_trials, search
+from online.load.tuning import (
+    Trial,
+    capacity,
+    choices,
+    confirm,
+    grid_size,
+    held,
+    most_trials,
+    search,
+)
 from tests.online.test_serve import ROOT, Ranker, bundle, save_model
 
 SPACE = choices(8)
@@ -63,6 +72,26 @@ def test_the_capacity_is_the_last_rate_that_holds() -> None:
     assert capacity(lambda rate: False) == 0.0
 
 
+def test_what_was_lucky_is_not_what_is_told() -> None:
+    """By the number of threads what a set of flags really answers, and what its trial said."""
+    truth = {1: 80.0, 2: 102.0, 4: 95.0, 8: 90.0}
+    said = {1: 170.0, 2: 120.0, 4: 95.0, 8: 90.0}
+    tried = [Trial({"threads": n}, said[n]) for n in truth]
+    looked_at: list[float] = []
+
+    def measure(trial: Trial) -> Trial:
+        looked_at.append(trial.flags["threads"])
+        return held(trial, lambda rate: 7.0 if rate <= truth[int(trial.flags["threads"])] else 0.0)
+
+    best = confirm(tried, measure)
+    assert best is not None
+    assert (best.flags, best.p99_ms) == ({"threads": 2}, 7.0)
+    assert 101 < best.rate <= 102
+    assert looked_at == [1, 2], "what said less than what held is not looked at"
+    assert confirm(tried, lambda trial: held(trial, lambda rate: 0.0)) is None
+    assert confirm([Trial({}, 0.0)], measure) is None
+
+
 def tune(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "featdsl.cli", "tune", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -90,7 +119,11 @@ def test_it_starts_servers_and_says_what_it_tried(lmdb_url: str, tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "best, " in done.stdout
     assert "--threads 8 --model-batch-rows 4096" in done.stdout
-    tried = json.loads((tmp_path / "tried.json").read_text())["tried"]
+    assert "the best again, for 1.5 s a rate:" in done.stdout
+    written = json.loads((tmp_path / "tried.json").read_text())
+    assert written["confirmed"]["options"] == {"threads": 8, "model-batch-rows": 4096}
+    assert written["confirmed"]["rate"] > 0
+    tried = written["tried"]
     assert [trial["options"] for trial in tried] == [{"threads": 8, "model-batch-rows": 4096}]
     assert tried[0]["rate"] > 0
     refused = tune(*places, *mix, *fixed, "--trials", 2, "--p99-ms", 10)
