@@ -70,6 +70,11 @@ class Store(ABC):
         """Deletes rows; a key without a row is no error."""
 
     @abstractmethod
+    def some_keys(self, source: str, most: int) -> list[str]:
+        """Up to so many keys of rows of a source, as texts, in whatever order they lie; for trying things out. One
+        that is too long to lie under its own bytes is not among them."""
+
+    @abstractmethod
     def changes(self, after: str | None, wait_s: float) -> Changes:
         """What `put_many` and `delete_many` of anybody wrote after a position, as soon as there is anything, at the
         latest after `wait_s` (or the store's timeout). None: nothing but where the store is now. What is told has been

@@ -95,6 +95,19 @@ class LmdbStore(Store):
         except lmdb.Error as error:
             raise self._unavailable(error) from error
 
+    def some_keys(self, source: str, most: int) -> list[str]:
+        prefix = self.key_prefix(source)
+        found: list[str] = []
+        try:
+            with self._environment().begin() as transaction, transaction.cursor() as cursor:
+                more = cursor.set_range(prefix)
+                while more and len(found) < most and cursor.key().startswith(prefix):
+                    found.append(cursor.key()[len(prefix) :].decode("utf-8", "surrogatepass"))
+                    more = cursor.next()
+        except lmdb.Error as error:
+            raise self._unavailable(error) from error
+        return found
+
     def changes(self, after: str | None, wait_s: float) -> Changes:
         until = time.monotonic() + wait_s
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate, chain, islice
@@ -19,6 +20,7 @@ from store.redis_in_time import ConnectionInTime, OutOfTime, SSLConnectionInTime
 from store.redis_rows import RowsClient
 
 _WRITTEN_AT_ONCE = 1_000
+_SCANNED_AT_ONCE = 1_000
 _CHANGE = b"change"
 _FIRST = "0-0"
 _T = TypeVar("_T")
@@ -104,6 +106,15 @@ class RedisStore(Store):
         if source != SCHEMA:
             fields = {_CHANGE: change(source, keys)}
             client.xadd(self._stream, fields, maxlen=CHANGES_KEPT, approximate=False)
+
+    def some_keys(self, source: str, most: int) -> list[str]:
+        prefix = self.key_prefix(source)
+        pattern = re.sub(rb"([^\w:])", rb"\\\1", prefix) + b"*"
+        keys: list[bytes] = self._call(
+            lambda: list(islice(self._client.scan_iter(pattern, _SCANNED_AT_ONCE), most))
+        )
+        # a scan may come by a key twice
+        return [key[len(prefix) :].decode("utf-8", "surrogatepass") for key in dict.fromkeys(keys)]
 
     def changes(self, after: str | None, wait_s: float) -> Changes:
         if after is None:

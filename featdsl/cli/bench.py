@@ -21,6 +21,9 @@ SUMMARY = "Drives a scoring server that runs: latency against throughput."
 _FIRST_RATE = 20.0
 _MOST_STEPS = 14
 
+_MOST_KEYS = 1_000_000
+_STORE_TIMEOUT_S = 10.0
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("serve",), help="a scoring server")
@@ -48,10 +51,11 @@ def configure_mix(parser: argparse.ArgumentParser) -> None:
     """What calls ask for, and who sends them."""
     parser.add_argument(
         "--keys",
-        metavar="ENTITY=FILE|A..B",
+        metavar="ENTITY=FILE|A..B|STORE#SOURCE",
         action="append",
         default=[],
-        help="keys to ask with: a file with one a line, the most wanted first, or all from A to B",
+        help="keys to ask with: a file with one a line, the most wanted first; all from A to B; or those of a source's "
+        "rows in a store, lmdb://store#movie",
     )
     parser.add_argument("--items", metavar="N", type=int, default=100, help="candidates a call (100)")
     parser.add_argument(
@@ -149,7 +153,7 @@ def mix_of(args: argparse.Namespace, info: ServerInfo) -> Mix:
     for name in known:
         if name not in given:
             raise InputError(f"nothing says which keys to ask with: {name}", help=f"--keys {name}=FILE")
-    keys = {name: _keys(text, known[name].type != "string") for name, text in given.items()}
+    keys = {name: _keys(text, known[name].type != "string", info.namespace) for name, text in given.items()}
     return Mix(
         {name: keys[name] for name in keys if not known[name].per_candidate},
         {name: keys[name] for name in keys if known[name].per_candidate},
@@ -160,7 +164,9 @@ def mix_of(args: argparse.Namespace, info: ServerInfo) -> Mix:
     )
 
 
-def _keys(text: str, integers: bool) -> Sequence[int | str]:
+def _keys(text: str, integers: bool, namespace: str) -> Sequence[int | str]:
+    if "://" in text:
+        return _keys_of_store(text, integers, namespace)
     first, dots, last = text.partition("..")
     if dots and first.isdecimal() and last.isdecimal():
         numbers = range(int(first), int(last) + 1)
@@ -173,8 +179,32 @@ def _keys(text: str, integers: bool) -> Sequence[int | str]:
         raise InputError(f"the keys do not read: {text} ({fault})") from fault
     if not lines:
         raise InputError(f"the file has no keys: {text}")
+    return _of_type(lines, integers, text)
+
+
+def _keys_of_store(text: str, integers: bool, namespace: str) -> Sequence[int | str]:
+    from store.interface import open_store
+
+    url, _, source = text.rpartition("#")
+    if not url:
+        raise InputError(
+            f"nothing says of which source the keys are: {text}", help="such as lmdb://store#movie"
+        )
+    store = open_store(url, namespace, _STORE_TIMEOUT_S)
     try:
-        return [int(line) for line in lines] if integers else lines
+        found = store.some_keys(source, _MOST_KEYS)
+    finally:
+        store.close()
+    if not found:
+        raise InputError(
+            f"the store has no rows of the source `{source}` in the namespace {namespace}: {url}"
+        )
+    return _of_type(found, integers, text)
+
+
+def _of_type(keys: list[str], integers: bool, text: str) -> Sequence[int | str]:
+    try:
+        return [int(key) for key in keys] if integers else keys
     except ValueError as fault:
         raise InputError(f"a key in {text} is no integer: {fault}") from fault
 

@@ -93,6 +93,8 @@ def test_it_drives_a_server_and_draws_what_it_saw(
     ("change", "said"),
     [
         (["--keys", "item=a..b"], "the keys do not read: a..b"),
+        (["--keys", "item={lmdb}"], "nothing says of which source the keys are"),
+        (["--keys", "item={lmdb}#good"], "no rows of the source `good` in the namespace shop"),
         (["--keys", "itm=1..2"], "no such entity: itm"),
         ([], "nothing says which keys to ask with: item"),
         (["--keys", "item=1..2", "--rates", "5,x"], "--rates takes numbers"),
@@ -102,9 +104,21 @@ def test_it_drives_a_server_and_draws_what_it_saw(
 )
 def test_it_says_what_is_wrong(lmdb_url: str, registry: Path, change: list[str], said: str) -> None:
     with serving(lmdb_url, registry) as (_, client):
-        done = bench("--address", client.address, "--keys", "shopper=1..50", *change)
+        given = [text.replace("{lmdb}", lmdb_url) for text in change]
+        done = bench("--address", client.address, "--keys", "shopper=1..50", *given)
     assert (done.returncode, said in done.stderr) == (1, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_keys_come_from_a_store(lmdb_url: str, registry: Path) -> None:
+    with serving(lmdb_url, registry) as (_, client):
+        done = bench(
+            *("--address", client.address, "--keys", f"shopper={lmdb_url}#profile"),
+            *("--keys", f"item={lmdb_url}#goods", "--items", 4, "--request", "country=NL"),
+            *("--rates", 20, "--seconds", 0.5, "--timeout-ms", 20_000),
+        )
+    assert done.returncode == 0, done.stderr
+    assert "20 calls a second: p99" in done.stdout
 
 
 def test_a_stall_is_in_the_latency_of_all_calls_that_were_to_be_sent_in_it(

@@ -48,6 +48,7 @@ def test_rows_of_all_nodes_come_back_in_the_order_of_the_keys(store: Store, clus
     assert all(client.dbsize() > 50 for client in cluster.clients[:MASTERS])
     store.delete_many("user", [7, 8])
     assert store.get_many("user", [7]) == [None]
+    assert sorted(store.some_keys("movie", 10_000)) == sorted(key for key, _ in ROWS)
     store.put_schema(b"12345678", "{}")
     assert store.schema(b"12345678") == "{}"
     store.ping()

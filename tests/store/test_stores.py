@@ -78,6 +78,15 @@ def test_long_keys_and_binary_rows(store: Store) -> None:
     assert store.get_many("movie", [*long, "k" * 5_002]) == [row, b"1", b"", None]
 
 
+def test_some_keys(store: Store) -> None:
+    assert store.some_keys("kept*[a]", 5) == []
+    store.put_many("kept*[a]", [(key, b"row") for key in ("a", "a:b", 7, "é", "")])
+    store.put_many("kept", [("other", b"row")])
+    store.put_many("keptx[a]", [("another", b"row")])
+    assert sorted(store.some_keys("kept*[a]", 100)) == ["", "7", "a", "a:b", "é"]
+    assert len(store.some_keys("kept*[a]", 2)) == 2
+
+
 def test_schemas(store: Store) -> None:
     assert store.schema(b"\x00\x01\x02\x03\x04\x05\x06\x07") is None
     store.put_schema(b"\x00\x01\x02\x03\x04\x05\x06\x07", '{"type": "é"}')
