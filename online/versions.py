@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +84,7 @@ class VersionWatcher:
         bundle: Bundle,
         server: ModelServer,
         kept: int = KEPT_BESIDE_SERVING,
+        also: Callable[[], Collection[int]] = tuple,
     ) -> None:
         """The registry may come later. Errors: `InputError` for a URL that can never be one."""
         self.model = model
@@ -91,6 +92,7 @@ class VersionWatcher:
         self._bundle = bundle
         self._server = server
         self._kept = kept
+        self._also = also
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._serving: Serving | None = None
@@ -116,6 +118,11 @@ class VersionWatcher:
     def resident(self) -> int:
         """How many versions are loaded."""
         return len(self._residents.order)
+
+    def loaded(self) -> list[Serving]:
+        """The versions that are loaded."""
+        with self._lock:
+            return list(self._residents.order)
 
     def published_us(self, version: Serving) -> int:
         """When a version that is loaded was published, in microseconds since 1970; 0 if nobody knows."""
@@ -165,8 +172,10 @@ class VersionWatcher:
 
     def poll(self) -> None:
         """One look at the registry, with what follows from it. Never raises."""
+        wanted: Collection[int] = ()
         try:
-            problem = self._follow()
+            wanted = self._also()
+            problem = self._follow() or self._load_beside(wanted)
         except (FeatError, OSError, ModelServerDown) as fault:
             problem = str(fault)
         except Exception:
@@ -175,7 +184,7 @@ class VersionWatcher:
         if problem != self.problem and problem:
             log.warning("model %s: %s", self.model, problem)
         self.problem = problem
-        self._unload_unused()
+        self._unload_unused(wanted)
 
     def states(self) -> list[VersionState]:
         """Every version of the registry. Errors: `FeatError` or `OSError` when it cannot be read."""
@@ -307,10 +316,28 @@ class VersionWatcher:
         if version.fingerprint != self._bundle.fingerprint:
             raise ModelRefused(mismatch(self._bundle, version.fingerprint, directory))
 
-    def _unload_unused(self) -> None:
+    def _load_beside(self, wanted: Collection[int]) -> str:
+        """Loads those that are not. Returns what is wrong, if anything is."""
+        registry, problem = self._open(), ""
+        for number in sorted(wanted):
+            identity = registry.identity(number)
+            if any(one.is_still(number, identity) for one in self._residents.order):
+                continue
+            beside = Serving(number, self.model, self._bundle.fingerprint, self._handle(number), identity)
+            reason = self._load(registry, beside)
+            if reason:
+                problem = f"version {number}, which is wanted beside, is not loaded: {reason}"
+                continue
+            with self._lock:  # it has not served: when it is wanted no more it is the first to go
+                self._residents.order.remove(beside)
+                self._residents.order.insert(0, beside)
+        return problem
+
+    def _unload_unused(self, wanted: Collection[int]) -> None:
         with self._lock:
             order = self._residents.order
-            old = order[: max(0, len(order) - 1 - self._kept)]
+            others = [one for one in order if one is not self._serving and one.version not in wanted]
+            old = others[: max(0, len(others) - self._kept)]
             gone = [one for one in old if not self._residents.pins[one.handle]]
             order[:] = [one for one in order if one not in gone]
             for one in gone:

@@ -27,6 +27,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
     parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
     parser.add_argument("--threads", type=int, default=8, help="calls that are in hand at once (8)")
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        type=Path,
+        help='names for versions, as a JSON object: {"stable": 3}; they are kept loaded, and the file may change',
+    )
+    parser.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        type=int,
+        help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one",
+    )
     add_model_options(parser)
     parser.add_argument("--grace-s", type=float, default=30.0, help="time to finish calls on SIGTERM (30)")
     parser.epilog = "example:\n  feat model-server --registry dir://registry --model ranker --port 8500"
@@ -37,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
     from online.model_server import EmbeddedModelServer
     from online.model_server.grpc_face import FacedModel, ModelFace
     from online.model_server.kserve_face import KServeFace
+    from online.model_server.labels import Labels
     from online.model_server.tfserving_face import TensorFlowServingFace
+    from online.observe.exposition import MetricsPort
+    from online.observe.model_metrics import ModelCalls, ModelCollector
     from online.versions import VersionWatcher
 
     logging.basicConfig(
@@ -49,16 +64,24 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None and len(bundle.models) != 1:
         raise InputError(f"the program has {len(bundle.models)} models", help="name one with --model")
     signature = bundle.model(args.model or next(iter(bundle.models)))
+    labels = Labels(args.labels) if args.labels is not None else None
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     server = EmbeddedModelServer(model_options(args))
-    versions = VersionWatcher(args.registry, signature.name, bundle, server)
-    model = FacedModel(signature, server, versions)
+    wanted = tuple if labels is None else labels.versions
+    versions = VersionWatcher(args.registry, signature.name, bundle, server, also=wanted)
+    calls = ModelCalls()
+    model = FacedModel(signature, server, versions, labels, calls)
     methods = {**TensorFlowServingFace(model).methods(), **KServeFace(model).methods()}
     face = ModelFace(model, methods, threads=args.threads)
+    metrics: MetricsPort | None = None
     try:
         versions.start()
+        if args.metrics_port is not None:
+            metrics = MetricsPort(
+                ModelCollector(calls, versions, server.counts), args.host, args.metrics_port
+            )
         port = face.start(args.host, args.port)
         if args.port_file is not None:
             aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
@@ -66,10 +89,13 @@ def run(args: argparse.Namespace) -> int:
             aside.rename(args.port_file)
         serving = versions.serving
         state = f"version {serving.version}" if serving is not None else f"not serving: {versions.problem}"
-        print(f"listening on {args.host}:{port} for {signature.name}, {state}", flush=True)
+        told = "" if metrics is None else f"; metrics on http://{args.host}:{metrics.port}/metrics"
+        print(f"listening on {args.host}:{port} for {signature.name}, {state}{told}", flush=True)
         stopping.wait()
         face.stop(args.grace_s)
     finally:
+        if metrics is not None:
+            metrics.close()
         versions.stop()
         server.close()
         if args.port_file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,10 @@ from featdsl.errors import InputError
 from online.budget import NO_LIMIT_S
 from online.errors import CallError
 from online.listening import SERVER_OPTIONS
+from online.model_server.labels import Labels
 from online.model_server.tfserving_tensors import NotATensor
 from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.observe.model_metrics import ModelCalls
 from online.versions import Serving, VersionWatcher
 
 log = logging.getLogger("featdsl.models")
@@ -45,10 +48,19 @@ class FaceError(Exception):
 class FacedModel:
     """One model with its versions, as every protocol needs it."""
 
-    def __init__(self, signature: ModelSignature, server: ModelServer, versions: VersionWatcher) -> None:
+    def __init__(
+        self,
+        signature: ModelSignature,
+        server: ModelServer,
+        versions: VersionWatcher,
+        labels: Labels | None = None,
+        calls: ModelCalls | None = None,
+    ) -> None:
         self.signature = signature
         self.versions = versions
+        self.calls = calls or ModelCalls()
         self._server = server
+        self._labels = labels
 
     def named(self, name: str) -> None:
         """Errors: `FaceError` for another model than this one."""
@@ -56,6 +68,13 @@ class FacedModel:
             raise FaceError(
                 grpc.StatusCode.NOT_FOUND, f"no such model: {name}; here is {self.signature.name}"
             )
+
+    def labelled(self, label: str) -> int:
+        """The version that a label names. Errors: `FaceError`."""
+        known = {} if self._labels is None else self._labels.known()
+        if label not in known:
+            raise FaceError(grpc.StatusCode.INVALID_ARGUMENT, f"no such label: {label}")
+        return known[label]
 
     @contextmanager
     def version(self, number: int | None) -> Iterator[Serving]:
@@ -80,6 +99,7 @@ class FacedModel:
     def predict(self, serving: Serving, tensors: Arrays, left_s: float) -> Arrays:
         """Errors: `FaceError`."""
         self._check(tensors)
+        self.calls.asked(next((len(tensors[t.name]) for t in self.signature.inputs if not t.per_request), 1))
         try:
             return self._server.predict(serving.handle, tensors, left_s)
         except ModelTimeout as fault:
@@ -163,7 +183,20 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
         method = self._methods.get(handler_call_details.method)
         if method is None:
             return None
-        return grpc.unary_unary_rpc_method_handler(lambda data, context: _answer(method, data, context))
+        name = handler_call_details.method.rpartition("/")[2]
+
+        def handle(data: bytes, context: Any) -> bytes:
+            started, code = time.monotonic(), grpc.StatusCode.INTERNAL
+            try:
+                answer, code = _answer(method, data, context), grpc.StatusCode.OK
+                return answer
+            except Exception:
+                code = context.code() or code  # that which it was aborted with
+                raise
+            finally:
+                self._model.calls.ended(name, code.name, time.monotonic() - started)
+
+        return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def _answer(method: Method, data: bytes, context: Any) -> bytes:

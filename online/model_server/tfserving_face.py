@@ -98,7 +98,7 @@ class TensorFlowServingFace:
         if spec.signature_name not in ("", _DEFAULT_SIGNATURE):
             raise FaceError(grpc.StatusCode.INVALID_ARGUMENT, f"no such signature: {spec.signature_name}")
         if spec.WhichOneof("version_choice") == "version_label":
-            raise FaceError(grpc.StatusCode.INVALID_ARGUMENT, f"no such label: {spec.version_label}")
+            return self._model.labelled(spec.version_label)
         return int(spec.version.value) if spec.HasField("version") else None
 
     def _spec(self, version: int) -> ModelSpec:

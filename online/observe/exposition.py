@@ -47,7 +47,12 @@ class ServerCollector:
 
     def collect(self) -> Iterator[Any]:
         """Prometheus' metric families. A family without labels is always there."""
-        samples = {**self._of_calls(), **self._of_items(), **self._of_rows(), **self._of_versions()}
+        samples = {
+            **self._of_calls(),
+            **self._of_items(),
+            **self._of_rows(),
+            **samples_of_versions(self._versions, self._now()),
+        }
         samples["featdsl_program"] = [(self._program, 1)]
         samples["featdsl_serving"] = [((), int(self._well()))]
         samples["featdsl_calls_waiting"] = [((), self._admission.waiting)]
@@ -59,7 +64,7 @@ class ServerCollector:
             (("cancelled",), counts.cancelled),
         ]
         for family in FAMILIES:
-            yield _family(family.name, samples.get(family.name, []))
+            yield family_of(family.name, samples.get(family.name, []))
 
     def _of_calls(self) -> dict[str, Samples]:
         totals = self._calls.totals()
@@ -109,23 +114,24 @@ class ServerCollector:
             "featdsl_row_cache_bytes": [((), stats.num_bytes)],
         }
 
-    def _of_versions(self) -> dict[str, Samples]:
-        versions, serving = self._versions, self._versions.serving
-        label = (versions.model,)
-        published_s = 0.0 if serving is None else versions.published_us(serving) / 1e6
-        return {
-            "featdsl_model_version": [(label, 0 if serving is None else serving.version)],
-            "featdsl_parameters_age_seconds": [(label, max(0.0, self._now() - published_s))]
-            if published_s
-            else [],
-            "featdsl_versions_loading": [(label, versions.loading)],
-            "featdsl_versions_resident": [(label, versions.resident)],
-            "featdsl_version_switches": [(label, versions.switches_total)],
-            "featdsl_versions_refused": [(label, versions.refused_total)],
-        }
+
+def samples_of_versions(versions: VersionWatcher, now_s: float) -> dict[str, Samples]:
+    """What is told of a model's versions."""
+    serving = versions.serving
+    label = (versions.model,)
+    published_s = 0.0 if serving is None else versions.published_us(serving) / 1e6
+    return {
+        "featdsl_model_version": [(label, 0 if serving is None else serving.version)],
+        "featdsl_parameters_age_seconds": [(label, max(0.0, now_s - published_s))] if published_s else [],
+        "featdsl_versions_loading": [(label, versions.loading)],
+        "featdsl_versions_resident": [(label, versions.resident)],
+        "featdsl_version_switches": [(label, versions.switches_total)],
+        "featdsl_versions_refused": [(label, versions.refused_total)],
+    }
 
 
-def _family(name: str, samples: Samples) -> Any:
+def family_of(name: str, samples: Samples) -> Any:
+    """A family as prometheus-client has it."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
     family = BY_NAME[name]
@@ -146,7 +152,7 @@ def _family(name: str, samples: Samples) -> Any:
 class MetricsPort:
     """An HTTP server of `/metrics`, on a thread of its own."""
 
-    def __init__(self, collector: ServerCollector, host: str, port: int) -> None:
+    def __init__(self, collector: Any, host: str, port: int) -> None:
         """`port` 0: any free one. Errors: `InputError` when the port is taken, or prometheus-client is not
         installed."""
         try:

@@ -14,6 +14,20 @@ class Family(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
+VERSION_FAMILIES = (
+    Family("featdsl_model_version", "gauge", "The version that serves; 0 before the first.", ("model",)),
+    Family(
+        "featdsl_parameters_age_seconds",
+        "gauge",
+        "How long ago the version that serves was published.",
+        ("model",),
+    ),
+    Family("featdsl_versions_loading", "gauge", "Versions that are being loaded.", ("model",)),
+    Family("featdsl_versions_resident", "gauge", "Versions in memory, ready to be switched to.", ("model",)),
+    Family("featdsl_version_switches", "counter", "How often another version began to serve.", ("model",)),
+    Family("featdsl_versions_refused", "counter", "Loads that ended in a refusal.", ("model",)),
+)
+
 FAMILIES = (
     Family("featdsl_program", "gauge", "1, with what is served.", ("namespace", "model", "fingerprint")),
     Family(
@@ -82,18 +96,37 @@ FAMILIES = (
     ),
     Family("featdsl_row_cache_entries", "gauge", "Such rows that are kept now."),
     Family("featdsl_row_cache_bytes", "gauge", "Memory that they take."),
-    Family("featdsl_model_version", "gauge", "The version that serves; 0 before the first.", ("model",)),
-    Family(
-        "featdsl_parameters_age_seconds",
-        "gauge",
-        "How long ago the version that serves was published.",
-        ("model",),
-    ),
-    Family("featdsl_versions_loading", "gauge", "Versions that are being loaded.", ("model",)),
-    Family("featdsl_versions_resident", "gauge", "Versions in memory, ready to be switched to.", ("model",)),
-    Family("featdsl_version_switches", "counter", "How often another version began to serve.", ("model",)),
-    Family("featdsl_versions_refused", "counter", "Loads that ended in a refusal.", ("model",)),
+    *VERSION_FAMILIES,
 )
 """In the order in which they are told. Those of the caches have no samples where there are none."""
 
-BY_NAME = {family.name: family for family in FAMILIES}
+MODEL_FAMILIES = (
+    Family(
+        "featdsl_model_calls",
+        "counter",
+        "Calls that ended, by the gRPC code that they ended with.",
+        ("method", "code"),
+    ),
+    Family("featdsl_model_call_seconds", "histogram", "From a call's arrival to its answer.", ("method",)),
+    Family("featdsl_model_call_rows", "histogram", "Candidates a prediction that was asked for."),
+    Family(
+        "featdsl_model_run_calls",
+        "counter",
+        "Predictions that a version's process has run, since it started.",
+        ("version",),
+    ),
+    Family(
+        "featdsl_model_runs",
+        "counter",
+        "Runs of the model that they took: fewer where calls that waited together were run as one.",
+        ("version",),
+    ),
+    Family(
+        "featdsl_model_late", "counter", "Predictions whose time was up before they were run.", ("version",)
+    ),
+    Family("featdsl_model_left", "counter", "Predictions whose caller had gone before.", ("version",)),
+    *VERSION_FAMILIES,
+)
+"""Of `feat model-server`, in the order in which they are told."""
+
+BY_NAME = {family.name: family for family in (*FAMILIES, *MODEL_FAMILIES)}

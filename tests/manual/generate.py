@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from featdsl.codes import CODES
 from featdsl.manual.codes import MAIN, Page, Program, page
 from featdsl.manual.operators import Entry, entries, family_text, written
-from online.observe.families import FAMILIES
+from online.observe.families import FAMILIES, MODEL_FAMILIES, Family
 from tests.conformance.cases import FOLDER as CASES
 from tests.conformance.cases import Case, read_cases
 
@@ -44,14 +45,22 @@ def _metrics_page() -> str:
         "every Python program: `process_resident_memory_bytes`, `process_cpu_seconds_total`, …",
         "[A dashboard](../../examples/observe/README.md) shows them.",
         "",
-        "| metric | kind | labels | |",
-        "|---|---|---|---|",
+        *_metrics_table(FAMILIES),
+        "",
+        "`feat model-server --metrics-port` tells:",
+        "",
+        *_metrics_table(MODEL_FAMILIES),
     ]
-    for family in FAMILIES:
+    return "\n".join(lines) + "\n"
+
+
+def _metrics_table(families: Sequence[Family]) -> Iterator[str]:
+    yield "| metric | kind | labels | |"
+    yield "|---|---|---|---|"
+    for family in families:
         name = family.name + ("_total" if family.kind == "counter" else "")
         labels = ", ".join(f"`{label}`" for label in family.labels)
-        lines.append(f"| `{name}` | {family.kind} | {labels} | {family.help} |")
-    return "\n".join(lines) + "\n"
+        yield f"| `{name}` | {family.kind} | {labels} | {family.help} |"
 
 
 # --- errors ------------------------------------------------------------------------------------

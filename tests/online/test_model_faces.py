@@ -7,18 +7,26 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import torch
+from prometheus_client.parser import text_string_to_metric_families
 
 from compiler.bundle import build
+from featdsl.errors import InputError
 from featdsl.torch import save_model
 from model_sync import open_registry
+from online.model_server.labels import Labels
+from online.model_server.opening import open_model_server
 from online.proto.kserve_pb2 import ModelInferRequest, ModelMetadataRequest, ModelMetadataResponse
+from online.proto.tensorflow_serving_pb2 import GetModelMetadataRequest, ModelSpec
 from tests.online.environments import run_in
+from tests.online.remote import until
 
 PROGRAM = """
 entity user: int64 per request
@@ -51,6 +59,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     registry = open_registry(f"dir://{folder / 'registry'}", create=True)
     registry.publish(save_model(Weighted(1.0), bundle, folder / "1"), now_us=1)
     port_file = folder / "port"
+    (folder / "labels.json").write_text('{"stable": 1}')
     process = subprocess.Popen(
         [
             sys.executable,
@@ -61,6 +70,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             registry.url,
             "--port-file",
             port_file,
+            "--labels",
+            folder / "labels.json",
+            "--metrics-port=0",
             "--model-split",
             "--model-dtype=bfloat16",
         ],
@@ -70,6 +82,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         assert process.stdout is not None
         said = process.stdout.readline()
+        METRICS.append(said.rpartition(" ")[2].strip())
         assert "for ranker, version 1" in said
         address = f"127.0.0.1:{port_file.read_text().strip()}"
         registry.publish(save_model(Weighted(2.0), bundle, folder / "2"), now_us=2)
@@ -84,6 +97,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+METRICS: list[str] = []
+"""Where the server tells them."""
 
 
 def newest(address: str) -> str:
@@ -127,6 +144,87 @@ def test_the_real_clients_are_answered(address: str) -> None:
     ]
     assert got["tfs refused"]["input"] == ["INVALID_ARGUMENT", "no such input: extra; there are wide, once"]
     assert got["kserve refused"]["no number"] == ["INVALID_ARGUMENT", "a version is a number: newest"]
+
+
+def test_a_label_names_a_version(address: str, tmp_path: Path) -> None:
+    (tmp_path / "ranker.feat").write_text(PROGRAM)
+    signature = build(tmp_path / "ranker.feat").model("ranker")
+    server = open_model_server(f"tfs://{address}/ranker?label=stable", signature)
+    try:
+        until(lambda: server.followed() == 1)
+        server.load(1, Path("/"))
+        tensors = {"wide": np.ones((2, 4), np.float32), "once": np.array([3])}
+        assert server.predict(1, tensors, 30.0)["like"].tolist() == [7.0, 7.0]
+    finally:
+        server.close()
+    spec = ModelSpec(name="ranker", version_label="newest")
+    request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+    with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary("/tensorflow.serving.PredictionService/GetModelMetadata")(
+            request.SerializeToString(), timeout=30
+        )
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "no such label: newest"
+
+
+def test_it_tells_prometheus(address: str) -> None:
+    with grpc.insecure_channel(address) as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        request = ModelInferRequest(model_name="ranker")
+        wide = request.inputs.add(name="wide", datatype="FP32", shape=[3, 4])
+        wide.contents.fp32_contents.extend([1.0] * 12)
+        request.inputs.add(name="once", datatype="INT64", shape=[1]).contents.int64_contents.append(1)
+        before = scraped()
+        infer(request.SerializeToString(), timeout=30)
+        with pytest.raises(grpc.RpcError):
+            infer(ModelInferRequest(model_name="other").SerializeToString(), timeout=30)
+    told = scraped()
+
+    def more(name: str) -> float:
+        return told[name] - before.get(name, 0.0)
+
+    assert more("featdsl_model_calls_total,code=OK,method=ModelInfer") == 1
+    assert more("featdsl_model_calls_total,code=NOT_FOUND,method=ModelInfer") == 1
+    assert more("featdsl_model_call_seconds_count,method=ModelInfer") == 2
+    assert (more("featdsl_model_call_rows_count"), more("featdsl_model_call_rows_sum")) == (1, 3)
+    assert more("featdsl_model_run_calls_total,version=2") == more("featdsl_model_runs_total,version=2") == 1
+    assert told["featdsl_model_version,model=ranker"] == 2
+    assert told["featdsl_versions_resident,model=ranker"] == 2
+
+
+def scraped() -> dict[str, float]:
+    with urllib.request.urlopen(METRICS[-1], timeout=30) as answer:
+        text = answer.read().decode()
+    return {
+        sample.name + "".join(f",{name}={v}" for name, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_labels_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    for text, said in (
+        ("", "do not read"),
+        ("[]", "JSON object"),
+        ('{"a": "1"}', "JSON object"),
+        (None, "read"),
+    ):
+        if text is not None:
+            file.write_text(text)
+        else:
+            file.unlink()
+        with pytest.raises(InputError, match=said):
+            Labels(file)
+    file.write_text('{"stable": 1}')
+    labels = Labels(file)
+    assert labels.known() == {"stable": 1}
+    file.write_text('{"stable": 2, "canary": 13}')
+    assert (labels.known(), labels.versions()) == ({"stable": 2, "canary": 13}, {2, 13})
+    file.write_text("half")
+    assert labels.known() == {"stable": 2, "canary": 13}
+    file.unlink()
+    assert labels.versions() == {2, 13}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ class Setting:
         self.folder = folder
         self.registry = folder / "registry"
         self.models = WeightModel()
-        self.watcher = VersionWatcher(f"dir://{self.registry}", "ranker", bundle(), self.models, kept=1)
+        self.beside: list[int] = []
+        self.watcher = VersionWatcher(
+            f"dir://{self.registry}", "ranker", bundle(), self.models, kept=1, also=lambda: self.beside
+        )
 
     def publish(self, weight: object, fingerprint: str | None = None, program: Bundle | None = None) -> int:
         return publish(self.registry, self.folder / "models", weight, fingerprint, program)
@@ -44,6 +47,29 @@ class Setting:
 @pytest.fixture
 def setting(tmp_path: Path) -> Setting:
     return Setting(tmp_path)
+
+
+def test_versions_that_are_wanted_beside_stay_loaded(setting: Setting) -> None:
+    for weight in range(1, 6):
+        setting.publish(float(weight))
+        setting.serving()
+    assert set(setting.models.weights) == {4, 5}
+    setting.beside = [1, 2]
+    assert setting.serving() == 5
+    assert set(setting.models.weights) == {1, 2, 4, 5}
+    setting.publish(6.0)
+    assert setting.serving() == 6
+    assert set(setting.models.weights) == {1, 2, 5, 6}
+    setting.beside = [2, 9]
+    assert setting.serving() == 6
+    assert "version 9, which is wanted beside, is not loaded" in setting.watcher.problem
+    assert set(setting.models.weights) == {2, 5, 6}
+    setting.rollback(2)
+    setting.beside = []
+    assert setting.serving() == 2
+    assert setting.watcher.problem == ""
+    with setting.watcher.pin(6) as pinned:
+        assert pinned.version == 6
 
 
 def test_it_follows_head(setting: Setting) -> None:
