@@ -31,9 +31,12 @@ class RowCacheStats(NamedTuple):
     num_bytes: int
 
 
-class _Kept(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Kept:
     row: bytes | None
     until: float
+    used: bool = False
+    """Asked for since it was kept, or last came up for removal."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -57,8 +60,8 @@ class FoundRows:
 
 
 class RowCache:
-    """At most `limit_bytes` of rows; those go first that were not asked for longest. Nothing is found before it is
-    `trusted`, which is set by who tells it what changes. Thread safe."""
+    """At most `limit_bytes` of rows; the oldest go first, but for those that were asked for since. Nothing is found
+    before it is `trusted`, which is set by who tells it what changes. Thread safe."""
 
     def __init__(self, limit_bytes: int, ttl_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self.trusted = False
@@ -66,7 +69,7 @@ class RowCache:
         self._ttl_s = ttl_s
         self._now = now
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Key], _Kept] = OrderedDict()
         self._asking: WeakSet[FoundRows] = WeakSet()
         self._num_bytes = self._hits = self._misses = 0
 
@@ -77,16 +80,15 @@ class RowCache:
         found = FoundRows(self, source, [], [], [])
         now = self._now()
         with self._lock:
-            for place, key in enumerate(keys):
-                name = (source, str(key))
-                kept = self._kept.get(name)
+            known = self._kept.get
+            for place, kept in enumerate([known((source, key)) for key in keys]):
                 if kept is None or kept.until <= now:
-                    found.missing.append(key)
                     found.places.append(place)
                     found.rows.append(None)
                 else:
-                    self._kept.move_to_end(name)
+                    kept.used = True
                     found.rows.append(kept.row)
+            found.missing = [keys[place] for place in found.places]
             self._hits += len(keys) - len(found.missing)
             self._misses += len(found.missing)
             if found.missing:
@@ -100,15 +102,17 @@ class RowCache:
             self._asking.discard(found)
             for place, key, row in zip(found.places, found.missing, rows, strict=True):
                 found.rows[place] = row
-                if not found.dropped and str(key) not in found.changed:
+                if not found.dropped and (not found.changed or str(key) not in found.changed):
                     ttl_s = self._ttl_s / (MISSING_SHARE if row is None else 1)
-                    self._keep((found.source, str(key)), _Kept(row, now + ttl_s))
+                    self._keep((found.source, key), _Kept(row, now + ttl_s))
 
     def changed(self, source: str, keys: Sequence[Key]) -> None:
-        """These rows of a source are others now."""
+        """These rows of a source are others now. An integer may be told as its text."""
         with self._lock:
             for key in keys:
-                self._remove((source, str(key)))
+                self._remove((source, key))
+                if isinstance(key, str) and key.removeprefix("-").isdecimal():
+                    self._remove((source, int(key)))
             for found in self._asking:
                 if found.source == source:
                     found.changed.update(map(str, keys))
@@ -125,18 +129,24 @@ class RowCache:
         with self._lock:
             return RowCacheStats(self._hits, self._misses, len(self._kept), self._num_bytes)
 
-    def _keep(self, name: tuple[str, str], kept: _Kept) -> None:
+    def _keep(self, name: tuple[str, Key], kept: _Kept) -> None:
         self._remove(name)
         self._kept[name] = kept
         self._num_bytes += _size(name, kept)
         while self._num_bytes > self._limit_bytes:
-            self._remove(next(iter(self._kept)))
+            name, oldest = self._kept.popitem(last=False)
+            if oldest.used:
+                oldest.used = False
+                self._kept[name] = oldest
+            else:
+                self._num_bytes -= _size(name, oldest)
 
-    def _remove(self, name: tuple[str, str]) -> None:
+    def _remove(self, name: tuple[str, Key]) -> None:
         kept = self._kept.pop(name, None)
         if kept is not None:
             self._num_bytes -= _size(name, kept)
 
 
-def _size(name: tuple[str, str], kept: _Kept) -> int:
-    return _OVERHEAD_BYTES + len(name[1]) + (0 if kept.row is None else len(kept.row))
+def _size(name: tuple[str, Key], kept: _Kept) -> int:
+    key = name[1]
+    return _OVERHEAD_BYTES + (len(key) if isinstance(key, str) else 0) + len(kept.row or b"")

@@ -95,7 +95,6 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             with self._receiving.of(context):
                 data = next(requests, b"")
             record = CallRecord(name, context.time_remaining(), arrived)
-            self._running.add(record)
             if not context.add_callback(record.cancel):
                 record.cancel()
             if self._traces is not None:
@@ -124,6 +123,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             self._admission.leave(time.monotonic() - started)
 
     def _answer(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
+        self._running.add(record)
         try:
             answer = self._in_turn(method, data, record, context)
         except CallError as error:
