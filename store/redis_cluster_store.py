@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -14,7 +15,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from store.interface import Key, StoreUnavailable
-from store.redis_in_time import OutOfTime
+from store.redis_in_time import OutOfTime, answer_within
 from store.redis_store import RedisStore, connection_class
 
 log = logging.getLogger("featdsl.store")
@@ -24,6 +25,9 @@ _ATTEMPTS = 2
 
 _TIMEOUTS = 2.0
 """A round may take so many timeouts, whatever time the call has."""
+
+_TIMEOUTS_OF_WRITES = 20.0
+"""Of up to 1,000 rows, however large."""
 
 
 class RedisClusterStore(RedisStore):
@@ -74,13 +78,19 @@ class RedisClusterStore(RedisStore):
         return rows
 
     def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:
-        try:
+        with self._telling(source, keys):
             self._client.mset_nonatomic(rows)
-        finally:  # some of it may have been written
-            self._tell(self._client, source, keys)
 
     def _delete(self, stored: Sequence[bytes], source: str, keys: Sequence[Key]) -> None:
-        try:
+        with self._telling(source, keys):
             self._client.delete(*stored)
+
+    @contextlib.contextmanager
+    def _telling(self, source: str, keys: Sequence[Key]) -> Iterator[None]:
+        """Writes within the block, in so much time, and tells of it: also where it failed, as some may be written."""
+        try:
+            with answer_within(_TIMEOUTS_OF_WRITES * self._timeout_s):
+                yield
         finally:
-            self._tell(self._client, source, keys)
+            with answer_within(_TIMEOUTS * self._timeout_s):
+                self._tell(self._client, source, keys)

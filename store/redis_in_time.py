@@ -22,12 +22,14 @@ class OutOfTime(Exception):
 
 @contextlib.contextmanager
 def answer_within(seconds: float | None) -> Iterator[None]:
-    """For this thread: how long all that it asks may take, None for as long as timeouts allow."""
+    """For this thread: how long all that it asks may take, None for as long as timeouts allow. One within another has
+    its own time."""
+    before = getattr(_until, "at", None)
     _until.at = None if seconds is None else time.monotonic() + seconds
     try:
         yield
     finally:
-        _until.at = None
+        _until.at = before
 
 
 def left_s() -> float | None:

@@ -92,6 +92,34 @@ def test_a_node_that_hangs_costs_no_more_than_the_calls_time(store: Store, clust
     wait_until(lambda: comes_back(store, 1.0), "the rows do not come back")
 
 
+def test_a_write_to_a_node_that_hangs_ends_too(
+    cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may have been written is told all the same."""
+    monkeypatch.setattr("store.redis_cluster_store._TIMEOUTS_OF_WRITES", 1.5)  # before a replica takes over
+    store = open_store(cluster.url, "movies", timeout_s=0.2)
+    store.put_many("movie", ROWS[:50])
+    stopped = [cluster.servers[number].pid for number in (0, 1, 2)]
+    told_by = key_slot(b"movies:changes") * MASTERS // SLOTS
+    pid = stopped[(told_by + 1) % MASTERS]
+    before = store.changes(None, 0).position
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="time for the answer is up"):
+            store.put_many("movie", ROWS)
+        took = time.monotonic() - started
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert took < 5.0, "a second or so, and not a timeout a slot"
+    wait_until(lambda: all(map(cluster.is_whole, range(2 * MASTERS))), "the cluster does not come to itself")
+    other = open_store(cluster.url, "movies", timeout_s=1.0)
+    told = other.changes(before, 1.0)
+    assert told.lost or ("movie", [key for key, _ in ROWS]) in [(s, list(k or ())) for s, k in told.keys]
+    store.close()
+    other.close()
+
+
 def comes_back(store: Store, within_s: float) -> bool:
     try:
         return store.several([("movie", [key for key, _ in ROWS])], within_s) == [WRITTEN]
