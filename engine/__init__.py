@@ -7,9 +7,13 @@ try:
         ItemCache,
         ItemLookup,
         ItemTable,
+        Keys,
         Program,
         RowReader,
+        RowReading,
+        StoredRows,
         kernels,
+        request_keys,
         simd,
     )
 except ImportError as error:
@@ -23,8 +27,12 @@ __all__ = [
     "ItemCache",
     "ItemLookup",
     "ItemTable",
+    "Keys",
     "Program",
     "RowReader",
+    "RowReading",
+    "StoredRows",
     "kernels",
+    "request_keys",
     "simd",
 ]

@@ -59,6 +59,8 @@ class Program:
     def nonfinite_total(self) -> int:
         """How often a float output was not finite and became 0, since construction."""
 
+AvroRows = tuple[Batch, npt.NDArray[np.uint8], list[bytes], tuple[int, int, int, int]]
+
 class RowReader:
     """Reads rows of one source (or `request`, `candidate`) into columns, applying the input rules:
     missing row or null field -> default, NaN and infinity -> null, invalid UTF-8 -> null, null
@@ -84,19 +86,59 @@ class RowReader:
         aligned with the key."""
     def add_schema(self, fingerprint: bytes, plan: bytes) -> None:
         """A writer schema: its 8-byte Avro fingerprint and its decode plan (`store/decode_plan.py`)."""
-    def read_avro(self, rows: Sequence[bytes | None]) -> tuple[Batch, npt.NDArray[np.uint8], list[bytes]]:
+    def begin(self, rows: int) -> RowReading:
+        """For `exchange_rows`, which is to read so many rows as they come in."""
+    def read_avro(self, rows: Sequence[bytes | None], begun: RowReading | None = None) -> AvroRows:
         """Avro single-object rows. Returns the batch, a status a row (0 ok, 1 missing, 2 does not decode,
-        3 unknown schema; all but 0 read as a missing row), and the unknown fingerprints."""
+        3 unknown schema; all but 0 read as a missing row), the unknown fingerprints, and how many rows there are
+        of each status. `begun`: of these rows; what was read already is not read again."""
     def read_avro_lists(
-        self, rows: Sequence[bytes | None], lengths: Sequence[int]
-    ) -> tuple[Batch, npt.NDArray[np.uint8], list[bytes]]:
+        self, rows: Sequence[bytes | None], lengths: Sequence[int], begun: RowReading | None = None
+    ) -> AvroRows:
         """For a source keyed by a list: `lengths[i]` of the rows make row i, each field as a list aligned with the
         key. The statuses are of the `rows`."""
     @property
     def invalid_text_total(self) -> int:
         """How many texts were not UTF-8 and read as null, since construction."""
 
+class RowReading:
+    """Rows of a `RowReader` that are being read. For one thread."""
+
 Key = str | int | bytes | None
+
+class Keys(Sequence[Any]):
+    """Keys of rows, held by the engine, immutable: texts and integers, None for no key. Lone surrogates pass. Whatever
+    takes it takes another sequence of such (and of bytes, which are texts)."""
+
+    def __init__(self, keys: Sequence[Key]) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> Keys: ...
+    @property
+    def are_texts(self) -> bool:
+        """Whether all are."""
+    @property
+    def fit_int32(self) -> bool:
+        """Whether all are such integers."""
+    def distinct(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+        """Where each distinct key stands first, and by key which of these it is, -1 for None; None where all keys
+        are different, and there."""
+    def take(self, places: npt.NDArray[np.int64]) -> Keys:
+        """The keys at these places, in this order."""
+    def column(self, name: str, type: str) -> Batch:
+        """A batch of one column of that type, `int64`, `int32` or `string`. Errors: a key that is none."""
+    @staticmethod
+    def together(columns: Sequence[Keys]) -> Keys:
+        """A key for each row of keys beside each other: equal where all of these are."""
+    @staticmethod
+    def of_column(batch: Batch, name: str) -> tuple[Keys, list[int] | None]:
+        """A column's values. Of a column of lists all elements, and how many each row has."""
+
+def request_keys(message: bytes, field: int) -> tuple[dict[str, Keys], bytes] | None:
+    """The keys of a call by entity, and the message without them. `field`: the number of the message's
+    `map<string, Keys>`. None where they are not as they usually are, and protobuf is to read them."""
 
 class ItemCache:
     """Memory for the results of the item stage, bounded in bytes (at least 1 MiB, else `EngineError`), shared
@@ -155,21 +197,31 @@ class StoredRows(Sequence[bytes | None]):
     @overload
     def __getitem__(self, place: slice) -> StoredRows:
         """These rows, in the same memory. Steps are 1."""
+    def take(self, places: npt.NDArray[np.int64]) -> StoredRows:
+        """The rows at these places, in the same memory; at -1 there is none."""
 
 def joined_keys(prefix: bytes, keys: Sequence[str | int]) -> list[bytes]:
     """Each key as bytes behind the prefix: text as it is (lone surrogates pass), an integer in decimal."""
 
-def mget_command(requests: Sequence[tuple[bytes, Sequence[str | int]]]) -> tuple[bytes, int]:
-    """Redis's MGET of all keys, each behind its prefix, as it goes over the wire, and their number."""
+def mget_commands(
+    requests: Sequence[tuple[bytes, Sequence[str | int]]], most: int
+) -> list[tuple[bytes, int]]:
+    """Redis's MGETs of all keys, each behind its prefix, of at most so many keys each: as they go over the wire, and
+    their numbers of keys."""
 
 def exchange_rows(
-    socket: int, command: bytes, count: int, pause_s: float, within_s: float
+    socket: int,
+    requests: Sequence[tuple[bytes, Sequence[str | int]]],
+    pause_s: float,
+    within_s: float,
+    readings: Sequence[RowReading | None] = (),
 ) -> tuple[StoredRows | None, bool]:
-    """Sends an MGET of so many keys over a socket (its file descriptor) that nobody else uses, and reads the answer,
-    without the GIL. `pause_s`: the longest wait for anything, `within_s` for all of it, negative for no limit.
-    Returns the rows, or None: the socket was closed, or the answer is another one (an error, a push message);
-    and whether anything was sent: not over a socket that is closed, or on which something lies. Errors:
-    `TimeoutError`, `OSError`; then, or after another answer, the socket is to be closed."""
+    """Sends MGETs of all keys, each behind its prefix, over a socket (its file descriptor) that nobody else uses, and
+    reads the answers, without the GIL. `pause_s`: the longest wait for anything, `within_s` for all of it, negative for
+    no limit. `readings`: by request what reads its rows while they come in. Returns the rows, or None: the socket was
+    closed, or the answer is another one (an error, a push message); and whether anything was sent: not over a socket
+    that is closed, or on which something lies. Errors: `TimeoutError`, `OSError`; then, or after another answer, the
+    socket is to be closed."""
 
 def simd() -> str:
     """The instruction set in use: `avx512`, `avx2` or `scalar`; the widest of the processor, or what the

@@ -18,6 +18,7 @@ using namespace nb::literals;
 namespace feat {
 
 void bind_cache(nb::module_& m);  // cache_bindings.cc
+void bind_keys(nb::module_& m);   // key_bindings.cc
 void bind_rows(nb::module_& m);   // row_bindings.cc
 void bind_store(nb::module_& m);  // store_bindings.cc
 
@@ -107,6 +108,7 @@ NB_MODULE(_engine, m) {
   nb::exception<EngineError>(m, "EngineError", PyExc_ValueError);
   bind_batch(m);
   bind_program(m);
+  bind_keys(m);
   bind_store(m);
   bind_rows(m);
   bind_cache(m);

@@ -7,10 +7,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <charconv>
 #include <optional>
 
 #include "engine/item_cache.h"
+#include "engine/python_arrays.h"
+#include "engine/python_keys.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -19,41 +20,7 @@ namespace feat {
 
 namespace {
 
-using Places = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Statuses = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-// A key as text: str as it is, int in decimal. Errors: EngineError for anything else.
-void add_key(KeyTexts& keys, nb::handle key) {
-  if (PyUnicode_Check(key.ptr())) {
-    Py_ssize_t size = 0;
-    const char* text = PyUnicode_AsUTF8AndSize(key.ptr(), &size);
-    if (text == nullptr) throw nb::python_error();
-    keys.add({text, static_cast<size_t>(size)});
-  } else if (PyLong_Check(key.ptr())) {
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, nb::cast<int64_t>(key)).ptr;
-    keys.add({digits, static_cast<size_t>(end - digits)});
-  } else if (PyBytes_Check(key.ptr())) {
-    keys.add({PyBytes_AS_STRING(key.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(key.ptr()))});
-  } else if (key.is_none()) {
-    keys.add_null();
-  } else {
-    throw EngineError("a key is a str, int or bytes, not " + std::string(nb::type_name(key.type()).c_str()));
-  }
-}
-
-KeyTexts to_keys(const nb::sequence& given) {
-  KeyTexts keys;
-  for (const nb::handle key : given) add_key(keys, key);
-  return keys;
-}
-
-template <class T>
-nb::object to_array(std::vector<T> values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  const nb::capsule owner(kept, [](void* held) noexcept { delete static_cast<std::vector<T>*>(held); });
-  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
-}
 
 nb::dict to_dict(const ItemCacheStats& stats) {
   nb::dict all;
@@ -91,7 +58,7 @@ void bind_lookup(nb::module_& module) {
           "rows",
           [](const ItemLookup& self, Places items) {
             const nb::gil_scoped_release released;
-            return self.rows({items.data(), items.size()});
+            return self.rows(span_of(items));
           },
           "items"_a);
 }
@@ -118,10 +85,10 @@ void bind_cache(nb::module_& module) {
            "cache"_a, "columns"_a)
       .def(
           "find",
-          [](const ItemTable& self, const nb::sequence& keys, int64_t now) {
-            KeyTexts texts = to_keys(keys);
+          [](const ItemTable& self, const nb::sequence& given, int64_t now) {
+            Keys keys = to_keys(given);
             const nb::gil_scoped_release released;
-            return self.find(std::move(texts), now);
+            return self.find(std::move(keys), now);
           },
           "keys"_a, "now"_a)
       .def("drop", &ItemTable::drop);

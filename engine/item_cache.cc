@@ -41,7 +41,7 @@ uint32_t ItemCache::counter_of(uint64_t seed, std::string_view key) const {
   return static_cast<uint32_t>(xxh64(key, seed) & (counters_.size() - 1));
 }
 
-void ItemCache::changed(std::string_view source, const KeyTexts& keys) {
+void ItemCache::changed(std::string_view source, const Keys& keys) {
   const uint64_t seed = seed_of(source);
   for (size_t i = 0; i < keys.size(); ++i) {
     if (keys.present(i)) counters_[counter_of(seed, keys[i])].fetch_add(1, std::memory_order_acq_rel);
@@ -208,7 +208,7 @@ void ItemCache::insert(Header header, std::span<const Version> versions, std::st
 ItemTable::ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns)
     : cache_(std::move(cache)), layout_(std::move(columns)), number_(cache_->tables_.fetch_add(1)) {}
 
-ItemLookup ItemTable::find(KeyTexts keys, int64_t now) const {
+ItemLookup ItemTable::find(Keys keys, int64_t now) const {
   ItemLookup found(shared_from_this());
   const size_t count = keys.size();
   found.rows_.resize(count);
@@ -257,7 +257,7 @@ ItemLookup ItemTable::find(KeyTexts keys, int64_t now) const {
   return found;
 }
 
-void ItemLookup::made_of(std::string_view source, const KeyTexts& keys, std::span<const int64_t> lengths) {
+void ItemLookup::made_of(std::string_view source, const Keys& keys, std::span<const int64_t> lengths) {
   const ItemCache& cache = *table_->cache_;
   const uint64_t seed = ItemCache::seed_of(source);
   size_t key = 0;

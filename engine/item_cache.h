@@ -22,34 +22,10 @@
 #include <vector>
 
 #include "engine/batch.h"
+#include "engine/keys.h"
 #include "engine/packed_rows.h"
 
 namespace feat {
-
-// Texts one after the other; a null one is empty.
-class KeyTexts {
- public:
-  void add(std::string_view text) {
-    bytes_.append(text);
-    ends_.push_back(bytes_.size());
-    present_.push_back(true);
-  }
-  void add_null() {
-    ends_.push_back(bytes_.size());
-    present_.push_back(false);
-  }
-  size_t size() const { return ends_.size(); }
-  bool present(size_t i) const { return present_[i] != 0; }
-  std::string_view operator[](size_t i) const {
-    const size_t start = i == 0 ? 0 : ends_[i - 1];
-    return std::string_view(bytes_).substr(start, ends_[i] - start);
-  }
-
- private:
-  std::string bytes_;
-  std::vector<size_t> ends_;
-  std::vector<uint8_t> present_;
-};
 
 struct ItemCacheStats {
   int64_t hits = 0, misses = 0;    // items that were asked for
@@ -70,7 +46,7 @@ class ItemCache {
   ItemCache& operator=(const ItemCache&) = delete;
 
   // These rows of a source are others now.
-  void changed(std::string_view source, const KeyTexts& keys);
+  void changed(std::string_view source, const Keys& keys);
   ItemCacheStats stats() const;
 
  private:
@@ -148,7 +124,7 @@ class ItemLookup {
   // That the missing items are made of rows of this source: `keys` one an item, or so many of them an item as `lengths`
   // says (unless its data is null). To be said before these rows are read. Errors: EngineError when they are not as
   // many.
-  void made_of(std::string_view source, const KeyTexts& keys, std::span<const int64_t> lengths);
+  void made_of(std::string_view source, const Keys& keys, std::span<const int64_t> lengths);
   // The missing items' rows as made, and their statuses; kept for other calls until `expires_at` (by status: of 0, of
   // any other) unless that is not later than `now`. Errors: EngineError when they are not as many.
   void add(const Batch& made, std::span<const uint8_t> statuses, int64_t now, int64_t expires_at,
@@ -165,7 +141,7 @@ class ItemLookup {
   explicit ItemLookup(std::shared_ptr<const ItemTable> table) : table_(std::move(table)) {}
 
   std::shared_ptr<const ItemTable> table_;
-  KeyTexts keys_;
+  Keys keys_;
   std::vector<uint64_t> hashes_;
   std::vector<const char*> rows_;  // null: not there yet
   std::vector<uint8_t> statuses_;
@@ -182,7 +158,7 @@ class ItemTable : public std::enable_shared_from_this<ItemTable> {
   // Columns: those of the item stage's batches.
   ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns);
 
-  ItemLookup find(KeyTexts keys, int64_t now) const;
+  ItemLookup find(Keys keys, int64_t now) const;
   // Forgets all of its items.
   void drop() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
 

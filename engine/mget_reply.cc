@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
+#include <utility>
 
 namespace feat {
 
@@ -18,6 +20,7 @@ constexpr int64_t kLeastRoom = 32 << 10;
 constexpr int64_t kRowsExpected = 16'384;   // most that room is taken for before there are any
 constexpr int64_t kLargestRow = 512 << 20;  // of Redis, unless it is told otherwise
 constexpr size_t kLongestLine = 14;
+constexpr int64_t kAhead = 2;  // commands, one of which is being answered
 
 using Clock = std::chrono::steady_clock;
 
@@ -65,8 +68,10 @@ std::optional<Received> send(int socket, std::string_view command, const Patienc
 
 }  // namespace
 
-MgetReply::MgetReply(int64_t rows) : wanted_(rows), memory_(batch_memory()), bytes_(*memory_, kFirstRoom) {
-  places_.reserve(static_cast<size_t>(std::min(rows, kRowsExpected)));
+MgetReply::MgetReply(std::vector<int64_t> rows)
+    : wanted_(std::move(rows)), memory_(batch_memory()), bytes_(*memory_, kFirstRoom) {
+  const int64_t all = std::accumulate(wanted_.begin(), wanted_.end(), int64_t{0});
+  places_.reserve(static_cast<size_t>(std::min(all, kRowsExpected)));
 }
 
 std::span<char> MgetReply::room() {
@@ -108,21 +113,27 @@ MgetReply::State MgetReply::line(Line& found) const {
 
 MgetReply::State MgetReply::go_on() {
   for (;;) {
-    if (begun_ && std::ssize(places_) == wanted_) return at_ == filled_ ? State::Whole : State::Other;
+    if (left_ == 0) {
+      ++answers_;
+      left_ = -1;
+    }
+    if (left_ < 0 && answers_ == std::ssize(wanted_)) return at_ == filled_ ? State::Whole : State::Other;
     Line found;
     if (const State state = line(found); state != State::Whole) return state;
-    if (!begun_) {
-      if (found.kind != '*' || found.number != wanted_) return State::Other;
-      begun_ = true;
+    if (left_ < 0) {
+      if (found.kind != '*' || found.number != wanted_[static_cast<size_t>(answers_)]) return State::Other;
+      left_ = found.number;
       at_ = found.end;
     } else if (found.kind == '_' || (found.kind == '$' && found.number < 0)) {
       places_.push_back({0, -1});
+      --left_;
       at_ = found.end;
     } else if (found.kind == '$' && found.number <= kLargestRow) {
       const int64_t end = found.end + found.number;
       if (filled_ < end + 2) return State::More;
       if (bytes_[end] != '\r' || bytes_[end + 1] != '\n') return State::Other;
       places_.push_back({found.end, found.number});
+      --left_;
       at_ = end + 2;
     } else {
       return State::Other;
@@ -132,19 +143,28 @@ MgetReply::State MgetReply::go_on() {
 
 StoredRows MgetReply::rows() && { return {memory_, bytes_.data(), std::move(places_)}; }
 
-Received exchange(int socket, std::string_view command, MgetReply& reply, double pause_s, double within_s) {
+Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& reply, double pause_s, double within_s,
+                  const std::function<void(const MgetReply&)>& arrived) {
   const Patience patience(pause_s, within_s);
+  if (commands.empty()) return Received::Rows;
   char first;
   if (::recv(socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !would_block()) return Received::Unsent;
-  if (const auto failed = send(socket, command, patience)) return *failed;
+  int64_t sent = 0;
   for (;;) {
+    for (; sent < std::min(std::ssize(commands), reply.num_answers() + kAhead); ++sent) {
+      if (const auto failed = send(socket, commands[static_cast<size_t>(sent)].text, patience)) return *failed;
+    }
+    if (reply.num_rows() > 0) arrived(reply);
     const std::span<char> room = reply.room();
     const ssize_t got = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
     if (got == 0) return Received::Closed;
     if (got > 0) {
       const MgetReply::State state = reply.take(static_cast<size_t>(got));
-      if (state == MgetReply::State::Whole) return Received::Rows;
       if (state == MgetReply::State::Other) return Received::Other;
+      if (state == MgetReply::State::Whole) {
+        arrived(reply);
+        return Received::Rows;
+      }
     } else if (would_block()) {
       if (const auto failed = patience.wait_for(socket, POLLIN)) return *failed;
     } else if (errno != EINTR) {

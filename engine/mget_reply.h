@@ -1,14 +1,17 @@
-// The answer of Redis to an MGET, as it comes in: one read of a socket after the other into one piece of memory, which
-// then holds the rows. Whatever the answer says of its own size is believed only once the bytes are there.
+// The answers of Redis to MGETs, as they come in: one read of a socket after the other into one piece of memory, which
+// then holds the rows. Whatever an answer says of its own size is believed only once the bytes are there.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/arena.h"
+#include "engine/mget_command.h"
 #include "engine/stored_rows.h"
 
 namespace feat {
@@ -21,7 +24,8 @@ class MgetReply {
     Other,  // an error, a push message, or something else that is not so many rows
   };
 
-  explicit MgetReply(int64_t rows);
+  // By MGET how many rows there are.
+  explicit MgetReply(std::vector<int64_t> rows);
 
   // Where the next bytes go; never empty.
   std::span<char> room();
@@ -29,6 +33,15 @@ class MgetReply {
   State take(size_t bytes);
   // All bytes that were taken.
   std::string_view bytes() const { return {bytes_.data(), static_cast<size_t>(filled_)}; }
+  // How many answers are whole, and how many rows there are.
+  int64_t num_answers() const { return answers_; }
+  int64_t num_rows() const { return std::ssize(places_); }
+  // One of these; until more bytes come in. Behind it Arena::kSlack bytes may be read.
+  std::optional<std::string_view> row(int64_t i) const {
+    const StoredRows::Place& place = places_[static_cast<size_t>(i)];
+    if (place.size < 0) return std::nullopt;
+    return bytes().substr(static_cast<size_t>(place.start), static_cast<size_t>(place.size));
+  }
   // Once it is Whole.
   StoredRows rows() &&;
 
@@ -42,20 +55,23 @@ class MgetReply {
   State line(Line& found) const;
   State go_on();
 
-  const int64_t wanted_;
+  const std::vector<int64_t> wanted_;
   std::shared_ptr<Arena> memory_;
   Growing<char> bytes_;  // and the room behind them
   int64_t filled_ = 0;
   int64_t at_ = 0;  // up to here it is understood
-  bool begun_ = false;
+  int64_t answers_ = 0;
+  int64_t left_ = -1;  // rows of the answer that has begun; -1 if none has
   std::vector<StoredRows::Place> places_;
 };
 
 enum class Received : uint8_t { Rows, Unsent, Other, Closed, TimedOut, Failed };
 
-// Sends a command over a socket on which nothing is under way, and reads the reply. `pause_s`: the longest wait for
-// anything, `within_s` that for all of it; negative for none. Unsent: the socket is closed, or something is on it
-// that nobody asked for. Failed leaves `errno`.
-Received exchange(int socket, std::string_view command, MgetReply& reply, double pause_s, double within_s);
+// Sends MGETs over a socket on which nothing is under way, and reads the replies; the next but one is sent when a reply
+// is there, so that the server always has something to do. `arrived` looks at what there is, whenever it is more.
+// `pause_s`: the longest wait for anything, `within_s` that for all of it; negative for none. Unsent: the socket is
+// closed, or something is on it that nobody asked for. Failed leaves `errno`. Errors: those of `arrived`.
+Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& reply, double pause_s, double within_s,
+                  const std::function<void(const MgetReply&)>& arrived);
 
 }  // namespace feat

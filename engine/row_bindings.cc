@@ -165,12 +165,14 @@ nb::object to_python(AvroRows&& read) {
     unknown.append(nb::bytes(reinterpret_cast<const char*>(&fingerprint), sizeof fingerprint));
   }
   return nb::make_tuple(nb::cast(std::move(read.batch)),
-                        nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(data, {count}, owner)), unknown);
+                        nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(data, {count}, owner)), unknown,
+                        nb::make_tuple(read.counts[0], read.counts[1], read.counts[2], read.counts[3]));
 }
 
 }  // namespace
 
 void bind_rows(nb::module_& module) {
+  nb::class_<RowReading>(module, "RowReading");
   nb::class_<RowReader>(module, "RowReader")
       .def("__init__", &make_reader, nb::arg("prefix"), nb::arg("fields"), nb::arg("sequences") = nb::tuple())
       .def(
@@ -197,28 +199,31 @@ void bind_rows(nb::module_& module) {
           nb::arg("fingerprint"), nb::arg("plan"))
       .def(
           "read_avro",
-          [](RowReader& self, const nb::object& rows) {
+          [](RowReader& self, const nb::object& rows, RowReading* begun) {
             const PythonRows given(rows);
             AvroRows read;
             {
               const nb::gil_scoped_release released;
-              read = self.read_avro(given.get());
+              read = self.read_avro(given.get(), begun);
             }
             return to_python(std::move(read));
           },
-          nb::arg("rows"))
+          nb::arg("rows"), nb::arg("begun") = nb::none())
       .def(
           "read_avro_lists",
-          [](RowReader& self, const nb::object& rows, const std::vector<int64_t>& lengths) {
+          [](RowReader& self, const nb::object& rows, const std::vector<int64_t>& lengths, RowReading* begun) {
             const PythonRows given(rows);
             AvroRows read;
             {
               const nb::gil_scoped_release released;
-              read = self.read_avro_lists(given.get(), lengths);
+              read = self.read_avro_lists(given.get(), lengths, begun);
             }
             return to_python(std::move(read));
           },
-          nb::arg("rows"), nb::arg("lengths"))
+          nb::arg("rows"), nb::arg("lengths"), nb::arg("begun") = nb::none())
+      .def(
+          "begin", [](RowReader& self, int64_t rows) { return RowReading(self, rows); }, nb::arg("rows"),
+          nb::keep_alive<0, 1>())
       .def_prop_ro("invalid_text_total", &RowReader::invalid_text_total);
 }
 

@@ -221,17 +221,47 @@ std::shared_ptr<const RowReader::Writers> RowReader::writers() const {
 class RowReader::Reading {
  public:
   // `quick`: by steps, where there are some.
-  Reading(RowSink& row, const Writers& writers, bool quick, bool in_slack)
-      : row_(row), writers_(writers), quick_(quick), in_slack_(in_slack), targets_(row) {}
+  Reading(const RowReader& reader, int64_t rows, bool quick, bool in_slack)
+      : quick_(quick),
+        in_slack_(in_slack),
+        intake_{*memory_, std::min(rows, kExpectedRows)},
+        row_(reader.prefix_, reader.fields_, reader.sequences_, intake_),
+        writers_(reader.writers()),
+        targets_(row_) {
+    for (const FieldSpec& field : reader.fields_) {
+      if (field.required()) {
+        throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
+      }
+    }
+    result_.statuses.reserve(static_cast<size_t>(intake_.expected_rows));
+  }
 
-  RowStatus read(const std::optional<std::string_view>& data, std::vector<uint64_t>& unknown) {
+  void add(const std::optional<std::string_view>& data) {
+    const RowStatus status = read(data);
+    if (status != RowStatus::Ok) row_.null();
+    result_.statuses.push_back(status);
+    ++result_.counts[static_cast<size_t>(status)];
+  }
+
+  // False: a text is not UTF-8; which one, and what it reads as, the sinks say.
+  bool is_right() const { return !quick_ || targets_.texts_are_valid(); }
+  int64_t invalid_texts() const { return intake_.invalid_texts; }
+  Read finish() && {
+    std::vector<Column> columns = row_.finish();
+    return {std::move(result_), std::move(columns), std::move(memory_)};
+  }
+
+ private:
+  RowStatus read(const std::optional<std::string_view>& data) {
     if (!data.has_value()) return RowStatus::Missing;
     if (data->size() < kHeader || !data->starts_with(kMarker)) return RowStatus::Undecodable;
     uint64_t fingerprint;
     std::memcpy(&fingerprint, data->data() + kMarker.size(), sizeof fingerprint);
     const Writer* writer = writer_of(fingerprint);
     if (writer == nullptr) {
-      if (std::ranges::find(unknown, fingerprint) == unknown.end()) unknown.push_back(fingerprint);
+      if (std::ranges::find(result_.unknown, fingerprint) == result_.unknown.end()) {
+        result_.unknown.push_back(fingerprint);
+      }
       return RowStatus::UnknownSchema;
     }
     const int64_t before = row_.rows();
@@ -246,13 +276,10 @@ class RowReader::Reading {
     }
   }
 
-  bool is_right() const { return !quick_ || targets_.texts_are_valid(); }
-
- private:
   const Writer* writer_of(uint64_t fingerprint) {
     if (last_ == nullptr || fingerprint != last_fingerprint_) {
-      const auto found = writers_.find(fingerprint);
-      if (found == writers_.end()) return nullptr;
+      const auto found = writers_->find(fingerprint);
+      if (found == writers_->end()) return nullptr;
       last_ = found->second.get();
       last_fingerprint_ = fingerprint;
     }
@@ -268,67 +295,68 @@ class RowReader::Reading {
     return {copied_.data(), body.size()};
   }
 
-  RowSink& row_;
-  const Writers& writers_;
   const bool quick_;
   const bool in_slack_;
+  std::shared_ptr<Arena> memory_ = batch_memory();
+  Intake intake_;
+  RowSink row_;
+  const std::shared_ptr<const Writers> writers_;
   RowSteps::Targets targets_;
+  AvroRows result_;
   const Writer* last_ = nullptr;
   uint64_t last_fingerprint_ = 0;
   std::vector<char> copied_;
 };
 
-AvroRows RowReader::read_avro(const GivenRows& rows) {
-  auto arena = batch_memory();
-  std::vector<Column> columns;
-  AvroRows result = read_avro_into(rows, arena, columns);
-  result.batch = Batch(std::ssize(rows.rows), form_, std::move(columns), arena);
-  return result;
+RowReading::RowReading(RowReader& reader, int64_t rows) : reader_(reader), rows_(rows) {}
+RowReading::RowReading(RowReading&&) noexcept = default;
+RowReading::~RowReading() = default;
+
+void RowReading::add(const std::optional<std::string_view>& row) {
+  if (reading_ == nullptr) reading_ = std::make_unique<RowReader::Reading>(reader_, rows_, true, true);
+  reading_->add(row);
 }
 
-AvroRows RowReader::read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena,
-                                   std::vector<Column>& columns) {
-  for (const FieldSpec& field : fields_) {
-    if (field.required()) throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
-  }
-  const std::shared_ptr<const Writers> known = writers();
+RowReader::Read RowReader::read_rows(const GivenRows& rows, RowReading* begun) {
+  std::unique_ptr<Reading> reading;
+  if (begun != nullptr && begun->ended_ && begun->rows_ == std::ssize(rows.rows)) reading = std::move(begun->reading_);
   for (const bool quick : {true, false}) {
-    Intake intake{*arena, std::min<int64_t>(std::ssize(rows.rows), kExpectedRows)};
-    RowSink row(prefix_, fields_, sequences_, intake);
-    Reading reading(row, *known, quick, rows.in_slack);
-    AvroRows result;
-    result.statuses.reserve(rows.rows.size());
-    for (const auto& data : rows.rows) {
-      const RowStatus status = reading.read(data, result.unknown);
-      if (status != RowStatus::Ok) row.null();
-      result.statuses.push_back(status);
+    if (reading == nullptr) {
+      reading = std::make_unique<Reading>(*this, std::ssize(rows.rows), quick, rows.in_slack);
+      for (const auto& data : rows.rows) reading->add(data);
     }
-    if (!reading.is_right()) continue;  // a text is not UTF-8: which one, and what it reads as, the sinks say
-    invalid_text_total_ += intake.invalid_texts;
-    columns = row.finish();
-    return result;
+    if (reading->is_right()) break;
+    reading = nullptr;
   }
-  return {};
+  invalid_text_total_ += reading->invalid_texts();
+  return std::move(*reading).finish();
 }
 
-AvroRows RowReader::read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths) {
+AvroRows RowReader::read_avro(const GivenRows& rows, RowReading* begun) {
+  Read read = read_rows(rows, begun);
+  read.rows.batch = Batch(std::ssize(rows.rows), form_, std::move(read.columns), std::move(read.memory));
+  return std::move(read.rows);
+}
+
+AvroRows RowReader::read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths, RowReading* begun) {
   const auto num_rows = static_cast<int64_t>(lengths.size());
   const int64_t total = std::ssize(rows.rows);
-  auto arena = batch_memory();
-  int32_t* offsets = arena->take<int32_t>(num_rows + 1);
-  int64_t end = offsets[0] = 0;
-  for (int64_t i = 0; i < num_rows; ++i) {
-    const int64_t length = lengths[static_cast<size_t>(i)];
+  std::vector<int32_t> ends;
+  ends.reserve(lengths.size() + 1);
+  int64_t end = 0;
+  ends.push_back(0);
+  for (const int64_t length : lengths) {
     if (length < 0 || length > total - end) throw EngineError("the lengths do not add up to the rows");
     end += length;
-    offsets[i + 1] = checked_count(end, prefix_);
+    ends.push_back(checked_count(end, prefix_));
   }
   if (end != total) throw EngineError("the lengths do not add up to the rows");
-  std::vector<Column> columns;
-  AvroRows result = read_avro_into(rows, arena, columns);
-  nest(columns, offsets, num_rows, *arena);
-  result.batch = Batch(num_rows, list_form_, std::move(columns), arena);
-  return result;
+  Read read = read_rows(rows, begun);
+  auto* offsets = read.memory->take<int32_t>(num_rows + 1);
+  std::ranges::copy(ends, offsets);
+  nest(read.columns, offsets, num_rows, *read.memory);
+  read.rows.batch = Batch(num_rows, list_form_, std::move(read.columns), std::move(read.memory));
+  return std::move(read.rows);
 }
 
 }  // namespace feat

@@ -2,6 +2,7 @@
 // (`engine/row_sink.h`); where rows come from is `engine/row_arrow.h` and `engine/row_codec.h`.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -62,7 +63,8 @@ enum class RowStatus : uint8_t { Ok = 0, Missing = 1, Undecodable = 2, UnknownSc
 struct AvroRows {
   Batch batch;
   std::vector<RowStatus> statuses;
-  std::vector<uint64_t> unknown;  // fingerprints, each once
+  std::array<int64_t, 4> counts{};  // how many there are of each
+  std::vector<uint64_t> unknown;    // fingerprints, each once
 };
 
 // Rows to be read, nullopt where there is none.
@@ -80,6 +82,8 @@ struct GivenRows {
   bool in_slack = false;  // behind each, RowSteps::kSlack bytes may be read
 };
 
+class RowReading;
+
 class RowReader {
  public:
   // Errors: EngineError for a name twice, a default that is not of its type, a type that cannot be read.
@@ -92,10 +96,10 @@ class RowReader {
 
   // A writer schema. Errors: EngineError for a plan that does not read, or does not suit the fields.
   void add_schema(uint64_t fingerprint, std::string_view plan);
-  // Avro single-object rows. All that is not Ok reads as a missing row.
-  AvroRows read_avro(const GivenRows& rows);
+  // Avro single-object rows. All that is not Ok reads as a missing row. `begun`: what may have read them already.
+  AvroRows read_avro(const GivenRows& rows, RowReading* begun = nullptr);
   // The same, with `lengths[i]` rows making the lists of row i. Errors: EngineError if they do not add up.
-  AvroRows read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths);
+  AvroRows read_avro_lists(const GivenRows& rows, std::span<const int64_t> lengths, RowReading* begun = nullptr);
 
   // Texts that were not UTF-8 and read as null, since construction.
   int64_t invalid_text_total() const { return invalid_text_total_; }
@@ -110,9 +114,16 @@ class RowReader {
     const RowSteps steps;
   };
   using Writers = std::unordered_map<uint64_t, std::shared_ptr<const Writer>>;
+  friend class RowReading;
   class Reading;
+  // Rows that were read, and their columns, which lie in `memory`.
+  struct Read {
+    AvroRows rows;
+    std::vector<Column> columns;
+    std::shared_ptr<Arena> memory;
+  };
   std::shared_ptr<const Writers> writers() const;
-  AvroRows read_avro_into(const GivenRows& rows, const std::shared_ptr<Arena>& arena, std::vector<Column>& columns);
+  Read read_rows(const GivenRows& rows, RowReading* begun);
 
   std::string prefix_;
   std::vector<FieldSpec> fields_;
@@ -121,6 +132,26 @@ class RowReader {
   mutable std::mutex mutex_;
   std::shared_ptr<const Writers> writers_ = std::make_shared<Writers>();
   std::atomic<int64_t> invalid_text_total_ = 0;
+};
+
+// Reads the rows of one batch while they come in, for `RowReader::read_avro`. Not thread safe.
+class RowReading {
+ public:
+  // So many rows. The reader outlives it.
+  RowReading(RowReader& reader, int64_t rows);
+  RowReading(RowReading&&) noexcept;
+  ~RowReading();
+  // The next row, behind which RowSteps::kSlack bytes may be read.
+  void add(const std::optional<std::string_view>& row);
+  // That these were all; what was read before it is not used.
+  void end() { ended_ = true; }
+
+ private:
+  friend class RowReader;
+  RowReader& reader_;
+  int64_t rows_;
+  bool ended_ = false;
+  std::unique_ptr<RowReader::Reading> reading_;  // once there is a row
 };
 
 }  // namespace feat

@@ -4,12 +4,17 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <string>
 #include <utility>
 
+#include "engine/keys.h"
+#include "engine/mget_command.h"
 #include "engine/mget_reply.h"
+#include "engine/python_arrays.h"
+#include "engine/python_keys.h"
+#include "engine/row_reader.h"
 #include "engine/stored_rows.h"
 
 namespace nb = nanobind;
@@ -19,79 +24,95 @@ namespace feat {
 
 namespace {
 
-// Adds a key, a str or an int. Lone surrogates go through as they are.
-void append_key(std::string& joined, nb::handle key) {
-  nb::object text = nb::borrow(key);
-  if (PyLong_CheckExact(key.ptr())) {
-    int overflow = 0;
-    const long long number = PyLong_AsLongLongAndOverflow(key.ptr(), &overflow);
-    if (overflow == 0) {
-      char digits[24];
-      joined.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-      return;
-    }
-  }
-  if (!PyUnicode_Check(key.ptr())) text = nb::str(text);
-  Py_ssize_t size = 0;
-  const char* bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-  if (bytes != nullptr) {
-    joined.append(bytes, static_cast<size_t>(size));
-  } else {
-    PyErr_Clear();
-    const nb::bytes passed(text.attr("encode")("utf-8", "surrogatepass"));
-    joined.append(passed.c_str(), passed.size());
-  }
-}
-
 // The prefix and each key.
-nb::list joined_keys(const nb::bytes& prefix, const nb::sequence& keys) {
+nb::list joined_keys(const nb::bytes& prefix, const nb::sequence& given) {
+  const Keys keys = to_keys(given);
   std::string joined(prefix.c_str(), prefix.size());
   nb::list all;
-  for (const nb::handle key : keys) {
+  for (size_t i = 0; i < keys.size(); ++i) {
     joined.resize(prefix.size());
-    append_key(joined, key);
+    joined.append(keys[i]);
     all.append(nb::bytes(joined.data(), joined.size()));
   }
   return all;
 }
 
-void append_size(std::string& command, char kind, size_t size) {
-  char digits[24];
-  command.push_back(kind);
-  command.append(digits, std::to_chars(digits, digits + sizeof digits, size).ptr);
-  command.append("\r\n");
+using Requests = std::vector<std::pair<nb::bytes, nb::sequence>>;
+
+std::vector<PrefixedKeys> to_wanted(const Requests& requests) {
+  std::vector<PrefixedKeys> wanted;
+  for (const auto& [prefix, keys] : requests) {
+    wanted.push_back({std::string(prefix.c_str(), prefix.size()), to_keys(keys)});
+  }
+  return wanted;
 }
 
-// The MGET of all keys, each with its prefix, as it goes over the wire; and how many they are.
-nb::tuple mget_command(const std::vector<std::pair<nb::bytes, nb::sequence>>& requests) {
-  size_t count = 0;
-  for (const auto& request : requests) count += nb::len(request.second);
-  std::string command, name;
-  append_size(command, '*', count + 1);
-  command.append("$4\r\nMGET\r\n");
-  for (const auto& [prefix, keys] : requests) {
-    for (const nb::handle key : keys) {
-      name.assign(prefix.c_str(), prefix.size());
-      append_key(name, key);
-      append_size(command, '$', name.size());
-      command.append(name).append("\r\n");
+// The MGETs of all keys, each with its prefix, as they go over the wire; and how many keys are in each.
+nb::list to_commands(const Requests& requests, int64_t most) {
+  nb::list commands;
+  for (const MgetCommand& command : mget_commands(to_wanted(requests), most)) {
+    commands.append(nb::make_tuple(nb::bytes(command.text.data(), command.text.size()), command.keys));
+  }
+  return commands;
+}
+
+// What reads the rows of some requests as they come in.
+class Readings {
+ public:
+  Readings(const std::vector<PrefixedKeys>& wanted, const nb::sequence& given) {
+    int64_t end = 0;
+    size_t i = 0;
+    for (const nb::handle reading : given) {
+      if (i == wanted.size()) throw EngineError("more readings than requests");
+      end += std::ssize(wanted[i++].keys);
+      parts_.push_back({end, reading.is_none() ? nullptr : nb::cast<RowReading*>(reading)});
     }
   }
-  return nb::make_tuple(nb::bytes(command.data(), command.size()), count);
-}
+  void read_on(const MgetReply& reply) {
+    while (at_ < reply.num_rows() && part_ < parts_.size()) {
+      const Part& part = parts_[part_];
+      for (; at_ < std::min(part.end, reply.num_rows()); ++at_) {
+        if (part.reading != nullptr) part.reading->add(reply.row(at_));
+      }
+      if (at_ == part.end) ++part_;
+    }
+  }
+  void end() {
+    for (const Part& part : parts_) {
+      if (part.reading != nullptr) part.reading->end();
+    }
+  }
 
-// The rows that answer an MGET of so many keys, None when something else does; and whether it was sent.
-nb::tuple exchange_rows(int socket, const nb::bytes& command, int64_t count, double pause_s, double within_s) {
-  MgetReply reply(count);
+ private:
+  struct Part {
+    int64_t end;  // in the rows of all requests
+    RowReading* reading;
+  };
+  std::vector<Part> parts_;
+  size_t part_ = 0;
+  int64_t at_ = 0;
+};
+
+// The rows that answer MGETs of all keys, None when something else does; and whether these were sent.
+nb::tuple exchange_rows(int socket, const Requests& requests, double pause_s, double within_s,
+                        const nb::sequence& given) {
+  const std::vector<PrefixedKeys> wanted = to_wanted(requests);
+  Readings readings(wanted, given);
+  const std::vector<MgetCommand> commands = mget_commands(wanted, kKeysAtOnce);
+  std::vector<int64_t> counts;
+  for (const MgetCommand& command : commands) counts.push_back(command.keys);
+  MgetReply reply(std::move(counts));
   Received received;
   int failure = 0;
   {
     const nb::gil_scoped_release released;
-    received = exchange(socket, {command.c_str(), command.size()}, reply, pause_s, within_s);
+    received =
+        exchange(socket, commands, reply, pause_s, within_s, [&](const MgetReply& some) { readings.read_on(some); });
     failure = errno;
   }
   switch (received) {
     case Received::Rows:
+      readings.end();
       return nb::make_tuple(nb::cast(std::move(reply).rows()), true);
     case Received::Unsent:
       return nb::make_tuple(nb::none(), false);
@@ -132,10 +153,14 @@ nb::object item(const StoredRows& rows, nb::handle place) {
 }  // namespace
 
 void bind_store(nb::module_& module) {
-  nb::class_<StoredRows>(module, "StoredRows").def("__len__", &StoredRows::size).def("__getitem__", &item, "place"_a);
+  nb::class_<StoredRows>(module, "StoredRows")
+      .def("__len__", &StoredRows::size)
+      .def("__getitem__", &item, "place"_a)
+      .def("take", [](const StoredRows& self, const Places& places) { return self.take(span_of(places)); }, "places"_a);
   module.def("joined_keys", &joined_keys, "prefix"_a, "keys"_a);
-  module.def("mget_command", &mget_command, "requests"_a);
-  module.def("exchange_rows", &exchange_rows, "socket"_a, "command"_a, "count"_a, "pause_s"_a, "within_s"_a);
+  module.def("mget_commands", &to_commands, "requests"_a, "most"_a);
+  module.def("exchange_rows", &exchange_rows, "socket"_a, "requests"_a, "pause_s"_a, "within_s"_a,
+             "readings"_a = nb::tuple());
 }
 
 }  // namespace feat

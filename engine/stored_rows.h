@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/arena.h"
+#include "engine/error.h"
 
 namespace feat {
 
@@ -38,6 +41,17 @@ class StoredRows {
     some.first_ += first;
     some.count_ = count;
     return some;
+  }
+  // Those at these places; none at -1. Errors: EngineError where there is no such place.
+  StoredRows take(std::span<const int64_t> places) const {
+    std::vector<Place> taken;
+    taken.reserve(places.size());
+    for (const int64_t place : places) {
+      if (place < -1 || place >= count_) throw EngineError("a row that is not there: " + std::to_string(place));
+      taken.push_back(place < 0 ? Place{0, -1} : all_->places[static_cast<size_t>(first_ + place)]);
+    }
+    if (all_ == nullptr) return {nullptr, nullptr, std::move(taken)};
+    return {all_->memory, all_->bytes, std::move(taken)};
   }
 
  private:

@@ -20,11 +20,11 @@ STORE_DOWN: int = RowStatus.ROW_STORE_DOWN
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A call's results, a row a candidate: `scores` float64 [n], `keep` bool [n], `statuses` [n] of
+    """A call's results, a row a candidate: `scores` float64 [n], `keep` bool [n] or None for all, `statuses` [n] of
     `RowStatus`, and the model's `outputs` by name, [n] each."""
 
     scores: npt.NDArray[np.float64]
-    keep: npt.NDArray[np.bool_]
+    keep: npt.NDArray[np.bool_] | None
     statuses: npt.NDArray[np.uint8]
     request_status: int
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -33,7 +33,7 @@ class Scored:
 def order(scored: Scored, top_k: int) -> npt.NDArray[np.int64]:
     """The kept candidates' positions: in the call's order, or with `top_k` the best so many, best first,
     equals by position."""
-    kept = np.flatnonzero(scored.keep)
+    kept = np.arange(len(scored.scores)) if scored.keep is None else np.flatnonzero(scored.keep)
     if not top_k:
         return kept
     best = np.argsort(-scored.scores[kept], kind="stable")
@@ -51,35 +51,41 @@ def answer_of(
     fingerprint: str,
 ) -> bytes:
     """A `ScoreAnswer` as bytes. `timings` in seconds by stage, None where they are not wanted."""
-    scores, statuses, size = scored.scores, scored.statuses, len(scored.scores)
-    if not top_k and bool(scored.keep.all()):
-        positions, places, dropped = None, _counted(size), b""
+    scores, statuses, keep, dropped = scored.scores, scored.statuses, scored.keep, b""
+    if not top_k and (keep is None or bool(keep.all())):
+        positions, places = None, _counted(len(scores))
     else:
         positions = order(scored, top_k)
         scores, statuses, places = scores[positions], statuses[positions], _varints(positions)
-        dropped = _varints(np.flatnonzero(~scored.keep))
-    rest = ScoreAnswer(
-        request_status=RowStatus.Name(scored.request_status),
-        outputs=[
-            Output(name=name, values=(values if positions is None else values[positions]).tolist())
-            for name, values in scored.outputs.items()
-        ]
-        if want_outputs
-        else [],
-        model=model,
-        version=version,
-        fingerprint=fingerprint,
-        timings=[Timing(stage=stage, milliseconds=seconds * 1e3) for stage, seconds in timings or []],
-    )
+        if keep is not None:
+            dropped = _varints(np.flatnonzero(~keep))
+    rest = _told(scored.request_status, model, version, fingerprint)
+    if want_outputs or timings:
+        message = ScoreAnswer.FromString(rest)
+        for name, values in scored.outputs.items() if want_outputs else ():
+            given = values if positions is None else values[positions]
+            message.outputs.append(Output(name=name, values=given.tolist()))
+        for stage, seconds in timings or ():
+            message.timings.append(Timing(stage=stage, milliseconds=seconds * 1e3))
+        rest = message.SerializeToString()
     return b"".join(
         (
-            _packed(ScoreAnswer.SCORES_FIELD_NUMBER, scores.astype("<f8", copy=False).tobytes()),
+            _packed(ScoreAnswer.SCORES_FIELD_NUMBER, scores.tobytes()),
             _packed(ScoreAnswer.POSITIONS_FIELD_NUMBER, places),
             _packed(ScoreAnswer.STATUSES_FIELD_NUMBER, statuses.tobytes()),  # each less than 128
             _packed(ScoreAnswer.DROPPED_FIELD_NUMBER, dropped),
-            rest.SerializeToString(),
+            rest,
         )
     )
+
+
+@lru_cache(maxsize=256)
+def _told(request_status: int, model: str, version: int, fingerprint: str) -> bytes:
+    """What most answers say apart from their candidates."""
+    answer: ScoreAnswer = ScoreAnswer(
+        request_status=RowStatus.Name(request_status), model=model, version=version, fingerprint=fingerprint
+    )
+    return bytes(answer.SerializeToString())
 
 
 # --- what is long, as protobuf writes it: making a message of it takes longer than all the rest --------------------

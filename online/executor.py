@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.message import DecodeError
 
 from compiler.bundle import Bundle
 from compiler.inputs import inputs_read
@@ -43,7 +42,7 @@ from online.proto.scorer_pb2 import (
     StoredRow,
     Value,
 )
-from online.request import Call, CallReader
+from online.request import Asked, Call, CallReader
 from online.rows import FetchedRows, RowSource
 from online.stages import Computed, Inputs, Stages
 from online.values import value_of
@@ -97,7 +96,8 @@ class Executor:
         """A `ScoreRequest` in, a `ScoreAnswer` out. Errors: `CallError`."""
         budget = Budget(record, self._default_timeout_s)
         with budget.stage("admit"):
-            message = _parsed(ScoreRequest, data)
+            asked = Asked.of(ScoreRequest, data)
+            message: Any = asked.message
             if message.model not in ("", self._model.name):
                 raise CallError(
                     Reason.UNKNOWN_MODEL,
@@ -105,7 +105,7 @@ class Executor:
                     help=f"it serves `{self._model.name}`",
                     metadata={"model": message.model},
                 )
-            call = self._calls.read(message, self._now())
+            call = self._calls.read(asked, self._now())
             record.items, record.distinct_items, record.keys = call.num_candidates, call.num_items, call.keys
         scored, serving = self._on_one_version(call, budget, record)
         with budget.stage("answer"):
@@ -140,7 +140,7 @@ class Executor:
         size = call.num_candidates
         if size == 0:
             outputs = {column.name: np.zeros(0) for column in self._model.outputs}
-            return Scored(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0, np.uint8), 0, outputs)
+            return Scored(np.zeros(0), None, np.zeros(0, np.uint8), 0, outputs)
         read = self._rows.read(self._scoring_plan, call, budget)
         with budget.stage("features"):
             computed = self._scoring.compute(read.inputs)
@@ -155,7 +155,9 @@ class Executor:
         with budget.stage("after"):
             keep, scores = self._after(computed, read.inputs, outputs)
             self._tell_nonfinite(outputs, serving.version, budget.record)
-        statuses = read.inputs.item_statuses[call.item_rows]
+        statuses = read.inputs.item_statuses
+        if call.items_repeat:
+            statuses = statuses[call.item_rows]
         return Scored(scores, keep, statuses, read.request_status, outputs)
 
     def _predict(
@@ -206,8 +208,8 @@ class Executor:
 
     def _after(
         self, computed: Computed, inputs: Inputs, outputs: Mapping[str, npt.NDArray[Any]]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-        keep = np.ones(inputs.num_candidates, np.bool_)
+    ) -> tuple[npt.NDArray[np.bool_] | None, npt.NDArray[np.float64]]:
+        keep = None
         scores = np.asarray(outputs[self._model.outputs[0].name], np.float64)
         if self._model.has_keep or self._model.has_score:
             made = self._scoring.after(computed, inputs, self._model, outputs)
@@ -215,14 +217,13 @@ class Executor:
                 keep = made["keep"].tensor("keep").astype(np.bool_)
             if self._model.has_score:
                 scores = made["score"].tensor("score")
-        finite = np.isfinite(scores)
-        return keep, scores if finite.all() else np.where(finite, scores, 0.0)
+        return keep, scores if _all_finite(scores) else np.where(np.isfinite(scores), scores, 0.0)
 
     def _tell_nonfinite(
         self, outputs: Mapping[str, npt.NDArray[Any]], version: int, record: CallRecord
     ) -> None:
         """Counts outputs of the model that are no numbers, and tells of them once a minute."""
-        names = [name for name, values in outputs.items() if not np.isfinite(values).all()]
+        names = [name for name, values in outputs.items() if not _all_finite(values)]
         if not names:
             return
         record.nonfinite = {name: int((~np.isfinite(outputs[name])).sum()) for name in names}
@@ -244,7 +245,7 @@ class Executor:
         """An `ExplainRequest` in, an `ExplainAnswer` out. Errors: `CallError`."""
         budget = Budget(record, self._default_timeout_s)
         with budget.stage("admit"):
-            call = self._calls.read(_parsed(ExplainRequest, data), self._now())
+            call = self._calls.read(Asked.of(ExplainRequest, data), self._now())
             if call.num_candidates != 1:
                 raise CallError(
                     Reason.BAD_KEY_COUNT, f"one candidate can be explained a call: {call.num_candidates}"
@@ -263,7 +264,9 @@ class Executor:
                 for name, type in self._bundle.features.items()
             ],
             inputs=[
-                NamedValue(name=name, type=str(type), value=value_of(read.inputs.values(name)[0], type))
+                NamedValue(
+                    name=name, type=str(type), value=value_of(read.inputs.holding(name).values(name)[0], type)
+                )
                 for name, type in sorted(self._input_types.items())
             ],
             rows=[
@@ -286,18 +289,13 @@ def _key_of(rows: FetchedRows) -> Value:
     """The key of the rows of one candidate; for a source keyed by a list, all of them."""
     source = rows.source
     if source.per_element:
-        return value_of(rows.keys, list_of(source.key_type))
+        return value_of(list(rows.keys), list_of(source.key_type))
     return value_of(rows.keys[0], source.key_type)
+
+
+def _all_finite(values: npt.NDArray[Any]) -> bool:
+    return bool(np.logical_and.reduce(np.isfinite(values)))
 
 
 def _traced(record: CallRecord) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if record.trace is None else record.trace.hop()
-
-
-def _parsed(kind: Any, data: bytes) -> Any:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise CallError(
-            Reason.MALFORMED_REQUEST, f"the request's bytes are no {kind.DESCRIPTOR.full_name}"
-        ) from error

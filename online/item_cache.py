@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine import Batch, ItemLookup, ItemTable, Program
+from engine import Batch, ItemLookup, ItemTable, Keys, Program
 from engine import ItemCache as Memory
 from featdsl.levels import Level
 from featdsl.program import Schema, Source
@@ -110,21 +110,18 @@ class CachedItems:
         self._table = table
         self._entities = entities
 
-    def find(self, keys: Mapping[str, list[Key]]) -> KnownItems | None:
+    def find(self, keys: Mapping[str, Keys]) -> KnownItems | None:
         """What is known of a call's distinct items; None while the cache is not to be trusted."""
         if not self._cache.trusted:
             return None
         columns = [keys[name] for name in self._entities]
-        together: Sequence[Key] = columns[0]
-        if len(columns) > 1:
-            together = ["".join(f"{len(str(k))}:{k}" for k in row) for row in zip(*columns, strict=True)]
+        together = columns[0] if len(columns) == 1 else Keys.together(columns)
         now_ns = self._cache.now_ns()
         lookup = self._table.find(together, now_ns)
         missing = lookup.missing
         wanted = keys
         if len(missing) < len(together):
-            rest = {name: [keys[name][i] for i in missing.tolist()] for name in self._entities}
-            wanted = {**keys, **rest}
+            wanted = {**keys, **{name: keys[name].take(missing) for name in self._entities}}
         return KnownItems(lookup, missing, wanted, now_ns, self._cache.ttl_ns)
 
 
@@ -135,12 +132,12 @@ class KnownItems:
 
     lookup: ItemLookup
     missing: npt.NDArray[np.int64]
-    keys: Mapping[str, list[Key]]
+    keys: Mapping[str, Keys]
     now_ns: int
     ttl_ns: int
     store_down: bool = False
 
-    def made_of(self, source: Source, keys: Sequence[Key | None], lengths: Sequence[int] | None) -> None:
+    def made_of(self, source: Source, keys: Keys, lengths: Sequence[int] | None) -> None:
         """The rows that will be read for the missing items; to be said before they are."""
         self.lookup.made_of(source.rows_of, keys, lengths)
 

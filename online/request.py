@@ -9,17 +9,46 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 
 from compiler.arrow_types import arrow_type
+from engine import Keys, request_keys
 from featdsl.program import Entity, Field, Schema
 from featdsl.types import Kind
 from online.columns import BadValue, column_of, row_of
 from online.errors import CallError, Reason, did_you_mean
-from online.proto.scorer_pb2 import ExplainRequest, Keys, ScoreRequest, Value, Values
-
-Key = int | str
+from online.proto.scorer_pb2 import ExplainRequest, ScoreRequest, Value, Values
+from online.proto.scorer_pb2 import Keys as KeysMessage
 
 _NO_FIELDS = pa.record_batch([], names=[])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message, but for its keys, and these by entity; None where an entity is named and none given."""
+
+    message: ScoreRequest | ExplainRequest
+    keys: Mapping[str, Keys | None]
+
+    @classmethod
+    def of(cls, kind: Any, data: bytes) -> Asked:
+        """Errors: `CallError` for bytes that are no such message."""
+        try:
+            found = request_keys(data, kind.KEYS_FIELD_NUMBER)
+            if found is not None:
+                keys, rest = found
+                return cls(kind.FromString(rest), keys)
+            message = kind.FromString(data)
+        except DecodeError as error:
+            raise CallError(
+                Reason.MALFORMED_REQUEST, f"the request's bytes are no {kind.DESCRIPTOR.full_name}"
+            ) from error
+        return cls(message, {name: _keys_in(given) for name, given in message.keys.items()})
+
+
+def _keys_in(given: KeysMessage) -> Keys | None:
+    case = given.WhichOneof("of")
+    return None if case is None else Keys(list(getattr(given, case).values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +57,7 @@ class Call:
     `item_rows[i]` is the distinct item of candidate i. `request` has one row, `candidate` one a
     candidate; both hold every field that is declared, null where the call has none."""
 
-    keys: Mapping[str, list[Key]]
+    keys: Mapping[str, Keys]
     num_candidates: int
     item_rows: npt.NDArray[np.int64]
     num_items: int
@@ -50,9 +79,9 @@ class CallReader:
         self._candidate = {field.name: field for field in schema.candidate}
         self._max_items = max_items
 
-    def read(self, message: ScoreRequest | ExplainRequest, now_micros: int) -> Call:
+    def read(self, asked: Asked, now_micros: int) -> Call:
         """The call. `now_micros` is what a `= now` field reads as. Errors: `CallError`."""
-        keys = self._keys(message.keys)
+        message, keys = asked.message, self._keys(asked.keys)
         size = self._num_candidates(keys, message.candidate)
         if size > self._max_items:
             raise CallError(
@@ -73,7 +102,7 @@ class CallReader:
             self._read_candidate(message.candidate, size),
         )
 
-    def _keys(self, given: Mapping[str, Keys]) -> dict[str, list[Key]]:
+    def _keys(self, given: Mapping[str, Keys | None]) -> dict[str, Keys]:
         for name in given:
             if name not in self._entities:
                 raise CallError(
@@ -84,7 +113,7 @@ class CallReader:
                 )
         return {name: _keys_of(entity, given) for name, entity in self._entities.items()}
 
-    def _num_candidates(self, keys: Mapping[str, list[Key]], columns: Mapping[str, Values]) -> int:
+    def _num_candidates(self, keys: Mapping[str, Keys], columns: Mapping[str, Values]) -> int:
         for name, entity in self._entities.items():
             if entity.per_candidate:
                 return len(keys[name])
@@ -93,7 +122,7 @@ class CallReader:
             return len(column.present) if case is None else len(getattr(column, case).values)
         return 1
 
-    def _one_key_each(self, keys: Mapping[str, list[Key]], size: int) -> None:
+    def _one_key_each(self, keys: Mapping[str, Keys], size: int) -> None:
         for name, entity in self._entities.items():
             wanted, each = (size, "candidate") if entity.per_candidate else (1, "request")
             if len(keys[name]) != wanted:
@@ -151,51 +180,42 @@ class CallReader:
         return pa.record_batch(arrays, names=list(self._candidate))
 
 
-def _keys_of(entity: Entity, given: Mapping[str, Keys]) -> list[Key]:
+def _keys_of(entity: Entity, given: Mapping[str, Keys | None]) -> Keys:
     keys = given.get(entity.name)
-    case = None if keys is None else keys.WhichOneof("of")
-    if keys is None or case is None:
-        if entity.per_candidate and keys is not None:
-            return []
+    if keys is None:
+        if entity.per_candidate and entity.name in given:
+            return Keys(())
         raise CallError(
             Reason.MISSING_KEY,
             f"the call has no key for the entity: {entity.name}",
             metadata={"entity": entity.name},
         )
-    found: list[Key] = list(getattr(keys, case).values)
-    if found and (case == "strings") is not (entity.type.kind is Kind.STRING):
+    if keys.are_texts is (entity.type.kind is not Kind.STRING) and len(keys):
         raise CallError(
             Reason.BAD_KEY_TYPE,
-            f"the keys of the entity `{entity.name}` are {entity.type}, given {case}",
+            f"the keys of the entity `{entity.name}` are {entity.type}, "
+            f"given {'strings' if keys.are_texts else 'integers'}",
             metadata={"entity": entity.name, "type": str(entity.type)},
         )
-    if entity.type.kind is Kind.INT32 and any(not -(2**31) <= int(key) < 2**31 for key in found):
+    if entity.type.kind is Kind.INT32 and not keys.fit_int32:
         raise CallError(
             Reason.BAD_KEY_TYPE,
             f"a key of the entity `{entity.name}` does not fit int32",
             metadata={"entity": entity.name, "type": "int32"},
         )
-    return found
+    return keys
 
 
-def _distinct(
-    keys: Mapping[str, list[Key]], size: int
-) -> tuple[dict[str, list[Key]], npt.NDArray[np.int64], int]:
+def _distinct(keys: Mapping[str, Keys], size: int) -> tuple[Mapping[str, Keys], npt.NDArray[np.int64], int]:
     """The distinct items, in order of appearance, and which of them each candidate is."""
     if not keys:
         return {}, np.zeros(size, np.int64), 1
-    if len(keys) == 1:
-        ((name, given),) = keys.items()
-        seen = dict.fromkeys(given)
-        if len(seen) == size:
-            return {name: given}, np.arange(size), size
-    rows: dict[Any, int] = {}
     columns = list(keys.values())
-    entries: Iterable[Any] = columns[0] if len(columns) == 1 else zip(*columns, strict=True)
-    item_rows = np.fromiter((rows.setdefault(entry, len(rows)) for entry in entries), np.int64, size)
-    if len(columns) == 1:
-        return {name: list(rows) for name in keys}, item_rows, len(rows)
-    return {name: [entry[i] for entry in rows] for i, name in enumerate(keys)}, item_rows, len(rows)
+    found = (columns[0] if len(columns) == 1 else Keys.together(columns)).distinct()
+    if found is None:
+        return keys, np.arange(size), size
+    first, which = found
+    return {name: given.take(first) for name, given in keys.items()}, which, len(first)
 
 
 def _known(given: Iterable[str], fields: Mapping[str, Field], block: str) -> None:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from compiler.arrow_types import arrow_type
 from compiler.native.program import StagePrograms
-from engine import Batch, EngineError, RowReader
+from engine import EngineError, Keys, RowReader, RowReading, StoredRows
 from featdsl.levels import Level
 from featdsl.program import Entity, Schema, Source
 from online.answers import MISSING, OK, STORE_DOWN, UNREADABLE
@@ -51,7 +49,7 @@ class FetchedRows:
     a key."""
 
     source: Source
-    keys: list[Key | None]
+    keys: Keys
     statuses: npt.NDArray[np.uint8]
     stored: Sequence[bytes | None]
 
@@ -66,22 +64,29 @@ class Read:
 @dataclass(frozen=True, slots=True)
 class _Keys:
     """A source's keys, a row each, null where there is none. `lengths`: for a source keyed by a list, how
-    many of them belong to each row. `distinct`: those to ask for."""
+    many of them belong to each row. `distinct`: those to ask for; `which` of them each key is, -1 for null, None
+    where they are the keys as they stand."""
 
-    keys: list[Key | None]
+    keys: Keys
     lengths: list[int] | None
-    distinct: list[Key]
+    distinct: Keys
+    which: npt.NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, keys: list[Key | None], lengths: list[int] | None = None) -> _Keys:
-        return cls(keys, lengths, [key for key in dict.fromkeys(keys) if key is not None])
+    def of(cls, keys: Keys, lengths: list[int] | None = None) -> _Keys:
+        found = keys.distinct()
+        if found is None:
+            return cls(keys, lengths, keys, None)
+        first, which = found
+        return cls(keys, lengths, keys.take(first), which)
 
     def spread(self, rows: Sequence[bytes | None]) -> Sequence[bytes | None]:
         """The rows of the distinct keys, for each key."""
-        if len(self.distinct) == len(self.keys):
+        if self.which is None:
             return rows
-        found = dict(zip(self.distinct, rows, strict=True))
-        return [None if key is None else found[key] for key in self.keys]
+        if isinstance(rows, StoredRows):
+            return rows.take(self.which)
+        return [None if place < 0 else rows[place] for place in self.which.tolist()]
 
 
 class RowSource:
@@ -131,13 +136,14 @@ class RowSource:
     def read(self, plan: ReadPlan, call: Call, budget: Budget) -> Read:
         """Everything that the stages before the model read. Errors: `CallError`."""
         known = None if plan.items is None else plan.items.find(call.keys)
-        keys: Mapping[str, list[Key]] = call.keys if known is None else known.keys
+        keys = call.keys if known is None else known.keys
         size = call.num_items if known is None else len(known.missing)
         statuses = np.full(size, OK, np.uint8)
         inputs = Inputs(call.num_items, call.num_candidates, call.item_rows, statuses, known)
         read = Read(inputs)
         for entity in plan.keys:
-            inputs.add("item" if entity.per_candidate else "request", _key_batch(entity, keys))
+            level = "item" if entity.per_candidate else "request"
+            inputs.add(level, keys[entity.name].column(entity.name, str(entity.type)))
         try:
             if "request" in plan.blocks:
                 inputs.add("request", plan.blocks["request"].read_arrow(call.request))
@@ -152,23 +158,31 @@ class RowSource:
                 continue
             with budget.stage("fetch"):
                 wanted = [self._keys(source, keys, inputs) for source in sources]
-                rows = self._fetch(plan, sources, wanted, budget)
+                known_rows = [
+                    self._find(plan, source, asked.distinct)
+                    for source, asked in zip(sources, wanted, strict=True)
+                ]
+                readings = [
+                    plan.readers[source.name].begin(len(asked.keys))
+                    if asked.which is None and found is None
+                    else None
+                    for source, asked, found in zip(sources, wanted, known_rows, strict=True)
+                ]
+                rows = self._fetch(sources, wanted, known_rows, readings, budget)
             with budget.stage("decode"):
-                for source, source_keys, found in zip(sources, wanted, rows, strict=True):
-                    statuses = self._decode(source, plan.readers[source.name], source_keys, found, read)
-                    budget.record.rows.append(RowCounts(source.name, *_counts(statuses)))
+                for source, asked, found, begun in zip(sources, wanted, rows, readings, strict=True):
+                    counts = self._decode(source, plan.readers[source.name], asked, found, begun, read)
+                    budget.record.rows.append(counts)
         return read
 
-    def _keys(self, source: Source, given: Mapping[str, list[Key]], inputs: Inputs) -> _Keys:
+    def _keys(self, source: Source, given: Mapping[str, Keys], inputs: Inputs) -> _Keys:
         """A source's keys. The item cache learns of them before they are asked for: so it misses no change."""
-        if source.key in given:
-            own = given[source.key]
-            keys = _Keys([*own], None, own) if self._are_distinct(source.key) else _Keys.of([*own])
-        elif source.per_element:
-            lists = inputs.values(source.key)
-            keys = _Keys.of([key for keys in lists for key in keys], [len(keys) for keys in lists])
+        if source.key not in given:
+            keys = _Keys.of(*Keys.of_column(inputs.holding(source.key), source.key))
+        elif self._are_distinct(source.key):
+            keys = _Keys(given[source.key], None, given[source.key], None)
         else:
-            keys = _Keys.of(inputs.values(source.key))
+            keys = _Keys.of(given[source.key])
         if inputs.known is not None and source.level is Level.ITEM:
             inputs.known.made_of(source, keys.keys, keys.lengths)
         return keys
@@ -178,11 +192,15 @@ class RowSource:
         return not self._per_candidate[entity] or sum(self._per_candidate.values()) == 1
 
     def _fetch(
-        self, plan: ReadPlan, sources: Sequence[Source], keys: Sequence[_Keys], budget: Budget
+        self,
+        sources: Sequence[Source],
+        keys: Sequence[_Keys],
+        known: Sequence[FoundRows | None],
+        readings: Sequence[RowReading | None],
+        budget: Budget,
     ) -> list[Sequence[bytes | None] | None]:
         """By source the rows of its distinct keys; None where the store is down."""
-        known = [self._find(plan, source, k.distinct) for source, k in zip(sources, keys, strict=True)]
-        wanted = [
+        wanted: list[tuple[str, Sequence[Key]]] = [
             (source.rows_of, k.distinct if found is None else found.missing)
             for source, k, found in zip(sources, keys, known, strict=True)
         ]
@@ -191,7 +209,7 @@ class RowSource:
         try:
             if count:
                 with budget.store_trip(count):
-                    rows = self._store.several(wanted, budget.left())
+                    rows = self._store.several(wanted, budget.left(), readings)
         except StoreUnavailable as down:
             if budget.left() > 0:  # else the stage says it
                 self._unless_defaults(down)
@@ -204,7 +222,7 @@ class RowSource:
             for found, came in zip(known, rows, strict=True)
         ]
 
-    def _find(self, plan: ReadPlan, source: Source, keys: Sequence[Key]) -> FoundRows | None:
+    def _find(self, plan: ReadPlan, source: Source, keys: Keys) -> FoundRows | None:
         if self._kept_rows is None or source.name not in plan.kept:
             return None
         return self._kept_rows.find(source.rows_of, keys)
@@ -215,49 +233,48 @@ class RowSource:
         reader: SourceReader,
         keys: _Keys,
         rows: Sequence[bytes | None] | None,
+        begun: RowReading | None,
         read: Read,
-    ) -> npt.NDArray[np.uint8]:
-        """Adds a source's rows to what was read. Returns their statuses."""
-        missing: list[bytes | None] = [None] * len(keys.keys)
-        down = rows is None
-        stored = missing if rows is None else keys.spread(rows)
+    ) -> RowCounts:
+        """Adds a source's rows to what was read."""
+        size, down = len(keys.keys), rows is None
+        stored = [None] * size if rows is None else keys.spread(rows)
         try:
-            decoded = _read(reader, stored, keys.lengths)
+            decoded = _read(reader, stored, keys.lengths, begun)
         except StoreUnavailable as gone:
             self._unless_defaults(gone)
-            decoded, down = _read(reader, missing, keys.lengths), True
-        statuses = np.full(len(missing), STORE_DOWN, np.uint8) if down else _STATUSES[decoded.statuses]
-        self.unreadable.note(source.name, keys.keys, statuses, reader.refused.values())
+            decoded, down = _read(reader, [None] * size, keys.lengths), True
+        ok, missing, undecodable, unknown = decoded.counts
+        if down:
+            statuses = np.full(size, STORE_DOWN, np.uint8)
+            counts = RowCounts(source.name, 0, 0, 0, size)
+        else:
+            statuses = decoded.statuses if ok == size else _STATUSES[decoded.statuses]
+            counts = RowCounts(source.name, ok, missing, undecodable + unknown, 0)
+        if counts.unreadable:
+            self.unreadable.note(source.name, keys.keys, statuses, reader.refused.values())
         inputs = read.inputs
         inputs.add(source.level.label, decoded.batch)
         read.rows.append(FetchedRows(source, keys.keys, statuses, stored))
         if inputs.known is not None and down and source.level is Level.ITEM:
             inputs.known.store_down = True
+        if ok == size and not down:
+            return counts
         if self._per_candidate.get(source.key):
             np.maximum(inputs.statuses, statuses, out=inputs.statuses)
         elif source.key in self._per_candidate:
             read.request_status = max(read.request_status, int(statuses[0]))
-        return statuses
+        return counts
 
     def _unless_defaults(self, down: StoreUnavailable) -> None:
         if not self._defaults_when_down:
             raise CallError(Reason.STORE_DOWN, down.message, help=down.help) from down
 
 
-def _read(reader: SourceReader, rows: Sequence[bytes | None], lengths: list[int] | None) -> ReadRows:
-    return reader.read(rows) if lengths is None else reader.read_lists(rows, lengths)
-
-
-def _counts(statuses: npt.NDArray[np.uint8]) -> list[int]:
-    """How many there are of each status."""
-    if not statuses.any():
-        return [len(statuses), 0, 0, 0]
-    counts: list[int] = np.bincount(statuses, minlength=4).tolist()
-    return counts
-
-
-def _key_batch(entity: Entity, keys: Mapping[str, list[Key]]) -> Batch:
-    column = pa.array(keys[entity.name], arrow_type(entity.type))
-    return Batch.from_arrow(
-        pa.RecordBatch.from_arrays([column], [entity.name]), [(entity.name, str(entity.type))]
-    )
+def _read(
+    reader: SourceReader,
+    rows: Sequence[bytes | None],
+    lengths: list[int] | None,
+    begun: RowReading | None = None,
+) -> ReadRows:
+    return reader.read(rows, begun) if lengths is None else reader.read_lists(rows, lengths, begun)

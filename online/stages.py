@@ -43,11 +43,11 @@ class Inputs:
         """Adds a batch at a level: `request`, `item` or `pair`."""
         {"request": self.request, "item": self.item, "pair": self.pair}[level].append(batch)
 
-    def values(self, name: str) -> list[Any]:
-        """An input's values as Python's own. Errors: `KeyError`."""
+    def holding(self, name: str) -> Batch:
+        """The batch with an input. Errors: `KeyError`."""
         for batch in (*self.request, *self.item, *self.pair):
             if name in batch.names:
-                return batch.values(name)
+                return batch
         raise KeyError(name)
 
 

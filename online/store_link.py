@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from engine import RowReading
 from featdsl.errors import FeatError, InputError
 from store.interface import Changes, Key, Store, StoreUnavailable, open_store
 
@@ -41,10 +42,13 @@ class StoreLink:
             return self._store
 
     def several(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        within_s: float | None = None,
+        readings: Sequence[RowReading | None] = (),
     ) -> list[Sequence[bytes | None]]:
         """As `Store.several`. Errors: `StoreUnavailable`."""
-        return self.get().several(requests, within_s)
+        return self.get().several(requests, within_s, readings)
 
     def schema(self, fingerprint: bytes) -> str | None:
         """As `Store.schema`. Errors: `StoreUnavailable`."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine._engine import joined_keys
+from engine._engine import RowReading, joined_keys
 from featdsl.errors import InputError, ServiceError
 
 Key = str | int
@@ -52,10 +52,14 @@ class Store(ABC):
 
     @abstractmethod
     def several(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        within_s: float | None = None,
+        readings: Sequence[RowReading | None] = (),
     ) -> list[Sequence[bytes | None]]:
         """For each (source, keys) the rows in the order of the keys, None for no row; in one round. `within_s`:
-        the time that there is, where that is less than the store's timeout."""
+        the time that there is, where that is less than the store's timeout. `readings`: what may read the rows of each
+        while others are on their way."""
 
     def get_many(self, source: str, keys: Sequence[Key]) -> list[bytes | None]:
         """The rows of one source in the order of `keys`, None where there is none."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import lmdb
 
+from engine._engine import RowReading
 from featdsl.errors import InputError
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
 
@@ -56,7 +57,10 @@ class LmdbStore(Store):
         self._environment()
 
     def several(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        within_s: float | None = None,
+        readings: Sequence[RowReading | None] = (),
     ) -> list[Sequence[bytes | None]]:
         try:
             with self._environment().begin() as transaction, transaction.cursor() as cursor:

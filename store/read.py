@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engine._engine import Batch, EngineError, RowReader
+from engine._engine import Batch, EngineError, RowReader, RowReading
 from featdsl.program import Field, Sequence, Source
 from store.decode_plan import SchemaError, decode_plan
 
@@ -53,10 +53,11 @@ def _is_wanted(prefix: str, field: Field | Sequence, wanted: Collection[str]) ->
 
 class ReadRows(NamedTuple):
     """`batch` has a row a key (for a source keyed by a list: a row of lists a list of keys); `statuses` one a
-    stored row: OK, MISSING, UNDECODABLE or UNKNOWN_SCHEMA. All but OK read as a missing row."""
+    stored row: OK, MISSING, UNDECODABLE or UNKNOWN_SCHEMA. All but OK read as a missing row. `counts`: of each."""
 
     batch: Batch
     statuses: npt.NDArray[np.uint8]
+    counts: tuple[int, int, int, int]
 
 
 class SchemaSource(Protocol):
@@ -75,19 +76,25 @@ class SourceReader:
         self._reader = row_reader(source.name, self._fields)
         self._refused: dict[bytes, str] = {}
 
-    def read(self, rows: Rows[bytes | None]) -> ReadRows:
-        """Stored rows, as `Store.get_many` gives them, one a row of the batch."""
-        batch, statuses, unknown = self._reader.read_avro(rows)
-        if self._learn(unknown):
-            batch, statuses, _ = self._reader.read_avro(rows)
-        return ReadRows(batch, statuses)
+    def begin(self, count: int) -> RowReading:
+        """What may read so many rows for `read` or `read_lists` while they come in."""
+        return self._reader.begin(count)
 
-    def read_lists(self, rows: Rows[bytes | None], lengths: Rows[int]) -> ReadRows:
+    def read(self, rows: Rows[bytes | None], begun: RowReading | None = None) -> ReadRows:
+        """Stored rows, as `Store.several` gives them, one a row of the batch."""
+        batch, statuses, unknown, counts = self._reader.read_avro(rows, begun)
+        if unknown and self._learn(unknown):
+            batch, statuses, _, counts = self._reader.read_avro(rows)
+        return ReadRows(batch, statuses, counts)
+
+    def read_lists(
+        self, rows: Rows[bytes | None], lengths: Rows[int], begun: RowReading | None = None
+    ) -> ReadRows:
         """For a source keyed by a list: the rows of all keys in a row, `lengths` of them making each row."""
-        batch, statuses, unknown = self._reader.read_avro_lists(rows, lengths)
-        if self._learn(unknown):
-            batch, statuses, _ = self._reader.read_avro_lists(rows, lengths)
-        return ReadRows(batch, statuses)
+        batch, statuses, unknown, counts = self._reader.read_avro_lists(rows, lengths, begun)
+        if unknown and self._learn(unknown):
+            batch, statuses, _, counts = self._reader.read_avro_lists(rows, lengths)
+        return ReadRows(batch, statuses, counts)
 
     @property
     def refused(self) -> Mapping[bytes, str]:

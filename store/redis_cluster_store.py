@@ -14,6 +14,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from engine._engine import RowReading
 from store.interface import Key, StoreUnavailable
 from store.redis_in_time import OutOfTime, answer_within
 from store.redis_store import RedisStore, connection_class
@@ -42,12 +43,15 @@ class RedisClusterStore(RedisStore):
         self._looking = threading.Lock()
 
     def several(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        within_s: float | None = None,
+        readings: Sequence[RowReading | None] = (),
     ) -> list[Sequence[bytes | None]]:
         longest_s = _TIMEOUTS * self._timeout_s
         given_s = longest_s if within_s is None else min(within_s, longest_s)
         try:
-            return super().several(requests, given_s)
+            return super().several(requests, given_s, readings)
         except StoreUnavailable as down:
             if isinstance(down.__cause__, OutOfTime) and self._looking.acquire(blocking=False):
                 threading.Thread(target=self._look_anew, name="slots", daemon=True).start()
@@ -72,7 +76,9 @@ class RedisClusterStore(RedisStore):
             retry=Retry(NoBackoff(), _ATTEMPTS),
         )
 
-    def _get(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> Sequence[bytes | None]:
+    def _get(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], readings: Sequence[RowReading | None]
+    ) -> Sequence[bytes | None]:
         keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
         rows: Sequence[bytes | None] = self._client.mget_nonatomic(keys)
         return rows

@@ -1,4 +1,4 @@
-"""Rows of Redis in one piece of memory: the engine sends an MGET over a connection of redis-py and reads its answer,
+"""Rows of Redis in one piece of memory: the engine sends MGETs over a connection of redis-py and reads their answers,
 in one call without the GIL. Whatever is not as it mostly is (no connection yet, one that broke, TLS, an error, a
 message in between) is redis-py's: the question is put again, by it."""
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from engine._engine import StoredRows, exchange_rows, joined_keys, mget_command
+from engine._engine import RowReading, StoredRows, exchange_rows, joined_keys
 from store.redis_in_time import left_s
 
 _MOST_KEPT = 32
@@ -34,8 +34,11 @@ class RowsClient(redis.Redis):
         """Connections of the pool between two calls of `rows`, each used by one at a time."""
         self._kept_by = os.getpid()
 
-    def rows(self, requests: Sequence[KeysOf]) -> Sequence[bytes | None]:
-        """The rows of all keys, one behind the other."""
+    def rows(
+        self, requests: Sequence[KeysOf], readings: Sequence[RowReading | None] = ()
+    ) -> Sequence[bytes | None]:
+        """The rows of all keys, one behind the other. `readings`: by request what reads its rows as they come in, where
+        they come so."""
         if self._kept_by != os.getpid():  # they are the parent's
             self._kept, self._kept_by = deque(), os.getpid()
         try:
@@ -43,7 +46,7 @@ class RowsClient(redis.Redis):
         except IndexError:
             connection = None
         if connection is not None:
-            found = self._exchange(connection, requests)
+            found = self._exchange(connection, requests, readings)
             if found is not None:
                 return found
         keys = [key for prefix, given in requests for key in joined_keys(prefix, given)]
@@ -52,20 +55,21 @@ class RowsClient(redis.Redis):
         self._keep_one()
         return rows
 
-    def _exchange(self, connection: Any, requests: Sequence[KeysOf]) -> StoredRows | None:
+    def _exchange(
+        self, connection: Any, requests: Sequence[KeysOf], readings: Sequence[RowReading | None]
+    ) -> StoredRows | None:
         """The rows over this connection, which is kept then; None if there are none so. Errors: those of redis-py."""
         usable = not connection.should_reconnect() and connection._sock is not None
         sent = True
         try:
             if usable:
-                command, count = mget_command(requests)
                 pause_s, within_s = connection.socket_timeout, left_s()
                 found, sent = exchange_rows(
                     connection._sock.fileno(),
-                    command,
-                    count,
+                    requests,
                     _NO_LIMIT_S if pause_s is None else pause_s,
                     _NO_LIMIT_S if within_s is None else max(within_s, _SHORTEST_S),
+                    readings,
                 )
                 if found is not None:
                     self._kept.append(connection)

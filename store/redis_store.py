@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from engine._engine import RowReading
 from featdsl.errors import InputError
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
 from store.redis_in_time import ConnectionInTime, OutOfTime, SSLConnectionInTime, answer_within
@@ -27,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class RedisStore(Store):
-    """Rows in Redis; all keys of a call go in one MGET. A connection that broke (the server was restarted) is
+    """Rows in Redis; all keys of a call go in one round. A connection that broke (the server was restarted) is
     opened again once, at once; a server that is not there fails the call."""
 
     def __init__(self, url: str, namespace: str, timeout_s: float) -> None:
@@ -64,13 +65,18 @@ class RedisStore(Store):
         )
 
     def several(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], within_s: float | None = None
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        within_s: float | None = None,
+        readings: Sequence[RowReading | None] = (),
     ) -> list[Sequence[bytes | None]]:
         counts = [len(keys) for _, keys in requests]
         if not any(counts):
             return [[] for _ in requests]
         with answer_within(within_s):
-            rows: Sequence[bytes | None] = self._call(lambda: self._get(requests))
+            rows: Sequence[bytes | None] = self._call(lambda: self._get(requests, readings))
+        if len(requests) == 1:
+            return [rows]
         return [rows[end - count : end] for count, end in zip(counts, accumulate(counts), strict=True)]
 
     def put_many(self, source: str, rows: Iterable[tuple[Key, bytes]]) -> None:
@@ -83,10 +89,12 @@ class RedisStore(Store):
         for part in _parts(keys):
             self._call(partial(self._delete, self.stored_keys(source, part), source, part))
 
-    def _get(self, requests: Sequence[tuple[str, Sequence[Key]]]) -> Sequence[bytes | None]:
+    def _get(
+        self, requests: Sequence[tuple[str, Sequence[Key]]], readings: Sequence[RowReading | None]
+    ) -> Sequence[bytes | None]:
         """The rows of all keys, one behind the other."""
         wanted = [(self.key_prefix(source), keys) for source, keys in requests]
-        rows: Sequence[bytes | None] = self._client.rows(wanted)
+        rows: Sequence[bytes | None] = self._client.rows(wanted, readings)
         return rows
 
     def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:

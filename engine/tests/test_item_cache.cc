@@ -92,8 +92,8 @@ TEST(packed_rows_come_back_in_any_order) {
   CHECK_THROWS(layout.pack(Batch(0, {})), "no column `c0`");
 }
 
-KeyTexts keys_of(const std::vector<int64_t>& items) {
-  KeyTexts keys;
+Keys keys_of(const std::vector<int64_t>& items) {
+  Keys keys;
   for (const int64_t item : items) keys.add("item-" + std::to_string(item));
   return keys;
 }

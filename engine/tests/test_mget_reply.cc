@@ -37,7 +37,7 @@ void check_three(const StoredRows& rows) {
 
 TEST(a_reply_at_once_and_in_two_pieces) {
   for (size_t cut = 0; cut <= kThree.size(); ++cut) {
-    MgetReply reply(3);
+    MgetReply reply({3});
     const State first = put(reply, std::string_view(kThree).substr(0, cut));
     CHECK(first == (cut == kThree.size() ? State::Whole : State::More));
     if (first == State::More) CHECK(put(reply, std::string_view(kThree).substr(cut)) == State::Whole);
@@ -47,7 +47,7 @@ TEST(a_reply_at_once_and_in_two_pieces) {
 
 TEST(a_reply_byte_by_byte_with_nulls_of_resp3) {
   const std::string all = "*2\r\n_\r\n" + bulk("");
-  MgetReply reply(2);
+  MgetReply reply({2});
   for (size_t i = 0; i + 1 < all.size(); ++i) CHECK(put(reply, all.substr(i, 1)) == State::More);
   CHECK(put(reply, all.substr(all.size() - 1)) == State::Whole);
   const StoredRows rows = std::move(reply).rows();
@@ -57,7 +57,7 @@ TEST(a_reply_byte_by_byte_with_nulls_of_resp3) {
 TEST(parts_of_rows_outlive_the_whole) {
   StoredRows part;
   {
-    MgetReply reply(3);
+    MgetReply reply({3});
     CHECK(put(reply, kThree) == State::Whole);
     part = std::move(reply).rows().part(1, 2).part(1, 1);
   }
@@ -90,7 +90,7 @@ TEST(what_is_no_such_reply_is_told) {
                             "*3\r\n$536870913\r\n",
                             "*3\r\n$-0\r\n",
                             "*00000000000000000003\r\n"}) {
-    MgetReply reply(3);
+    MgetReply reply({3});
     const State state = put(reply, other);
     CHECK(state == State::Other || (state == State::More && std::string_view(other) == "-"));
     CHECK(reply.bytes() == other);
@@ -98,14 +98,14 @@ TEST(what_is_no_such_reply_is_told) {
 }
 
 TEST(what_follows_a_reply_is_kept) {
-  MgetReply reply(3);
+  MgetReply reply({3});
   CHECK(put(reply, kThree + ">2\r\n") == State::Other);
   CHECK(reply.bytes() == kThree + ">2\r\n");
 }
 
 TEST(a_size_is_not_believed) {
   // Half a gigabyte is said to come: room is made for what came.
-  MgetReply reply(1);
+  MgetReply reply({1});
   CHECK(put(reply, "*1\r\n$536870912\r\nabc") == State::More);
   CHECK(reply.room().size() <= 1 << 20);
 }
@@ -118,7 +118,7 @@ TEST(large_replies_in_random_pieces) {
     wanted.emplace_back(random() % 100'000, static_cast<char>('a' + i % 26));
     all += bulk(wanted.back());
   }
-  MgetReply reply(50);
+  MgetReply reply({50});
   size_t at = 0;
   for (State state = State::More; state == State::More;) {
     const std::span<char> room = reply.room();
@@ -139,7 +139,7 @@ TEST(any_bytes_are_no_harm) {
   for (int i = 0; i < 20'000; ++i) {
     std::string bytes = random() % 2 ? "*2\r\n" : "";
     for (uint64_t left = random() % 24; left > 0; --left) bytes.push_back(letters[random() % letters.size()]);
-    MgetReply reply(2);
+    MgetReply reply({2});
     State state = State::More;
     for (size_t at = 0; at < bytes.size() && state == State::More;) {
       const size_t size = std::min<size_t>(bytes.size() - at, 1 + random() % 8);
@@ -148,6 +148,11 @@ TEST(any_bytes_are_no_harm) {
     }
     if (state == State::Whole) CHECK(std::move(reply).rows().size() == 2);
   }
+}
+
+Received ask(int socket, const std::string& command, MgetReply& reply, double pause_s, double within_s) {
+  const MgetCommand commands[] = {{command, 0}};
+  return exchange(socket, commands, reply, pause_s, within_s, [](const MgetReply&) {});
 }
 
 class Ends {
@@ -181,8 +186,8 @@ TEST(a_reply_off_a_socket) {
       ends.hear();
       for (const char byte : kThree) ends.send({&byte, 1});
     });
-    MgetReply reply(3);
-    CHECK(exchange(ends.client(), "command", reply, 10, 10) == Received::Rows);
+    MgetReply reply({3});
+    CHECK(ask(ends.client(), "command", reply, 10, 10) == Received::Rows);
     server.join();
     check_three(std::move(reply).rows());
   }
@@ -200,34 +205,34 @@ TEST(a_large_command_waits_for_room) {
     }
     ends.send(kThree);
   });
-  MgetReply reply(3);
-  CHECK(exchange(ends.client(), command, reply, 10, 10) == Received::Rows);
+  MgetReply reply({3});
+  CHECK(ask(ends.client(), command, reply, 10, 10) == Received::Rows);
   server.join();
-  MgetReply stuck(3);
-  CHECK(exchange(ends.client(), command, stuck, 0.02, -1) == Received::TimedOut);
+  MgetReply stuck({3});
+  CHECK(ask(ends.client(), command, stuck, 0.02, -1) == Received::TimedOut);
 }
 
 TEST(a_socket_that_says_nothing_or_goes) {
   Ends ends;
-  MgetReply late(3), stopped(3), closed(3), gone(3), failed(3);
-  CHECK(exchange(ends.client(), "command", late, 0.02, -1) == Received::TimedOut);
-  CHECK(exchange(ends.client(), "command", stopped, -1, 0.02) == Received::TimedOut);
+  MgetReply late({3}), stopped(3), closed(3), gone(3), failed(3);
+  CHECK(ask(ends.client(), "command", late, 0.02, -1) == Received::TimedOut);
+  CHECK(ask(ends.client(), "command", stopped, -1, 0.02) == Received::TimedOut);
   std::thread server([&] {
     ends.hear();
     ends.send("*3\r\n$3\r\n");
     ends.close_server();
   });
-  CHECK(exchange(ends.client(), "command", closed, 10, 10) == Received::Closed);
+  CHECK(ask(ends.client(), "command", closed, 10, 10) == Received::Closed);
   server.join();
-  CHECK(exchange(ends.client(), "command", gone, 10, 10) == Received::Unsent);
-  CHECK(exchange(-1, "command", failed, 1, 1) == Received::Unsent);
+  CHECK(ask(ends.client(), "command", gone, 10, 10) == Received::Unsent);
+  CHECK(ask(-1, "command", failed, 1, 1) == Received::Unsent);
 }
 
 TEST(nothing_is_sent_where_something_lies) {
   Ends ends;
   ends.send(">2\r\n");
-  MgetReply reply(3);
-  CHECK(exchange(ends.client(), "command", reply, 1, 1) == Received::Unsent);
+  MgetReply reply({3});
+  CHECK(ask(ends.client(), "command", reply, 1, 1) == Received::Unsent);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ class RunningCall:
         reader = SourceReader(source, _Schemas(encoder), programs.inputs_and_keys)
         rows = python_values(self._column(source.name, source.level))
         if source.per_element:
-            keys = self.inputs.values(source.key)
+            keys = self.inputs.holding(source.key).values(source.key)
             lists = [given or [None] * len(key) for given, key in zip(rows, keys, strict=True)]
             encoded = [None if row is None else encoder.encode(row) for one in lists for row in one]
             read = reader.read_lists(encoded, [len(one) for one in lists])

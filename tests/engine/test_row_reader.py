@@ -52,7 +52,7 @@ def avro(declared: Source, given_rows: list[Any]) -> tuple[Batch, list[int]]:
     reader = row_reader("s", declared.fields)
     encoder = RowEncoder(declared)
     reader.add_schema(encoder.fingerprint, decode_plan(encoder.schema, declared.fields))
-    batch, statuses, unknown = reader.read_avro(
+    batch, statuses, unknown, *_ = reader.read_avro(
         [None if r is None else encoder.encode(r) for r in given_rows]
     )
     assert unknown == []
@@ -107,7 +107,7 @@ def test_a_source_keyed_by_a_list(data: st.DataObject) -> None:
     reader.add_schema(encoder.fingerprint, decode_plan(encoder.schema, declared.fields))
     flat = [row for group in given_rows for row in group or ()]
     stored = [None if row is None else encoder.encode(row) for row in flat]
-    batch, statuses, _ = reader.read_avro_lists(stored, [len(group or ()) for group in given_rows])
+    batch, statuses, *_ = reader.read_avro_lists(stored, [len(group or ()) for group in given_rows])
     assert columns(batch) == wanted
     assert len(statuses) == len(flat)
 
@@ -403,11 +403,11 @@ def test_statuses() -> None:
     encoder = RowEncoder(declared)
     reader = row_reader("s", declared.fields)
     row = encoder.encode({"n": 1})
-    _, statuses, unknown = reader.read_avro([row, row])
+    _, statuses, unknown, *_ = reader.read_avro([row, row])
     assert statuses.tolist() == [3, 3]
     assert unknown == [encoder.fingerprint]
     reader.add_schema(encoder.fingerprint, decode_plan(encoder.schema, declared.fields))
-    batch, statuses, unknown = reader.read_avro(
+    batch, statuses, unknown, *_ = reader.read_avro(
         [row, None, b"", row[:-1], row + b"\0", row[:5], b"\xc3\x01" + b"x" * 8, row]
     )
     assert statuses.tolist() == [0, 1, 2, 2, 2, 2, 3, 0]
@@ -436,7 +436,7 @@ def test_any_bytes_are_safe(data: st.DataObject) -> None:
         random = encoded[:10] + data.draw(st.binary(max_size=20))
         stored += [encoded[:cut], bytes(flipped), random, encoded]
         good.append(row)
-    batch, statuses, _ = reader.read_avro(stored)
+    batch, statuses, *_ = reader.read_avro(stored)
     assert set(statuses.tolist()) <= {0, 2}
     assert statuses.tolist()[3::4] == [0] * len(good)
     wanted = expected(declared, good)
@@ -470,7 +470,7 @@ def test_blocks_and_lengths_that_lie(body: bytes) -> None:
     for wanted in (fields, (Field("other", INT64, 3),)):
         reader = row_reader("s", wanted)
         reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), wanted))
-        batch, statuses, _ = reader.read_avro([b"\xc3\x01" + fingerprint(schema) + body])
+        batch, statuses, *_ = reader.read_avro([b"\xc3\x01" + fingerprint(schema) + body])
         assert statuses.tolist() == [2]
         assert batch.values(batch.names[0]) in ([[]], [3])
 
@@ -485,7 +485,7 @@ def test_blocks_with_sizes_decode() -> None:
     for field, wanted in ((Field("l", list_of(STRING), cap=2), ["a", "b"]), (Field("z", INT64, 3), 3)):
         reader = row_reader("s", (field,))
         reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), (field,)))
-        batch, statuses, _ = reader.read_avro([row])
+        batch, statuses, *_ = reader.read_avro([row])
         assert statuses.tolist() == [0]
         assert batch.values(batch.names[0]) == [wanted]
 
@@ -499,7 +499,7 @@ def test_items_that_take_no_bytes_are_bounded() -> None:
     reader = row_reader("s", (Field("z", INT64, 3),))
     reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), (Field("z", INT64, 3),)))
     head = b"\xc3\x01" + fingerprint(schema)
-    _, statuses, _ = reader.read_avro([head + b"\x06\x00", head + b"\xfe\xff\xff\xff\xff\xff\xff\x01\x00"])
+    _, statuses, *_ = reader.read_avro([head + b"\x06\x00", head + b"\xfe\xff\xff\xff\xff\xff\xff\x01\x00"])
     assert statuses.tolist() == [0, 2]
 
 
@@ -510,7 +510,7 @@ def test_a_schema_that_recurses_is_skipped_and_bounded() -> None:
     reader = row_reader("s", (Field("n", INT64, 3),))
     reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), (Field("n", INT64, 3),)))
     head = b"\xc3\x01" + fingerprint(schema)
-    batch, statuses, _ = reader.read_avro(
+    batch, statuses, *_ = reader.read_avro(
         [head + b"\x02" * 20 + b"\x00\x0a", head + b"\x02" * 100_000 + b"\x00\x0a"]
     )
     assert statuses.tolist() == [0, 2]
@@ -531,7 +531,7 @@ def test_a_plan_of_any_bytes_is_safe(noise: bytes, data: st.DataObject) -> None:
         reader.add_schema(b"12345678", bytes(plan))
     except EngineError:
         return
-    _, statuses, _ = reader.read_avro([b"\xc3\x0112345678" + data.draw(st.binary(max_size=40))])
+    _, statuses, *_ = reader.read_avro([b"\xc3\x0112345678" + data.draw(st.binary(max_size=40))])
     assert statuses[0] in (0, 2)
 
 

@@ -23,7 +23,7 @@ from online.changes import ChangeFollower
 from online.item_cache import ItemCache
 from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import ScoreRequest
-from online.request import CallReader
+from online.request import Asked, CallReader
 from online.row_cache import RowCache
 from online.rows import RowSource
 from online.stages import Stages
@@ -91,7 +91,7 @@ class Scorer:
         message.keys["shopper"].integers.values.append(1)
         message.keys["item"].strings.values.extend(items)
         message.request["country"].string_value = REQUEST["country"]
-        call = self._calls.read(message, AT)
+        call = self._calls.read(Asked.of(ScoreRequest, message.SerializeToString()), AT)
         read = self._rows.read(self._plan, call, Budget(CallRecord("Score"), 10.0))
         computed = self._stages.compute(read.inputs)
         made: dict[str, Any] = {name: computed.tensor(name).tobytes() for name in computed.columns}
@@ -178,8 +178,8 @@ def test_a_change_while_its_row_is_on_the_way_is_not_missed(store: Store, url: s
     assert cached.follower is not None
     link, several = cached._rows._store, cached._rows._store.several
 
-    def slow(requests: Any, within_s: float | None = None) -> Any:
-        found = several(requests, within_s)
+    def slow(requests: Any, *how: Any) -> Any:
+        found = several(requests, *how)
         if any(source == "goods" for source, _ in requests):
             put(store, "goods", "a", {"price": 77.0})
             cached.follower.read_on(1.0)  # type: ignore[union-attr]

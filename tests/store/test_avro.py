@@ -59,7 +59,7 @@ def written(schema: Any, *rows: Any) -> list[bytes]:
 def read(schema: Any, fields: tuple[Field | Sequence, ...], *rows: Any) -> tuple[Batch, list[int]]:
     reader = row_reader("s", fields)
     reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), fields))
-    batch, statuses, unknown = reader.read_avro(written(schema, *rows))
+    batch, statuses, unknown, *_ = reader.read_avro(written(schema, *rows))
     assert unknown == []
     return batch, statuses.tolist()
 
@@ -250,7 +250,7 @@ def test_times(logical: str, base: str, value: int, microseconds: int) -> None:
     fields = (Field("t", TIMESTAMP, 0),)
     reader = row_reader("s", fields)
     reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), fields))
-    batch, statuses, _ = reader.read_avro(written(record(("t", base)), {"t": value}))
+    batch, statuses, *_ = reader.read_avro(written(record(("t", base)), {"t": value}))
     assert statuses.tolist() == [0]
     assert times(batch) == [microseconds]
 
@@ -267,7 +267,7 @@ def test_a_time_beyond_64_bits_makes_the_row_bad() -> None:
     fields = (Field("t", TIMESTAMP, 3),)
     reader = row_reader("s", fields)
     reader.add_schema(fingerprint(schema), decode_plan(json.dumps(schema), fields))
-    _, statuses, _ = reader.read_avro(written(record(("t", "long")), {"t": 2**62}))
+    _, statuses, *_ = reader.read_avro(written(record(("t", "long")), {"t": 2**62}))
     assert statuses.tolist() == [UNDECODABLE]
 
 
@@ -429,23 +429,23 @@ def test_a_source_reader_learns_schemas(tmp_path: Any) -> None:
     store.put_many("movie", [("fargo", row)])
     reader = SourceReader(declared, store, wanted=("movie.n", "movie.q.x"))
     rows = store.get_many("movie", ["fargo", "none"])
-    batch, statuses = reader.read(rows)
+    batch, statuses, _ = reader.read(rows)
     assert statuses.tolist() == [UNKNOWN_SCHEMA, 1]
     assert batch.values("movie.n") == [3, 3]
 
     store.put_schema(encoder.fingerprint, encoder.schema)
-    batch, statuses = reader.read(rows)
+    batch, statuses, _ = reader.read(rows)
     assert statuses.tolist() == [OK, 1]
     assert batch.values("movie.n") == [5, 3]
     assert batch.values("movie.q.x") == [[None], []]
     assert "movie.title" not in batch.names
 
-    lists, _ = reader.read_lists([rows[0], rows[1], rows[0]], [2, 0, 1])
+    lists, *_ = reader.read_lists([rows[0], rows[1], rows[0]], [2, 0, 1])
     assert lists.values("movie.n") == [[5, 3], [], [5]]
 
     other = RowEncoder(source(Field("n", STRING, ""), name="movie"))
     store.put_schema(other.fingerprint, other.schema)
-    batch, statuses = reader.read([other.encode({"n": "five"}), row])
+    batch, statuses, _ = reader.read([other.encode({"n": "five"}), row])
     assert statuses.tolist() == [UNKNOWN_SCHEMA, OK]
     assert list(reader.refused) == [other.fingerprint]
     assert "the store holds string for `n`" in reader.refused[other.fingerprint]

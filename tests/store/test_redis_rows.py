@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from engine._engine import StoredRows, mget_command
+from engine._engine import StoredRows, mget_commands
 from store.interface import StoreUnavailable, open_store
 from store.redis_store import RedisStore
 from tests.services import RedisServer, redis_server
@@ -54,7 +54,13 @@ def test_the_command_is_what_redis_py_would_send() -> None:
     wanted = [b"MGET", *(f"n:s:{key}".encode("utf-8", "surrogatepass") for key in keys), b"n:t:1"]
     connection: Any = redis.Connection
     packed = b"".join(connection().pack_command(*wanted))
-    assert mget_command([(b"n:s:", keys), (b"n:t:", [1])]) == (packed, 8)
+    requests: list[tuple[bytes, list[str | int]]] = [(b"n:s:", keys), (b"n:t:", [1])]
+    assert mget_commands(requests, 8) == [(packed, 8)]
+    parts = [wanted[:3], [b"MGET", *wanted[3:6]], [b"MGET", *wanted[6:]]]
+    assert mget_commands(requests, 3) == [
+        (b"".join(connection().pack_command(*part)), len(part) - 1) for part in parts
+    ]
+    assert mget_commands([(b"n:s:", [])], 3) == []
 
 
 def test_a_push_message_is_redis_pys(server: RedisServer, store: RedisStore) -> None:
