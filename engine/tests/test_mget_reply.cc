@@ -193,6 +193,42 @@ TEST(a_reply_off_a_socket) {
   }
 }
 
+TEST(answers_to_several_commands_while_others_are_on_their_way) {
+  Ends ends;
+  const MgetCommand commands[] = {{"a", 2}, {"b", 1}, {"c", 3}};
+  const std::string answers[] = {"*2\r\n" + bulk("one") + "$-1\r\n", "*1\r\n" + bulk("two"), kThree};
+  std::thread server([&] {
+    char heard[3];
+    CHECK(::recv(ends.server(), heard, 2, MSG_WAITALL) == 2);
+    CHECK(::recv(ends.server(), heard, 1, MSG_DONTWAIT) < 0);  // the third waits for the first answer
+    ends.send(answers[0]);
+    CHECK(::recv(ends.server(), heard, 1, MSG_WAITALL) == 1 && heard[0] == 'c');
+    ends.send(answers[1].substr(0, 5));
+    ends.send(answers[1].substr(5) + answers[2]);
+  });
+  MgetReply reply({2, 1, 3});
+  std::vector<std::optional<std::string>> arrived;
+  const auto look = [&](const MgetReply& some) {
+    for (int64_t i = std::ssize(arrived); i < some.num_rows(); ++i) arrived.emplace_back(some.row(i));
+  };
+  CHECK(exchange(ends.client(), commands, reply, 10, 10, look) == Received::Rows);
+  server.join();
+  const StoredRows rows = std::move(reply).rows();
+  CHECK(rows.size() == 6 && arrived.size() == 6);
+  CHECK(rows[0] == "one" && !rows[1].has_value() && rows[2] == "two" && rows[3] == "one");
+  for (int64_t i = 0; i < 6; ++i) CHECK(arrived[static_cast<size_t>(i)] == rows[i]);
+  CHECK(exchange(ends.client(), {}, reply, 10, 10, look) == Received::Rows);
+}
+
+TEST(several_answers_are_as_long_as_was_asked) {
+  for (const std::string second : {"*2\r\n", "$1\r\n", "-ERR\r\n"}) {
+    MgetReply reply({1, 1});
+    CHECK(put(reply, "*1\r\n" + bulk("one")) == State::More);
+    CHECK(reply.num_answers() == 1 && reply.num_rows() == 1);
+    CHECK(put(reply, second) == State::Other);
+  }
+}
+
 TEST(a_large_command_waits_for_room) {
   Ends ends;
   const std::string command(4 << 20, 'x');
@@ -214,7 +250,7 @@ TEST(a_large_command_waits_for_room) {
 
 TEST(a_socket_that_says_nothing_or_goes) {
   Ends ends;
-  MgetReply late({3}), stopped(3), closed(3), gone(3), failed(3);
+  MgetReply late({3}), stopped({3}), closed({3}), gone({3}), failed({3});
   CHECK(ask(ends.client(), "command", late, 0.02, -1) == Received::TimedOut);
   CHECK(ask(ends.client(), "command", stopped, -1, 0.02) == Received::TimedOut);
   std::thread server([&] {

@@ -1,5 +1,6 @@
 // Rows by straight steps, beside the same rows by their plan: the same columns, or given up. Rows lie in pieces of
 // memory that end with them, so that the sanitizer sees what is read behind.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -236,9 +237,17 @@ void check_all(const std::string& plan, const std::vector<std::string>& bodies) 
   Arena arena;
   const Decoded wanted = by_plan(plan, bodies, arena);
   const GivenRows apart(rows), in_slack(StoredRows(memory, bytes, places));
-  for (const GivenRows* given : {&apart, &in_slack}) {
-    const AvroRows read = reader.read_avro(*given);
+  const StoredRows stored(memory, bytes, places);
+  RowReading begun(reader, stored.size()), broken(reader, stored.size());
+  for (int64_t i = 0; i < stored.size(); ++i) begun.add(stored[i]);
+  begun.end();
+  broken.add("what is not believed, as it has no end");
+  const std::pair<const GivenRows*, RowReading*> ways[] = {
+      {&apart, nullptr}, {&in_slack, nullptr}, {&in_slack, &begun}, {&in_slack, &begun}, {&in_slack, &broken}};
+  for (const auto& [given, reading] : ways) {
+    const AvroRows read = reader.read_avro(*given, reading);
     CHECK(read.statuses == wanted.statuses);
+    CHECK(read.counts[0] == std::ranges::count(wanted.statuses, RowStatus::Ok));
     for (size_t c = 0; c < wanted.columns.size(); ++c) CHECK(same(read.batch.column(c), wanted.columns[c]));
   }
 }

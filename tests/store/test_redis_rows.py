@@ -9,7 +9,12 @@ import pytest
 import redis
 
 from engine._engine import StoredRows, mget_commands
+from featdsl.levels import Level
+from featdsl.program import Field, Source
+from featdsl.types import INT64, STRING
+from store.encode import RowEncoder
 from store.interface import StoreUnavailable, open_store
+from store.read import SourceReader
 from store.redis_store import RedisStore
 from tests.services import RedisServer, redis_server
 
@@ -47,6 +52,44 @@ def test_rows_lie_in_one_piece(store: RedisStore) -> None:
         first[3]
     with pytest.raises(IndexError):
         first[::2]
+
+
+def test_rows_are_read_as_they_come_in(store: RedisStore) -> None:
+    declared = Source(
+        "t", "item", INT64, Level.ITEM, (Field("n", INT64, -1), Field("name", STRING.optional())), "t"
+    )
+    encoder = RowEncoder(declared)
+    store.put_schema(encoder.fingerprint, encoder.schema)
+    rows = {key: {"n": key, "name": f"é{key}" * (key % 50)} for key in range(0, 700, 2)}
+    store.put_many("t", [(key, encoder.encode(row)) for key, row in rows.items()])
+    store.put_many("t", [(1, b"no row"), (3, encoder.encode({"n": 3, "name": "x"})[:-1] + b"\xff")])
+    kept(store)
+    keys = list(range(700))
+    for reader in (SourceReader(declared, store), SourceReader(declared, store)):
+        for _ in range(2):  # the first time the schema is not known
+            begun = reader.begin(len(keys))
+            (found,) = store.several([("t", keys)], readings=[begun])
+            read, again, plain = reader.read(found, begun), reader.read(found, begun), reader.read([*found])
+            for other in (again, plain):
+                assert read.statuses.tolist() == other.statuses.tolist()
+                assert read.counts == other.counts == (351, 348, 1, 0)
+                for name in ("t.n", "t.name"):
+                    assert read.batch.values(name) == other.batch.values(name)
+            assert read.batch.values("t.n")[:5] == [0, -1, 2, 3, 4]
+            assert read.batch.values("t.name")[2:5] == ["é2é2", None, "é4é4é4é4"]
+
+
+def test_what_was_begun_is_not_believed_when_the_connection_breaks(
+    server: RedisServer, store: RedisStore
+) -> None:
+    reader = SourceReader(Source("s", "item", STRING, Level.ITEM, (Field("n", INT64, -1),), "s"), store)
+    kept(store)
+    with redis.Redis.from_url(server.url) as admin:
+        admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    begun = reader.begin(2)
+    (found,) = store.several([("s", ["a", "gone"])], readings=[begun])
+    assert list(found) == [b"1", None]
+    assert reader.read(found, begun).counts == (0, 1, 1, 0)
 
 
 def test_the_command_is_what_redis_py_would_send() -> None:
