@@ -121,3 +121,22 @@ class Divider {
   Lanes divisor_, multiplier_;
   int shift_;
 };
+
+// 64 bytes.
+class Bytes {
+ public:
+  explicit Bytes(const char* at)
+      : lower_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))),
+        upper_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32))) {}
+  // The bits of those that are, unsigned.
+  uint64_t at_least(uint8_t low) const {
+    const __m256i least = _mm256_set1_epi8(static_cast<char>(low));
+    const auto bits = [&](__m256i bytes) {
+      return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, least), bytes)));
+    };
+    return bits(lower_) | uint64_t{bits(upper_)} << 32;
+  }
+
+ private:
+  __m256i lower_, upper_;
+};

@@ -115,3 +115,16 @@ class Divider {
   __m512d inverse_;
   bool is_small_;
 };
+
+// 64 bytes.
+class Bytes {
+ public:
+  explicit Bytes(const char* at) : bytes_(_mm512_loadu_si512(at)) {}
+  // The bits of those that are, unsigned.
+  uint64_t at_least(uint8_t low) const {
+    return _mm512_cmpge_epu8_mask(bytes_, _mm512_set1_epi8(static_cast<char>(low)));
+  }
+
+ private:
+  __m512i bytes_;
+};

@@ -1,14 +1,27 @@
 #include "engine/utf8.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <bit>
 #include <cstdint>
 #include <cstring>
 
+#include "engine/cpu.h"
+#include "engine/divisor.h"
 #include "engine/error.h"
 
 namespace feat {
 
 static_assert(std::endian::native == std::endian::little);
+
+namespace {
+
+#define FEATDSL_LOOPS "engine/utf8_lanes.h"
+#include "engine/each_simd.h"
+
+}  // namespace
 
 size_t valid_utf8_prefix(std::string_view text) {
   constexpr uint64_t kHigh = 0x8080808080808080;
@@ -58,6 +71,15 @@ size_t valid_utf8_prefix(std::string_view text) {
     at += more + 1;
   }
   return text.size();
+}
+
+bool valid_utf8(std::string_view text) {
+  constexpr size_t kWorthIt = 64;
+  if (text.size() >= kWorthIt) {
+    const auto size = static_cast<int64_t>(text.size());
+    text.remove_prefix(static_cast<size_t>(FEATDSL_LANES(valid_utf8_bytes(text.data(), size))));
+  }
+  return valid_utf8_prefix(text) == text.size();
 }
 
 std::string EngineError::readable(std::string message) {

@@ -9,6 +9,7 @@ namespace feat {
 // How many bytes of `text` are valid, from its start; its size if all are.
 size_t valid_utf8_prefix(std::string_view text);
 
-inline bool valid_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
+// Whether all of it is.
+bool valid_utf8(std::string_view text);
 
 }  // namespace feat

@@ -1,5 +1,7 @@
 // Memory, types, columns, gathering: what lies under a program.
 #include <cstdint>
+#include <iterator>
+#include <random>
 #include <string>
 
 #include "engine/arena.h"
@@ -73,6 +75,35 @@ TEST(utf8) {
   for (const char* bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "abcdefgh\xC3",
                           "\xE2\x82", "\xF0\x9F\x98", "\xFF", "\xC3("}) {
     CHECK(!valid_utf8(bad));
+  }
+}
+
+// In blocks as byte by byte, wherever characters begin.
+TEST(long_texts_are_utf8_if_their_characters_are) {
+  std::mt19937_64 random(7);
+  const std::string_view pieces[] = {"a",
+                                     "hello, ",
+                                     "\xC2\x80",
+                                     "é",
+                                     "\xE0\xA0\x80",
+                                     "中",
+                                     "\xED\x9F\xBF",
+                                     "\xEE\x80\x80",
+                                     "\xF0\x90\x80\x80",
+                                     "😀",
+                                     "\xF4\x8F\xBF\xBF"};
+  const unsigned char bytes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+                                 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+  for (int round = 0; round < 30'000; ++round) {
+    std::string text;
+    const size_t size = 60 + random() % 200;
+    const size_t kinds = 1 + random() % std::size(pieces);
+    while (text.size() < size) text += pieces[random() % kinds];
+    CHECK(valid_utf8(text));
+    if (round % 3 == 0) text.resize(text.size() - 1);
+    if (round % 3 == 1) text[random() % text.size()] = static_cast<char>(bytes[random() % std::size(bytes)]);
+    if (round % 3 == 2) text.erase(random() % text.size(), 1);
+    CHECK(valid_utf8(text) == (valid_utf8_prefix(text) == text.size()));
   }
 }
 
