@@ -23,8 +23,9 @@ from online.errors import CallError
 from online.listening import SERVER_OPTIONS
 from online.model_server.labels import Labels
 from online.model_server.tfserving_tensors import NotATensor
-from online.models import ModelFailed, ModelServer, ModelServerDown, ModelTimeout
+from online.models import CallerGone, ModelFailed, ModelServer, ModelServerDown, ModelTimeout
 from online.observe.model_metrics import ModelCalls
+from online.observe.record import CallRecord, current_call
 from online.versions import Serving, VersionWatcher
 
 log = logging.getLogger("featdsl.models")
@@ -104,6 +105,8 @@ class FacedModel:
             return self._server.predict(serving.handle, tensors, left_s)
         except ModelTimeout as fault:
             raise FaceError(grpc.StatusCode.DEADLINE_EXCEEDED, str(fault)) from fault
+        except CallerGone as fault:
+            raise FaceError(grpc.StatusCode.CANCELLED, "the caller went away") from fault
         except ModelServerDown as fault:
             raise FaceError(grpc.StatusCode.UNAVAILABLE, str(fault)) from fault
         except ModelFailed as fault:
@@ -187,6 +190,10 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         def handle(data: bytes, context: Any) -> bytes:
             started, code = time.monotonic(), grpc.StatusCode.INTERNAL
+            record = CallRecord(name)
+            if not context.add_callback(record.cancel):
+                record.cancel()
+            before = current_call.set(record)
             try:
                 answer, code = _answer(method, data, context), grpc.StatusCode.OK
                 return answer
@@ -194,6 +201,7 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
                 code = context.code() or code  # that which it was aborted with
                 raise
             finally:
+                current_call.reset(before)
                 self._model.calls.ended(name, code.name, time.monotonic() - started)
 
         return grpc.unary_unary_rpc_method_handler(handle)

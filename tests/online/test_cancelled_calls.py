@@ -19,14 +19,16 @@ from featdsl.torch import save_model
 from online.client import ScorerClient
 from online.errors import CallError, Reason
 from online.model_server import EmbeddedModelServer
-from online.model_server.grpc_face import FacedModel
+from online.model_server.grpc_face import FacedModel, ModelFace
 from online.model_server.opening import open_model_server
 from online.model_server.remote import RemoteModelServer
 from online.model_server.tfserving import PREDICT
 from online.model_server.tfserving_face import TensorFlowServingFace
-from online.models import CallerGone, ModelServer
-from online.observe.record import CallRecord, current_call
+from online.model_server.tfserving_tensors import encode
+from online.models import CallerGone, ModelServer, Tensors
+from online.observe.record import CallRecord, current_call, waiting
 from online.proto import SERVICE
+from online.proto.tensorflow_serving_pb2 import ModelSpec, PredictRequest
 from online.versions import VersionWatcher
 from tests.online.remote import tensors, until
 from tests.online.shop import REQUEST, WeightModel, bundle, request_of, serving
@@ -119,6 +121,34 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedModel
     server.load(1, save_model(Ranker(1.0), bundle(), tmp_path_factory.mktemp("model") / "model"))
     yield server
     server.close()
+
+
+def test_what_feat_model_server_runs_ends_too(registry: Path) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    class Waits(WeightModel):
+        def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, Any]:
+            with waiting(gone.set):
+                asked.set()
+                assert gone.wait(30)
+            raise CallerGone
+
+    model = Waits()
+    versions = VersionWatcher(f"dir://{registry}", "ranker", bundle(), model)
+    versions.poll()
+    faced = FacedModel(bundle().model("ranker"), model, versions)
+    face = ModelFace(faced, TensorFlowServingFace(faced).methods())
+    address = f"127.0.0.1:{face.start('127.0.0.1', 0)}"
+    request = PredictRequest(model_spec=ModelSpec(name="ranker"))
+    for name, tensor in tensors(3).items():
+        encode(tensor, request.inputs[name])
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary(PREDICT).future(request.SerializeToString(), timeout=60)
+        assert asked.wait(10)
+        call.cancel()
+        assert gone.wait(10)
+        until(lambda: (("Predict", "CANCELLED"), 1) in faced.calls.samples()["featdsl_model_calls"])
+    face.stop(5.0)
 
 
 def test_a_models_own_process_hears_of_it(embedded: EmbeddedModelServer) -> None:
