@@ -59,7 +59,7 @@ def encode(array: npt.NDArray[Any], message: TensorProto) -> None:
     message.dtype = DTYPES[array.dtype.name]
     for size in array.shape:
         message.tensor_shape.dim.add().size = size
-    message.tensor_content = np.ascontiguousarray(array).tobytes()
+    message.tensor_content = array.tobytes()
 
 
 def decode(message: TensorProto) -> npt.NDArray[Any]:

@@ -48,7 +48,7 @@ _FIELDS = {
 def encode(name: str, array: npt.NDArray[Any], message: ModelInferRequest) -> None:
     """Adds an input to a request, with raw contents. Errors: `KeyError` for a type that no model takes."""
     message.inputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape)
-    message.raw_input_contents.append(np.ascontiguousarray(array).tobytes())
+    message.raw_input_contents.append(array.tobytes())
 
 
 def encode_typed(name: str, array: npt.NDArray[Any], message: ModelInferRequest) -> None:
@@ -72,7 +72,7 @@ def add_output(name: str, array: npt.NDArray[Any], message: ModelInferResponse, 
     """Adds an output to an answer. Errors: `KeyError` for a type that no model gives."""
     output = message.outputs.add(name=name, datatype=DTYPES[array.dtype.name], shape=array.shape)
     if raw:
-        message.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
+        message.raw_output_contents.append(array.tobytes())
     else:
         _fill(output, array)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,19 +79,10 @@ class CallRecord:
             if self._end_wait is not None:
                 self._end_wait()
 
-    @contextlib.contextmanager
-    def waits(self, end: Callable[[], None]) -> Iterator[None]:
+    def waits(self, end: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
         """The call waits in the block for something that `end`, which is quick and does not raise, ends: when the
         call is cancelled, also if it has been already. It is not called once the block has been left."""
-        with self._lock:
-            self._end_wait = end
-            if self.cancelled:
-                end()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._end_wait = None
+        return _Wait(self, end)
 
     @property
     def seconds(self) -> float:
@@ -101,6 +92,28 @@ class CallRecord:
 
 Watcher = Callable[[CallRecord], None]
 """Looks at a call that has ended. Called on the call's own thread, so it must be quick; it must not raise."""
+
+
+class _Wait:
+    """A class and not a generator: every call has one."""
+
+    __slots__ = ("_end", "_record")
+
+    def __init__(self, record: CallRecord, end: Callable[[], None]) -> None:
+        self._record = record
+        self._end = end
+
+    def __enter__(self) -> None:
+        record = self._record
+        with record._lock:
+            record._end_wait = self._end
+            if record.cancelled:
+                self._end()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with self._record._lock:
+            self._record._end_wait = None
+
 
 current_call: ContextVar[CallRecord | None] = ContextVar("current_call", default=None)
 """The call that runs on this thread, for those who wait on its behalf."""
