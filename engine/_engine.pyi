@@ -4,7 +4,7 @@ Errors of input are `EngineError` (a ValueError) with a message for a person; no
 process, whatever the bytes. Every call that takes time runs with the GIL released.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -39,6 +39,8 @@ class Batch:
         """The rows at these positions, in this order; -1 gives a null row (and makes the types nullable)."""
     def tensor(self, name: str) -> npt.NDArray[Any]:
         """[n] for a scalar, [n, k] for a vector, without a copy, read-only; keeps its memory alive. No nulls."""
+    def tensors(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Of each of these columns."""
     def values(self, name: str) -> list[Any]:
         """The column as Python values (for small batches: explain, keys of second hops)."""
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
@@ -215,10 +217,12 @@ def exchange_rows(
     pause_s: float,
     within_s: float,
     readings: Sequence[RowReading | None] = (),
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[StoredRows | None, bool]:
     """Sends MGETs of all keys, each behind its prefix, over a socket (its file descriptor) that nobody else uses, and
     reads the answers, without the GIL. `pause_s`: the longest wait for anything, `within_s` for all of it, negative for
-    no limit. `readings`: by request what reads its rows while they come in. Returns the rows, or None: the socket was
+    no limit. `readings`: by request what reads its rows while they come in; `meanwhile` is called once before, when the
+    question has been sent. Returns the rows, or None: the socket was
     closed, or the answer is another one (an error, a push message); and whether anything was sent: not over a socket
     that is closed, or on which something lies. Errors: `TimeoutError`, `OSError`; then, or after another answer, the
     socket is to be closed."""

@@ -42,6 +42,13 @@ Batch take_rows(const Batch& batch, nb::ndarray<const int64_t, nb::ndim<1>, nb::
   return batch.take({rows.data(), rows.size()});
 }
 
+nb::dict tensors(const Batch& batch, const std::vector<std::string>& names) {
+  nb::dict all;
+  for (const std::string& name : names)
+    all[nb::str(name.c_str(), name.size())] = python_tensor(batch, batch.place_of(name));
+  return all;
+}
+
 template <class Fields>
 NameTypes name_types(const Fields& fields) {
   NameTypes out;
@@ -70,6 +77,7 @@ void bind_batch(nb::module_& m) {
       .def(
           "tensor", [](const Batch& self, const std::string& name) { return python_tensor(self, self.place_of(name)); },
           "name"_a)
+      .def("tensors", &tensors, "names"_a)
       .def(
           "values",
           [](const Batch& self, const std::string& name) { return python_values(self.column(self.place_of(name))); },

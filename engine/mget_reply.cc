@@ -144,7 +144,7 @@ MgetReply::State MgetReply::go_on() {
 StoredRows MgetReply::rows() && { return {memory_, bytes_.data(), std::move(places_)}; }
 
 Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& reply, double pause_s, double within_s,
-                  const std::function<void(const MgetReply&)>& arrived) {
+                  const std::function<void(const MgetReply&)>& look) {
   const Patience patience(pause_s, within_s);
   if (commands.empty()) return Received::Rows;
   char first;
@@ -154,7 +154,7 @@ Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& 
     for (; sent < std::min(std::ssize(commands), reply.num_answers() + kAhead); ++sent) {
       if (const auto failed = send(socket, commands[static_cast<size_t>(sent)].text, patience)) return *failed;
     }
-    if (reply.num_rows() > 0) arrived(reply);
+    look(reply);
     const std::span<char> room = reply.room();
     const ssize_t got = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
     if (got == 0) return Received::Closed;
@@ -162,7 +162,7 @@ Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& 
       const MgetReply::State state = reply.take(static_cast<size_t>(got));
       if (state == MgetReply::State::Other) return Received::Other;
       if (state == MgetReply::State::Whole) {
-        arrived(reply);
+        look(reply);
         return Received::Rows;
       }
     } else if (would_block()) {

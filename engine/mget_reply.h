@@ -68,10 +68,11 @@ class MgetReply {
 enum class Received : uint8_t { Rows, Unsent, Other, Closed, TimedOut, Failed };
 
 // Sends MGETs over a socket on which nothing is under way, and reads the replies; the next but one is sent when a reply
-// is there, so that the server always has something to do. `arrived` looks at what there is, whenever it is more.
+// is there, so that the server always has something to do. `look` may look at what there is: when commands were sent
+// and nothing is there yet, and whenever there is more.
 // `pause_s`: the longest wait for anything, `within_s` that for all of it; negative for none. Unsent: the socket is
-// closed, or something is on it that nobody asked for. Failed leaves `errno`. Errors: those of `arrived`.
+// closed, or something is on it that nobody asked for. Failed leaves `errno`. Errors: those of `look`.
 Received exchange(int socket, std::span<const MgetCommand> commands, MgetReply& reply, double pause_s, double within_s,
-                  const std::function<void(const MgetReply&)>& arrived);
+                  const std::function<void(const MgetReply&)>& look);
 
 }  // namespace feat

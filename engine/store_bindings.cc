@@ -95,7 +95,7 @@ class Readings {
 
 // The rows that answer MGETs of all keys, None when something else does; and whether these were sent.
 nb::tuple exchange_rows(int socket, const Requests& requests, double pause_s, double within_s,
-                        const nb::sequence& given) {
+                        const nb::sequence& given, nb::object meanwhile) {
   const std::vector<PrefixedKeys> wanted = to_wanted(requests);
   Readings readings(wanted, given);
   const std::vector<MgetCommand> commands = mget_commands(wanted, kKeysAtOnce);
@@ -106,8 +106,13 @@ nb::tuple exchange_rows(int socket, const Requests& requests, double pause_s, do
   int failure = 0;
   {
     const nb::gil_scoped_release released;
-    received =
-        exchange(socket, commands, reply, pause_s, within_s, [&](const MgetReply& some) { readings.read_on(some); });
+    received = exchange(socket, commands, reply, pause_s, within_s, [&](const MgetReply& some) {
+      if (!meanwhile.is_none()) {
+        const nb::gil_scoped_acquire held;
+        std::exchange(meanwhile, nb::none())();
+      }
+      readings.read_on(some);
+    });
     failure = errno;
   }
   switch (received) {
@@ -160,7 +165,7 @@ void bind_store(nb::module_& module) {
   module.def("joined_keys", &joined_keys, "prefix"_a, "keys"_a);
   module.def("mget_commands", &to_commands, "requests"_a, "most"_a);
   module.def("exchange_rows", &exchange_rows, "socket"_a, "requests"_a, "pause_s"_a, "within_s"_a,
-             "readings"_a = nb::tuple());
+             "readings"_a = nb::tuple(), "meanwhile"_a = nb::none());
 }
 
 }  // namespace feat

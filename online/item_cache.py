@@ -136,10 +136,17 @@ class KnownItems:
     now_ns: int
     ttl_ns: int
     store_down: bool = False
+    gathered: Batch | None = None
 
     def made_of(self, source: Source, keys: Keys, lengths: Sequence[int] | None) -> None:
         """The rows that will be read for the missing items; to be said before they are."""
         self.lookup.made_of(source.rows_of, keys, lengths)
+
+    def gather(self, items: npt.NDArray[np.int64]) -> Batch:
+        """The results of the items at these places, all of which are there or were added; the same places each time."""
+        if self.gathered is None:
+            self.gathered = self.lookup.rows(items)
+        return self.gathered
 
     def add(self, made: Batch, statuses: npt.NDArray[np.uint8]) -> None:
         """The missing items' results: kept, unless they were made of defaults while the store was down."""

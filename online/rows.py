@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +152,7 @@ class RowSource:
                 inputs.add("pair", plan.blocks["candidate"].read_arrow(call.candidate))
         except EngineError as error:
             raise CallError(Reason.BAD_FIELD_TYPE, str(error)) from error
+        meanwhile = None if known is None or size else partial(known.gather, call.item_rows)
         for sources in plan.fetch.rounds:
             if size == 0:
                 sources = tuple(source for source in sources if source.level is not Level.ITEM)
@@ -168,7 +170,8 @@ class RowSource:
                     else None
                     for source, asked, found in zip(sources, wanted, known_rows, strict=True)
                 ]
-                rows = self._fetch(sources, wanted, known_rows, readings, budget)
+                rows = self._fetch(sources, wanted, known_rows, readings, meanwhile, budget)
+                meanwhile = None
             with budget.stage("decode"):
                 for source, asked, found, begun in zip(sources, wanted, rows, readings, strict=True):
                     counts = self._decode(source, plan.readers[source.name], asked, found, begun, read)
@@ -197,6 +200,7 @@ class RowSource:
         keys: Sequence[_Keys],
         known: Sequence[FoundRows | None],
         readings: Sequence[RowReading | None],
+        meanwhile: Callable[[], object] | None,
         budget: Budget,
     ) -> list[Sequence[bytes | None] | None]:
         """By source the rows of its distinct keys; None where the store is down."""
@@ -209,7 +213,7 @@ class RowSource:
         try:
             if count:
                 with budget.store_trip(count):
-                    rows = self._store.several(wanted, budget.left(), readings)
+                    rows = self._store.several(wanted, budget.left(), readings, meanwhile)
         except StoreUnavailable as down:
             if budget.left() > 0:  # else the stage says it
                 self._unless_defaults(down)

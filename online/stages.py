@@ -105,7 +105,7 @@ class Stages:
         if made is not None and count == inputs.num_items:
             return made if each_its_own else made.take(inputs.item_rows)
         assert known is not None
-        return known.lookup.rows(inputs.item_rows)
+        return known.gather(inputs.item_rows)
 
     def after(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine import RowReading
 from featdsl.errors import FeatError, InputError
@@ -46,9 +46,10 @@ class StoreLink:
         requests: Sequence[tuple[str, Sequence[Key]]],
         within_s: float | None = None,
         readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[Sequence[bytes | None]]:
         """As `Store.several`. Errors: `StoreUnavailable`."""
-        return self.get().several(requests, within_s, readings)
+        return self.get().several(requests, within_s, readings, meanwhile)
 
     def schema(self, fingerprint: bytes) -> str | None:
         """As `Store.schema`. Errors: `StoreUnavailable`."""

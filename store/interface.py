@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from engine._engine import RowReading, joined_keys
@@ -56,10 +56,11 @@ class Store(ABC):
         requests: Sequence[tuple[str, Sequence[Key]]],
         within_s: float | None = None,
         readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[Sequence[bytes | None]]:
         """For each (source, keys) the rows in the order of the keys, None for no row; in one round. `within_s`:
         the time that there is, where that is less than the store's timeout. `readings`: what may read the rows of each
-        while others are on their way."""
+        while others are on their way; `meanwhile`: what may be done once while all are; a store need not do either."""
 
     def get_many(self, source: str, keys: Sequence[Key]) -> list[bytes | None]:
         """The rows of one source in the order of `keys`, None where there is none."""

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class LmdbStore(Store):
         requests: Sequence[tuple[str, Sequence[Key]]],
         within_s: float | None = None,
         readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[Sequence[bytes | None]]:
         try:
             with self._environment().begin() as transaction, transaction.cursor() as cursor:

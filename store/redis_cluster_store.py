@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -47,11 +47,12 @@ class RedisClusterStore(RedisStore):
         requests: Sequence[tuple[str, Sequence[Key]]],
         within_s: float | None = None,
         readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[Sequence[bytes | None]]:
         longest_s = _TIMEOUTS * self._timeout_s
         given_s = longest_s if within_s is None else min(within_s, longest_s)
         try:
-            return super().several(requests, given_s, readings)
+            return super().several(requests, given_s, readings, meanwhile)
         except StoreUnavailable as down:
             if isinstance(down.__cause__, OutOfTime) and self._looking.acquire(blocking=False):
                 threading.Thread(target=self._look_anew, name="slots", daemon=True).start()
@@ -77,7 +78,10 @@ class RedisClusterStore(RedisStore):
         )
 
     def _get(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], readings: Sequence[RowReading | None]
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        readings: Sequence[RowReading | None],
+        meanwhile: Callable[[], object] | None,
     ) -> Sequence[bytes | None]:
         keys = [key for source, source_keys in requests for key in self.stored_keys(source, source_keys)]
         rows: Sequence[bytes | None] = self._client.mget_nonatomic(keys)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -35,10 +35,13 @@ class RowsClient(redis.Redis):
         self._kept_by = os.getpid()
 
     def rows(
-        self, requests: Sequence[KeysOf], readings: Sequence[RowReading | None] = ()
+        self,
+        requests: Sequence[KeysOf],
+        readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> Sequence[bytes | None]:
         """The rows of all keys, one behind the other. `readings`: by request what reads its rows as they come in, where
-        they come so."""
+        they come so; `meanwhile`: what is done while they are on their way, likewise."""
         if self._kept_by != os.getpid():  # they are the parent's
             self._kept, self._kept_by = deque(), os.getpid()
         try:
@@ -46,7 +49,7 @@ class RowsClient(redis.Redis):
         except IndexError:
             connection = None
         if connection is not None:
-            found = self._exchange(connection, requests, readings)
+            found = self._exchange(connection, requests, readings, meanwhile)
             if found is not None:
                 return found
         keys = [key for prefix, given in requests for key in joined_keys(prefix, given)]
@@ -56,7 +59,11 @@ class RowsClient(redis.Redis):
         return rows
 
     def _exchange(
-        self, connection: Any, requests: Sequence[KeysOf], readings: Sequence[RowReading | None]
+        self,
+        connection: Any,
+        requests: Sequence[KeysOf],
+        readings: Sequence[RowReading | None],
+        meanwhile: Callable[[], object] | None,
     ) -> StoredRows | None:
         """The rows over this connection, which is kept then; None if there are none so. Errors: those of redis-py."""
         usable = not connection.should_reconnect() and connection._sock is not None
@@ -70,6 +77,7 @@ class RowsClient(redis.Redis):
                     _NO_LIMIT_S if pause_s is None else pause_s,
                     _NO_LIMIT_S if within_s is None else max(within_s, _SHORTEST_S),
                     readings,
+                    meanwhile,
                 )
                 if found is not None:
                     self._kept.append(connection)

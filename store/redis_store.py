@@ -69,12 +69,13 @@ class RedisStore(Store):
         requests: Sequence[tuple[str, Sequence[Key]]],
         within_s: float | None = None,
         readings: Sequence[RowReading | None] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[Sequence[bytes | None]]:
         counts = [len(keys) for _, keys in requests]
         if not any(counts):
             return [[] for _ in requests]
         with answer_within(within_s):
-            rows: Sequence[bytes | None] = self._call(lambda: self._get(requests, readings))
+            rows: Sequence[bytes | None] = self._call(lambda: self._get(requests, readings, meanwhile))
         if len(requests) == 1:
             return [rows]
         return [rows[end - count : end] for count, end in zip(counts, accumulate(counts), strict=True)]
@@ -90,11 +91,14 @@ class RedisStore(Store):
             self._call(partial(self._delete, self.stored_keys(source, part), source, part))
 
     def _get(
-        self, requests: Sequence[tuple[str, Sequence[Key]]], readings: Sequence[RowReading | None]
+        self,
+        requests: Sequence[tuple[str, Sequence[Key]]],
+        readings: Sequence[RowReading | None],
+        meanwhile: Callable[[], object] | None,
     ) -> Sequence[bytes | None]:
         """The rows of all keys, one behind the other."""
         wanted = [(self.key_prefix(source), keys) for source, keys in requests]
-        rows: Sequence[bytes | None] = self._client.rows(wanted, readings)
+        rows: Sequence[bytes | None] = self._client.rows(wanted, readings, meanwhile)
         return rows
 
     def _put(self, rows: Mapping[bytes, bytes], source: str, keys: Sequence[Key]) -> None:

@@ -79,6 +79,21 @@ def test_rows_are_read_as_they_come_in(store: RedisStore) -> None:
             assert read.batch.values("t.name")[2:5] == ["é2é2", None, "é4é4é4é4"]
 
 
+def test_what_is_done_meanwhile_is_done_once(store: RedisStore) -> None:
+    kept(store)
+    done: list[int] = []
+    (found,) = store.several([("s", ["a"] * 400)], meanwhile=lambda: done.append(1))
+    assert list(found) == [b"1"] * 400
+    assert done == [1]
+
+    def fails() -> None:
+        raise ValueError("what is done meanwhile")
+
+    with pytest.raises(ValueError, match="what is done meanwhile"):
+        store.several([("s", ["a"])], meanwhile=fails)
+    assert store.get_many("s", ["a", "gone"]) == [b"1", None]
+
+
 def test_what_was_begun_is_not_believed_when_the_connection_breaks(
     server: RedisServer, store: RedisStore
 ) -> None:
