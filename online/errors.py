@@ -42,7 +42,7 @@ class Reason(enum.Enum):
     MODEL_SERVER_FULL = "the model server has too many calls waiting"
     MODEL_FAILED = "the model failed on this call"
     MODEL_REFUSED_INPUTS = "the model server takes other tensors than the program makes"
-    CANCELLED = "the caller went away"
+    CANCELLED = "the caller went away, or the call was ended for it"
     DRAINING = "the server is stopping"
     NO_SERVER = "no scoring server answers"
     INTERNAL = "a fault of the server"
@@ -157,6 +157,10 @@ def from_call(failed: grpc.RpcError, address: str) -> CallError:
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return CallError(Reason.NO_SERVER, f"what answers here is no scoring server of this kind: {address}")
+    if code is grpc.StatusCode.CANCELLED:
+        return CallError(
+            Reason.CANCELLED, f"the call was ended without an answer: {address} ({said or 'no reason'})"
+        )
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return CallError(Reason.QUEUE_FULL, said or "the server has too many calls waiting")
     return CallError(Reason.INTERNAL, said or f"the call failed: {code.name.lower()}")

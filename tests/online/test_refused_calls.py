@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def test_nothing_published_yet(lmdb_url: str, tmp_path: Path) -> None:
         assert failed.value.exit_code == 3
         assert client.explain({"shopper": 1, "item": "a"}, REQUEST).features["price"].value == 1.5
         assert client.models().models[0].serving_version is None
+
+
+def test_a_call_that_somebody_ends_without_a_reason() -> None:
+    class Ends(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, details: Any) -> Any:
+            return grpc.unary_unary_rpc_method_handler(lambda data, context: context.cancel())
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Ends()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with ScorerClient(f"127.0.0.1:{port}") as client, pytest.raises(CallError) as failed:
+        client.score(**GOOD)
+    server.stop(0).wait()
+    assert failed.value.reason is Reason.CANCELLED
+    assert "ended without an answer" in failed.value.message
 
 
 def test_no_server() -> None:
