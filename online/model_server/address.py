@@ -15,11 +15,18 @@ PORTS = {"tfs": 8500, "triton": 8001}
 """The usual gRPC port of each."""
 EXAMPLES = "embedded, tfs://host:8500/NAME or triton://host:8001/NAME"
 
-_OPTIONS = {"tfs": ("signature", "label", "rows", *tls.OPTIONS), "triton": ("rows", "contents", *tls.OPTIONS)}
+_OPTIONS = {
+    "tfs": ("signature", "label", "rows", *tls.OPTIONS),
+    "triton": ("rows", "contents", "versions", *tls.OPTIONS),
+}
 _CHOICES = {
     "rows": (
         ("once", "repeat"),
         "rows=once sends what is per request as one row, rows=repeat one for each candidate",
+    ),
+    "versions": (
+        ("numbered", "none"),
+        "versions=none is for a server whose model has no versions: what it runs is taken for the one that serves",
     ),
     "contents": (
         ("raw", "typed"),
@@ -35,7 +42,8 @@ class ModelServerAddress:
     """A model server that is not ours to start. `hosts`: host:port each; `name`: what it calls the model.
     `signature` of it, "" for its default one; `label`: the one whose version is followed, "" to follow the registry;
     `repeat_rows`: inputs per request are sent as a row for each candidate; `typed_contents`: tensors of the KServe
-    protocol are sent as lists of numbers, for servers that take no bytes; `tls`: None for a connection without."""
+    protocol are sent as lists of numbers, for servers that take no bytes; `unversioned`: what it runs has no number and
+    is taken for any; `tls`: None for a connection without."""
 
     scheme: str
     hosts: tuple[str, ...]
@@ -44,6 +52,7 @@ class ModelServerAddress:
     label: str = ""
     repeat_rows: bool = False
     typed_contents: bool = False
+    unversioned: bool = False
     tls: Tls | None = None
 
 
@@ -72,6 +81,7 @@ def parse_address(url: str) -> ModelServerAddress | None:
         label=options.get("label", ""),
         repeat_rows=options.get("rows") == "repeat",
         typed_contents=options.get("contents") == "typed",
+        unversioned=options.get("versions") == "none",
         tls=tls_of(options, url),
     )
 

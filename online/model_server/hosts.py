@@ -42,13 +42,18 @@ _OPTIONS = [
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a host says of the model. `ready`: versions that it answers for; `others`: what it says of other ones;
-    `labelled`: the version that the label names, where one is followed; `problem`: why it has none."""
+    """What a host says of the model. `ready`: versions that it answers for, or `unversioned`, for whatever version it
+    is asked; `others`: what it says of other ones; `labelled`: the version that the label names, where one is followed;
+    `problem`: why it has none."""
 
     ready: frozenset[int] = frozenset()
     others: dict[int, str] = field(default_factory=dict)
     labelled: int | None = None
     problem: str = ""
+    unversioned: bool = False
+
+    def has(self, version: int) -> bool:
+        return self.unversioned or version in self.ready
 
 
 class Host:
@@ -85,7 +90,7 @@ class Host:
         self._channel.close()
 
     def has(self, version: int) -> bool:
-        return self.status is not None and version in self.status.ready
+        return self.status is not None and self.status.has(version)
 
 
 def _channel(address: str, tls: Tls | None) -> Any:
@@ -152,7 +157,7 @@ class Hosts:
     def lacks(self, host: Host, version: int, said: str) -> None:
         """A host said that it does not have a version, before it was asked for its status again."""
         with self._lock:
-            if host.status is not None and version in host.status.ready:
+            if host.status is not None and host.status.has(version):
                 ready, others = host.status.ready - {version}, {**host.status.others, version: said}
                 host.status = Status(ready, others, host.status.labelled, host.status.problem)
 

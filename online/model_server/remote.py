@@ -149,12 +149,12 @@ class RemoteModelServer:
         up = self._hosts.up()
         if not up:
             raise ModelServerDown(self._hosts.problem())
-        if not any(version in status.ready for _, status in up):
+        if not any(status.has(version) for _, status in up):
             raise ModelNotReady(f"no host has version {version} any more")
 
     def has(self, version: int) -> bool:
         up = self._hosts.up()
-        return not up or any(version in status.ready for _, status in up)
+        return not up or any(status.has(version) for _, status in up)
 
     def followed(self) -> int | None:
         if not self._address.label:
@@ -178,8 +178,8 @@ class RemoteModelServer:
         up = self._hosts.up()
         if not up:
             raise ModelServerDown(self._hosts.problem())
-        ready = [host for host, status in up if version in status.ready]
-        absent = [(host, status) for host, status in up if version not in status.ready]
+        ready = [host for host, status in up if status.has(version)]
+        absent = [(host, status) for host, status in up if not status.has(version)]
         since = self._first_seen.setdefault(version, self._clock()) if ready else self._clock()
         if absent and self._clock() - since < _WAITED_FOR_ALL_S:
             said = "; ".join(

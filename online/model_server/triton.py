@@ -44,8 +44,14 @@ class Triton:
     def __init__(self, address: ModelServerAddress) -> None:
         self._name = address.name
         self._encode = encode_typed if address.typed_contents else encode
+        self._unversioned = address.unversioned
 
     def look(self, host: Host) -> Status:
+        if self._unversioned:
+            ready = self._is_ready(host, "")
+            return Status(
+                unversioned=ready, problem="" if ready else f"the model `{self._name}` is not ready"
+            )
         request = RepositoryIndexRequest().SerializeToString()
         try:
             data = host.ask(_path("RepositoryIndex"), request, LOOK_TIMEOUT_S)
@@ -107,8 +113,8 @@ class Triton:
         return config
 
     def describe(self, host: Host, version: int) -> RemoteModel:
-        metadata = self._metadata(host, str(version), DESCRIBE_TIMEOUT_S)
-        config = self._config(host, str(version))
+        metadata = self._metadata(host, self._named(version), DESCRIBE_TIMEOUT_S)
+        config = self._config(host, self._named(version))
         optional = {one.name for one in config.input if one.optional}
         return RemoteModel(
             {one.name: _tensor(one, one.name in optional) for one in metadata.inputs},
@@ -117,7 +123,7 @@ class Triton:
         )
 
     def request(self, version: int, tensors: Tensors, outputs: tuple[str, ...]) -> bytes:
-        message = ModelInferRequest(model_name=self._name, model_version=str(version))
+        message = ModelInferRequest(model_name=self._name, model_version=self._named(version))
         for name, tensor in tensors.items():
             self._encode(name, tensor, message)
         for name in outputs:
@@ -129,8 +135,11 @@ class Triton:
 
     def answer(self, data: bytes) -> tuple[int, Arrays]:
         message = ModelInferResponse.FromString(data)
-        version = message.model_version
+        version = "" if self._unversioned else message.model_version
         return int(version) if version.isdecimal() else 0, decode(message)
+
+    def _named(self, version: int) -> str:
+        return "" if self._unversioned else str(version)
 
     def is_overloaded(self, code: grpc.StatusCode, said: str) -> bool:
         return code is grpc.StatusCode.RESOURCE_EXHAUSTED or (
