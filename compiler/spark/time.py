@@ -104,9 +104,11 @@ _LAST_DAY = (2**63 - 1) // DAY_US
 
 @lowering("date")
 def date(call: Call) -> str:
-    """In UTC; other zones are fall-backs. The ranges keep the parts within Spark's 32 bits."""
+    """In UTC; other zones are fall-backs. The ranges keep the parts within Spark's 32 bits. Spark may make the date
+    whatever the year is, and fails where its days pass 32 bits: so it gets no such year."""
     year, month, day = call.args
-    made = f"make_date({', '.join(f'cast({part} as int)' for part in call.args)})"
+    in_reach = f"{year} between -299999L and 299999L"
+    made = f"make_date(cast(if({in_reach}, {year}, 0L) as int), cast({month} as int), cast({day} as int))"
     days = f"cast(unix_date({made}) as bigint)"
-    sizes = f"{year} between -299999L and 299999L and {month} between 1L and 12L and {day} between 1L and 31L"
+    sizes = f"{in_reach} and {month} between 1L and 12L and {day} between 1L and 31L"
     return f"if({sizes} and {days} between -{_LAST_DAY}L and {_LAST_DAY}L, {days} * {DAY_US}L, null)"

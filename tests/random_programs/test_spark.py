@@ -60,9 +60,13 @@ def _rows() -> pa.Table:
 
 
 def _differing(made: Sequence[Expression], rows: pa.Table, spark: SparkSession) -> dict[int, str]:
-    """What differs, by the number of the expression."""
+    """What differs, or ends Spark's job, by the number of the expression."""
     checked = _checked(made)
-    wanted, got = reference(checked, rows), spark_columns(compile_program(checked), rows, spark)
+    wanted = reference(checked, rows)
+    try:
+        got = spark_columns(compile_program(checked), rows, spark)
+    except Exception as fault:
+        return _ending(made, rows, spark, fault)
     found = {}
     for index, one in enumerate(made):
         left, right = got[f"f{index}"], wanted[f"f{index}"]
@@ -71,6 +75,20 @@ def _differing(made: Sequence[Expression], rows: pa.Table, spark: SparkSession) 
             inputs = [f"{name} = {_given(rows.slice(wrong[0], 1), name)!r}" for name in sorted(one.inputs)]
             lines = [*one.defs, one.text, f"Spark: {left[wrong[0]]!r}, not {right[wrong[0]]!r}", *inputs]
             found[index] = "\n".join(lines)
+    return found
+
+
+def _ending(
+    made: Sequence[Expression], rows: pa.Table, spark: SparkSession, fault: Exception
+) -> dict[int, str]:
+    """Which of them end a job, sought in halves. Errors: `fault` where they do so together only."""
+    if len(made) == 1:
+        return {0: "\n".join([*made[0].defs, made[0].text, f"Spark: {fault}"])}
+    middle = len(made) // 2
+    found = _differing(made[:middle], rows, spark)
+    found |= {middle + index: text for index, text in _differing(made[middle:], rows, spark).items()}
+    if not found:
+        raise fault
     return found
 
 
