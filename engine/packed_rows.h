@@ -27,8 +27,9 @@ struct PackedRows {
   }
 };
 
-// How the rows of batches of one form are packed. What has the same size in every row stands first, each at its
-// place; then what has not, column after column: of each level validity, sizes, and what is inside. Thread safe.
+// How the rows of batches of one form are packed. First, as int32, how many values each level of the columns without a
+// fixed size has in this row; then what has the same size in every row, each part at its place; then the rest, part
+// after part. Thread safe.
 class PackedLayout {
  public:
   // Errors: EngineError when two columns have one name.
@@ -40,12 +41,15 @@ class PackedLayout {
   Batch unpack(std::span<const char* const> rows) const;
 
  private:
+  static constexpr int32_t kOne = -1;  // in place of a count: one a row
+
   // What is known of the values of one level of a type.
   struct Level {
     Layout layout;
     int32_t width = 0;  // of a Vector
     int64_t bytes = 0;  // of a value of fixed width
     bool nullable = false;
+    int32_t count = kOne;  // of a text, list or map: which of a row's counts says how much is in it
     std::vector<Level> inside;
   };
   // A part of fixed size: `size` bytes at `place`, of a value (or the values of a vector), or its validity.
@@ -55,16 +59,28 @@ class PackedLayout {
     int64_t size;
     bool validity;
   };
+  // A part of any size: as many values of `size` bytes as a row's count says, each `times`. `sizes`: they are those of
+  // texts, lists or maps, which add up to that count.
+  struct Loose {
+    int32_t count;
+    int64_t times;
+    int64_t size;
+    int32_t sizes = kOne;
+  };
   class Packer;
   class Unpacker;
 
   static Level level_of(const Type& type);
   void place_columns();
+  void place_loose(Level& level, int32_t count, int64_t times, bool top);
 
   std::vector<Level> levels_;
-  std::vector<Fixed> fixed_;
+  std::vector<Fixed> fixed_;   // those of 8 bytes first
   std::vector<size_t> loose_;  // columns without a fixed size
-  int64_t fixed_bytes_ = 0;
+  std::vector<Loose> parts_;   // theirs
+  int32_t counts_ = 0;
+  size_t words_ = 0;           // fixed parts of 8 bytes
+  int64_t fixed_bytes_ = 0;    // with the counts before them
   int64_t fetched_bytes_ = 0;  // of a row, ahead of its turn
   std::shared_ptr<const Form> form_;
 };

@@ -79,6 +79,11 @@ class Executor:
         self._now = now_micros
         self._scoring = Stages(bundle, f"model/{model.name}")
         self._scoring_plan = rows.plan(self._scoring.programs, cached=True)
+        self._repeated = [
+            tensor.name
+            for tensor in model.inputs
+            if tensor.name in self._scoring.of_request and not tensor.per_request
+        ]
         self._features = Stages(bundle, "features")
         self._features_plan = rows.plan(self._features.programs)
         roots = bundle.outputs("features")
@@ -144,17 +149,18 @@ class Executor:
         read = self._rows.read(self._scoring_plan, call, budget)
         with budget.stage("features"):
             computed = self._scoring.compute(read.inputs)
-            tensors = {
-                tensor.name: computed.tensor(tensor.name)
-                if tensor.per_request
-                else computed.by_candidate(tensor.name, size)
-                for tensor in self._model.inputs
-            }
+            tensors = computed.tensors()
+            for name in self._repeated:
+                tensors[name] = np.broadcast_to(tensors[name], (size, *tensors[name].shape[1:]))
         with budget.stage("model"), _traced(budget.record):
             outputs = self._predict(serving, tensors, size, budget)
         with budget.stage("after"):
+            finite = all(map(_all_finite, outputs.values()))
+            if not finite:
+                self._tell_nonfinite(outputs, serving.version, budget.record)
             keep, scores = self._after(computed, read.inputs, outputs)
-            self._tell_nonfinite(outputs, serving.version, budget.record)
+            if not finite or (self._model.has_score and not _all_finite(scores)):
+                scores = np.where(np.isfinite(scores), scores, 0.0)
         statuses = read.inputs.item_statuses
         if call.items_repeat:
             statuses = statuses[call.item_rows]
@@ -214,19 +220,17 @@ class Executor:
         if self._model.has_keep or self._model.has_score:
             made = self._scoring.after(computed, inputs, self._model, outputs)
             if self._model.has_keep:
-                keep = made["keep"].tensor("keep").astype(np.bool_)
+                keep = made["keep"].astype(np.bool_)
             if self._model.has_score:
-                scores = made["score"].tensor("score")
-        return keep, scores if _all_finite(scores) else np.where(np.isfinite(scores), scores, 0.0)
+                scores = made["score"]
+        return keep, scores
 
     def _tell_nonfinite(
         self, outputs: Mapping[str, npt.NDArray[Any]], version: int, record: CallRecord
     ) -> None:
         """Counts outputs of the model that are no numbers, and tells of them once a minute."""
-        names = [name for name, values in outputs.items() if not _all_finite(values)]
-        if not names:
-            return
-        record.nonfinite = {name: int((~np.isfinite(outputs[name])).sum()) for name in names}
+        counts = {name: int((~np.isfinite(values)).sum()) for name, values in outputs.items()}
+        record.nonfinite = {name: count for name, count in counts.items() if count}
         with self._lock:
             self.nonfinite_total += sum(record.nonfinite.values())
             now = time.monotonic()
@@ -237,7 +241,7 @@ class Executor:
             "version %d of the model gives what is not finite for %s (%d values since the start); "
             "a score that comes out so is answered as 0",
             version,
-            ", ".join(names),
+            ", ".join(record.nonfinite),
             self.nonfinite_total,
         )
 
@@ -252,13 +256,13 @@ class Executor:
                 )
         read = self._rows.read(self._features_plan, call, budget)
         with budget.stage("features"):
-            computed = self._features.compute(read.inputs)
+            columns = self._features.compute(read.inputs).columns
         answer: ExplainAnswer = ExplainAnswer(
             features=[
                 ExplainedFeature(
                     name=name,
                     type=str(type),
-                    value=value_of(computed.values(name)[0], type),
+                    value=value_of(columns[name].values(name)[0], type),
                     inputs=self._reads[name],
                 )
                 for name, type in self._bundle.features.items()

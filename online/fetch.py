@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from compiler.inputs import in_reading_order
+from featdsl.levels import Level
 from featdsl.program import Schema, Source
 from store.read import wanted_fields
 
@@ -20,6 +21,13 @@ class FetchPlan:
     @property
     def sources(self) -> tuple[Source, ...]:
         return tuple(source for sources in self.rounds for source in sources)
+
+    def without_items(self) -> FetchPlan:
+        """What is left where all items are known."""
+        rounds = (
+            tuple(source for source in sources if source.level is not Level.ITEM) for sources in self.rounds
+        )
+        return FetchPlan(tuple(sources for sources in rounds if sources))
 
 
 def plan_fetch(schema: Schema, inputs: Collection[str]) -> FetchPlan:

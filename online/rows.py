@@ -37,6 +37,7 @@ class ReadPlan:
     `items`: where its items are kept, if they are; `kept`: the sources whose rows are, by name."""
 
     fetch: FetchPlan
+    without_items: FetchPlan
     readers: Mapping[str, SourceReader]
     blocks: Mapping[str, RowReader]
     keys: tuple[Entity, ...]
@@ -119,6 +120,7 @@ class RowSource:
         cache = self._cache if cached else None
         return ReadPlan(
             fetch,
+            fetch.without_items(),
             {source.name: SourceReader(source, self._store, wanted) for source in fetch.sources},
             {name: programs.reader_of(name) for name in ("request", "candidate") if programs.fields_of(name)},
             tuple(entity for entity in self._schema.entities if entity.name in programs.inputs),
@@ -139,7 +141,7 @@ class RowSource:
         known = None if plan.items is None else plan.items.find(call.keys)
         keys = call.keys if known is None else known.keys
         size = call.num_items if known is None else len(known.missing)
-        statuses = np.full(size, OK, np.uint8)
+        statuses = np.zeros(size, np.uint8)  # all OK
         inputs = Inputs(call.num_items, call.num_candidates, call.item_rows, statuses, known)
         read = Read(inputs)
         for entity in plan.keys:
@@ -153,11 +155,7 @@ class RowSource:
         except EngineError as error:
             raise CallError(Reason.BAD_FIELD_TYPE, str(error)) from error
         meanwhile = None if known is None or size else partial(known.gather, call.item_rows)
-        for sources in plan.fetch.rounds:
-            if size == 0:
-                sources = tuple(source for source in sources if source.level is not Level.ITEM)
-            if not sources:
-                continue
+        for sources in plan.fetch.rounds if size else plan.without_items.rounds:
             with budget.stage("fetch"):
                 wanted = [self._keys(source, keys, inputs) for source in sources]
                 known_rows = [

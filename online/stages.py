@@ -3,7 +3,7 @@ candidate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,21 +53,23 @@ class Inputs:
 
 @dataclass(slots=True)
 class Computed:
-    """What the stages up to the model made. `passed` are the columns that the stage after it may read."""
+    """What the stages up to the model made: `results` batch by batch, with the names of those that are meant, and
+    `passed`, the columns that the stage after it may read."""
 
-    columns: Mapping[str, Batch]
+    results: list[tuple[Batch, Sequence[str]]]
     passed: list[Batch]
 
-    def tensor(self, name: str) -> npt.NDArray[Any]:
-        return self.columns[name].tensor(name)
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """All results, with a row a candidate, or one row of what is the same for all."""
+        found: dict[str, npt.NDArray[Any]] = {}
+        for batch, names in self.results:
+            found |= batch.tensors(names)
+        return found
 
-    def by_candidate(self, name: str, size: int) -> npt.NDArray[Any]:
-        """A tensor with a row a candidate: of what is the same for all, one row seen `size` times."""
-        tensor = self.tensor(name)
-        return tensor if len(tensor) == size else np.broadcast_to(tensor, (size, *tensor.shape[1:]))
-
-    def values(self, name: str) -> list[Any]:
-        return self.columns[name].values(name)
+    @property
+    def columns(self) -> dict[str, Batch]:
+        """By result the batch that it is in."""
+        return {name: batch for batch, names in self.results for name in names}
 
 
 class Stages:
@@ -80,19 +82,20 @@ class Stages:
         self._item = _Stage.of(self.programs.item)
         self._pair = _Stage.of(self.programs.pair)
         self._after = _Stage.of(self.programs.after)
+        self.of_request: frozenset[str] = frozenset(self._request.results if self._request else ())
+        """The results that have one row."""
 
     def compute(self, inputs: Inputs) -> Computed:
         """Everything that does not need the model."""
-        columns: dict[str, Batch] = {}
-        passed: list[Batch] = []
+        computed = Computed([], [])
         if self._request is not None:
-            passed += self._request.told(self._request.program.run(inputs.request, 1), columns)
+            self._request.tell(self._request.program.run(inputs.request, 1), computed)
         if self._item is not None:
-            passed += self._item.told(self._items(self._item.program, inputs), columns)
+            self._item.tell(self._items(self._item.program, inputs), computed)
         if self._pair is not None:
-            made = self._pair.program.run([*inputs.pair, *passed], inputs.num_candidates)
-            passed += self._pair.told(made, columns)
-        return Computed(columns, passed)
+            made = self._pair.program.run([*inputs.pair, *computed.passed], inputs.num_candidates)
+            self._pair.tell(made, computed)
+        return computed
 
     def _items(self, program: Program, inputs: Inputs) -> Batch:
         """What the item stage gives, a row a candidate."""
@@ -113,18 +116,16 @@ class Stages:
         inputs: Inputs,
         model: ModelSignature,
         outputs: Mapping[str, npt.NDArray[Any]],
-    ) -> Mapping[str, Batch]:
+    ) -> Mapping[str, npt.NDArray[Any]]:
         """`keep` and `score`, those that the program has, from the model's outputs."""
-        columns: dict[str, Batch] = {}
         if self._after is None:
-            return columns
+            return {}
         arrays = [pa.array(outputs[column.name], arrow_type(column.type)) for column in model.outputs]
         names = [f"output.{column.name}" for column in model.outputs]
         types = [(name, str(c.type)) for name, c in zip(names, model.outputs, strict=True)]
         answered = Batch.from_arrow(pa.RecordBatch.from_arrays(arrays, names), types)
         batches = [*inputs.pair, *computed.passed, answered]
-        self._after.told(self._after.program.run(batches, inputs.num_candidates), columns)
-        return columns
+        return self._after.program.run(batches, inputs.num_candidates).tensors(self._after.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +144,9 @@ class _Stage:
         passed = carried(names)
         return cls(program, [name for name in names if name not in frozenset(passed)], passed)
 
-    def told(self, made: Batch, columns: dict[str, Batch]) -> list[Batch]:
-        """Adds results to `columns`. Returns what is passed on, if anything is."""
-        for name in self.results:
-            columns[name] = made
-        if not self.passed:
-            return []
-        return [made.select(self.passed) if self.results else made]
+    def tell(self, made: Batch, computed: Computed) -> None:
+        """Adds what it made to what was computed."""
+        if self.results:
+            computed.results.append((made, self.results))
+        if self.passed:
+            computed.passed.append(made.select(self.passed) if self.results else made)

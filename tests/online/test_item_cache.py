@@ -94,7 +94,7 @@ class Scorer:
         call = self._calls.read(Asked.of(ScoreRequest, message.SerializeToString()), AT)
         read = self._rows.read(self._plan, call, Budget(CallRecord("Score"), 10.0))
         computed = self._stages.compute(read.inputs)
-        made: dict[str, Any] = {name: computed.tensor(name).tobytes() for name in computed.columns}
+        made: dict[str, Any] = {name: tensor.tobytes() for name, tensor in computed.tensors().items()}
         for batch in computed.passed:
             made |= {name: batch.values(name) for name in batch.names if name.startswith("$")}
         return {**made, "statuses": read.inputs.item_statuses[call.item_rows].tolist()}
