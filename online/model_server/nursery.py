@@ -19,6 +19,8 @@ from typing import Any
 
 
 def main() -> int:
+    import torch
+
     from featdsl.errors import InputError
     from featdsl.torch.saved_model import load_model
 
@@ -30,6 +32,7 @@ def main() -> int:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     folder, alive = sys.argv[1], int(sys.argv[2])
+    torch.set_num_threads(1)  # a fork has no threads but its own, and waits for ever for those that torch has begun
     warmed = False
     while line := orders.readline():
         order = json.loads(line)

@@ -61,12 +61,25 @@ class Apart(torch.nn.Module):
         return (self.items(wide) * self.users(taste)).sum(1)
 
 
+class Large(torch.nn.Module):
+    """More parameters than torch looks through with one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.net = torch.nn.Sequential(torch.nn.Linear(40, 4000), torch.nn.ReLU(), torch.nn.Linear(4000, 1))
+
+    def forward(self, wide: torch.Tensor, taste: torch.Tensor, who: torch.Tensor) -> torch.Tensor:
+        like: torch.Tensor = self.net(wide).squeeze(1)
+        return like
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("rankers")
     (folder / "ranker.feat").write_text(PROGRAM)
     bundle = build(folder / "ranker.feat")
-    kinds = {"ranker": Ranker(), "steep": Ranker(1e6), "apart": Apart()}
+    kinds = {"ranker": Ranker(), "steep": Ranker(1e6), "apart": Apart(), "large": Large()}
     return {name: save_model(module, bundle, folder / name) for name, module in kinds.items()}
 
 
@@ -146,5 +159,16 @@ def test_a_server_says_what_its_options_cost(saved: dict[str, Path]) -> None:
             np.testing.assert_allclose(answer, model.predict(one)["like"].numpy(), atol=0.05)
         with pytest.raises(ModelRefused, match=r"its largest error is .* the tolerance is 0\.05"):
             server.load(2, saved["steep"])
+    finally:
+        server.close()
+
+
+def test_several_threads_run_a_large_model(saved: dict[str, Path]) -> None:
+    server = EmbeddedModelServer(ModelOptions(threads=2))
+    try:
+        server.load(1, saved["large"])
+        one = call(600, 1)
+        got = server.predict(1, {name: tensor.numpy() for name, tensor in one.items()}, 30)["like"]
+        np.testing.assert_allclose(got, load_model(saved["large"]).predict(one)["like"].numpy(), atol=1e-4)
     finally:
         server.close()
