@@ -10,7 +10,10 @@ of the wall, medians, the contestants in turns, one call at a time.
 together; calls a second and milliseconds by the clock.
 
 `options`: the model alone (1024-256-64-1, a third of its inputs per request), float32 and bfloat16, with and without
-the request's part computed once; milliseconds of the processor, one thread, in turns, and the largest error.
+the request's part computed once, and compiled; milliseconds of the processor, one thread, in turns, and the largest
+error.
+
+`device`: `benchmarks.on_device`, where a CUDA device is at hand.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ import torch
 
 from benchmarks import socket_peer
 from benchmarks.measure import in_turns, machine, report
+from benchmarks.on_device import on_device
 from compiler.bundle import build
 from featdsl.torch import save_model
 from featdsl.torch.saved_model import load_model
@@ -54,6 +58,7 @@ def main() -> int:
         "transport": transport(seconds),
         "batching": batching(seconds),
         "options": ways_to_run(seconds),
+        "device": on_device(seconds),
     }
     report(results, args.json)
     return 0
@@ -92,7 +97,7 @@ def batching(seconds: float) -> dict[str, dict[str, float]]:
         calls = [_rows(20, 1024, seed) for seed in range(64)]
         for callers in (1, 4, 32):
             for way, options in ways.items():
-                times, counts = _asked_at_once(saved, options, calls, callers, seconds)
+                times, counts = asked_at_once(saved, options, calls, callers, seconds)
                 p50, p99 = np.percentile(times, (50, 99))
                 a_run = counts["calls"] / max(counts["runs"], 1)
                 name = f"{callers} callers, {way}"
@@ -101,7 +106,7 @@ def batching(seconds: float) -> dict[str, dict[str, float]]:
     return found
 
 
-def _asked_at_once(
+def asked_at_once(
     saved: Path, options: ModelOptions, calls: Sequence[Any], callers: int, seconds: float
 ) -> tuple[list[float], dict[str, int]]:
     server = EmbeddedModelServer(options)
@@ -134,16 +139,20 @@ def ways_to_run(seconds: float) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     print(f"\n{'1024-256-64-1, 341 of the inputs per request':<48} {'ms':>7} {'ratio':>6}   largest error")
     with tempfile.TemporaryDirectory() as folder:
-        model = load_model(_saved(Path(folder), 683, OneUser(), per_request=341))
+        saved = _saved(Path(folder), 683, OneUser(), per_request=341)
+        model = load_model(saved)
         model.warm()
         runners = {
-            f"{dtype}{', split' if split else ''}": Runner(
-                model, ModelOptions(dtype=dtype, split=split, max_rows=0, tolerance=1.0)
+            f"{dtype}{', split' if split else ''}{', compiled' if compile else ''}": Runner(
+                model,
+                ModelOptions(dtype=dtype, split=split, compile=compile, max_rows=0, tolerance=1.0),
+                saved,
             )
             for dtype in ("float32", "bfloat16")
             for split in (False, True)
+            for compile in (False, True)
         }
-        for items in (500, 2000):
+        for items in (20, 500, 2000):
             calls = [
                 [{**_rows(items, 683, seed), "taste": _rows(1, 341, seed)["dense"]}] for seed in range(16)
             ]

@@ -29,6 +29,22 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="how long a call waits for others to be run with, if others are about (0)",
     )
     parser.add_argument(
+        "--model-device",
+        metavar="DEVICE",
+        default="cpu",
+        help="cpu, cuda, cuda:N, or auto: a CUDA device where there is one (cpu)",
+    )
+    parser.add_argument(
+        "--model-no-cuda-graphs",
+        action="store_true",
+        help="launch each operator by itself on a CUDA device, for exactly the candidates of a call",
+    )
+    parser.add_argument(
+        "--model-tf32",
+        action="store_true",
+        help="round float32 products on a CUDA device to ten bits: faster; the log says what it costs",
+    )
+    parser.add_argument(
         "--model-dtype",
         choices=("float32", "bfloat16"),
         default="float32",
@@ -40,18 +56,25 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="compute the request's part of the model's first products once a call; the last bits may differ",
     )
     parser.add_argument(
+        "--model-compile",
+        action="store_true",
+        help="compile the graph of a version before it serves: tens of seconds for a new graph, which needs g++",
+    )
+    parser.add_argument(
         "--model-tolerance",
         metavar="E",
         type=float,
         default=0.0,
-        help="refuse a version that these bring a larger error, relative to the largest answer (1e-5; bfloat16 0.02)",
+        help="refuse a version that these bring a larger error of the largest answer (1e-5; tf32 0.005, bfloat16 0.02)",
     )
 
 
 def model_options(args: argparse.Namespace) -> ModelOptions:
     """What these options say. Errors: `InputError`."""
     from online.model_server import ModelOptions
+    from online.model_server.devices import check_device
 
+    check_device(args.model_device)
     if args.model_threads < 1:
         raise InputError(f"--model-threads must be 1 or more: {args.model_threads}")
     if args.model_batch_rows < 0 or not 0 <= args.model_delay_ms < math.inf or not args.model_tolerance >= 0:
@@ -62,5 +85,9 @@ def model_options(args: argparse.Namespace) -> ModelOptions:
         max_delay_ms=args.model_delay_ms,
         dtype=args.model_dtype,
         split=args.model_split,
+        compile=args.model_compile,
+        device=args.model_device,
+        cuda_graphs=not args.model_no_cuda_graphs,
+        tf32=args.model_tf32,
         tolerance=args.model_tolerance,
     )

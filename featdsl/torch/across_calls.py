@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,16 +25,26 @@ class AcrossCalls:
         self._names = list(inputs)
         spec = module._out_spec
         assert spec is not None, "an exported graph has one"
-        self._out_spec = spec
-        self._module = GraphModule(module, _graph(module, inputs))
+        self.out_spec = spec
+        self.module = GraphModule(module, _graph(module, inputs))
         if bfloat16:
-            self._module, _ = with_bfloat16_products(self._module)
-        self.per_request = [name for name, (_, shape) in inputs.items() if shape[0] is not None]
+            self.module, _ = with_bfloat16_products(self.module)
 
     def __call__(self, tensors: Mapping[str, torch.Tensor], call_of_row: torch.Tensor) -> Any:
         """What the model answers. `call_of_row[i]` is the call of candidate i."""
-        flat = self._module(**{name: tensors[name] for name in self._names}, **{CALL_OF_ROW: call_of_row})
-        return pytree.tree_unflatten(flat, self._out_spec)
+        flat = self.module(**{name: tensors[name] for name in self._names}, **{CALL_OF_ROW: call_of_row})
+        return pytree.tree_unflatten(flat, self.out_spec)
+
+    def joined(
+        self, calls: Sequence[Mapping[str, torch.Tensor]], rows: Sequence[int]
+    ) -> dict[str, torch.Tensor]:
+        """The tensors of calls with so many candidates each, beside each other, and each candidate's call."""
+        if len(calls) == 1:
+            call_of_row = torch.zeros(rows[0], dtype=torch.int64)
+            return {**{name: calls[0][name] for name in self._names}, CALL_OF_ROW: call_of_row}
+        joined = {name: torch.cat([call[name] for call in calls]) for name in self._names}
+        call_of_row = torch.repeat_interleave(torch.arange(len(calls)), torch.tensor(rows))
+        return {**joined, CALL_OF_ROW: call_of_row}
 
 
 def _graph(module: GraphModule, inputs: Shapes) -> Graph:

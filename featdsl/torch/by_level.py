@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-from featdsl.torch.graph import copy_of, is_parameter, parameter
+from featdsl.torch.graph import add_call, copy_of, is_parameter, parameter
 from featdsl.torch.levels import Level, NotByRow, Shapes, levels
 
 _LINEAR, _CAT, _EXPAND = (
@@ -70,7 +70,7 @@ def _split(
     with module.graph.inserting_before(linear):
         rows = _product(module, [parts[i] for i in of_rows], f"split_{number}_rows", None)
         request = _product(module, [sources[i] for i in of_request], f"split_{number}_request", bias)
-        whole = _call(module, torch.ops.aten.add.Tensor, rows, request)
+        whole = add_call(module, torch.ops.aten.add.Tensor, rows, request)
     linear.replace_all_uses_with(whole)
     return sum(widths[i] for i in of_request), sum(widths)
 
@@ -87,12 +87,5 @@ def _product(module: GraphModule, parts: list[Any], name: str, bias: Any) -> Nod
     weight = module.graph.get_attr(name)
     mode = parts[0].meta["val"].fake_mode
     weight.meta["val"] = mode.from_tensor(getattr(module, name), static_shapes=True)
-    data = parts[0] if len(parts) == 1 else _call(module, _CAT, parts, 1)
-    return _call(module, _LINEAR, data, weight, bias)
-
-
-def _call(module: GraphModule, target: Any, *args: Any) -> Node:
-    """A new operator, which knows its own shape as those of the exporter do."""
-    node = module.graph.call_function(target, args)
-    node.meta["val"] = target(*torch.fx.map_arg(args, lambda given: given.meta["val"]))
-    return node
+    data = parts[0] if len(parts) == 1 else add_call(module, _CAT, parts, 1)
+    return add_call(module, _LINEAR, data, weight, bias)

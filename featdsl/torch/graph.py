@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch.fx import Graph, GraphModule, Node
+from torch.fx.node import map_aggregate
 
 
 def copy_of(module: GraphModule) -> tuple[GraphModule, dict[Node, Node]]:
@@ -28,3 +29,28 @@ def parameter(module: torch.nn.Module, node: Node) -> Any:
     for part in str(node.target).split("."):
         held = getattr(held, part)
     return held
+
+
+def add_call(module: GraphModule, target: Any, *args: Any, **kwargs: Any) -> Node:
+    """A new operator, which knows its own shape as those of the exporter do."""
+    node = module.graph.call_function(target, args, kwargs)
+    seen = torch.fx.map_arg((args, kwargs), lambda given: given.meta["val"])
+    node.meta["val"] = target(*seen[0], **seen[1])
+    return node
+
+
+def moved(module: GraphModule, device: torch.device) -> GraphModule:
+    """The same graph on a device, with parameters of its own there."""
+    made, _ = copy_of(module)
+    held = {str(node.target) for node in made.graph.nodes if is_parameter(node)}
+    for target in held:
+        path, _, name = target.rpartition(".")
+        holder = made.get_submodule(path)
+        tensor = getattr(holder, name)
+        delattr(holder, name)
+        holder.register_buffer(name, tensor.detach().to(device))
+    for node in made.graph.nodes:
+        node.args = map_aggregate(node.args, lambda one: device if isinstance(one, torch.device) else one)
+        node.kwargs = map_aggregate(node.kwargs, lambda one: device if isinstance(one, torch.device) else one)
+    made.recompile()
+    return made

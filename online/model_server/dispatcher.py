@@ -132,7 +132,8 @@ class Dispatcher:
             return
         credentials = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         caller = _CREDENTIALS.unpack(credentials)[0]
-        connection = _Connection(wire.Answering(accepted), caller, accepted.fileno(), 0.0)
+        pin = self._runner.pin if self._runner is not None else None
+        connection = _Connection(wire.Answering(accepted, pin), caller, accepted.fileno(), 0.0)
         self._connections[connection.descriptor] = connection
         self._callers[caller] = self._callers.get(caller, 0) + 1
         self._epoll.register(connection.descriptor, select.EPOLLIN)
@@ -163,9 +164,11 @@ class Dispatcher:
         del self._connections[connection.descriptor]
         if self._queue.drop(connection):
             self._count(left=1)
+            connection.busy = False
         with connection.closing:
             connection.gone = True
-            connection.asked.close()
+            if not connection.busy:  # else a device may be reading its memory: it is closed when that is done
+                connection.asked.close()
         self._callers[connection.caller] -= 1
         if not self._callers[connection.caller]:
             del self._callers[connection.caller]
@@ -197,6 +200,7 @@ class Dispatcher:
         connection.tensors = None
         with connection.closing, contextlib.suppress(OSError):
             if connection.gone:
+                connection.asked.close()
                 return
             connection.last = time.monotonic()
             connection.busy = False  # before it is answered: the next call may be quicker than this thread

@@ -23,6 +23,7 @@ from typing import Any
 import numpy.typing as npt
 
 from online.model_server import wire
+from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
 from online.models import CallerGone, ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
@@ -32,6 +33,7 @@ from online.observe.record import Stage, is_cancelled, waiting
 log = logging.getLogger("featdsl.models")
 
 LOAD_TIMEOUT_S = 120.0
+"""Of a version whose graph is not compiled."""
 KEPT_BYTES = 1 << 26
 """A connection whose memory has grown beyond this is closed after the call, so that one large call does not keep it."""
 _CONNECT_PAUSE_S = 0.005
@@ -272,12 +274,13 @@ class EmbeddedModelServer:
         path = f"{self._folder}/{version}-{self._sockets}.sock"
         order = {"directory": str(directory), "socket": path, "options": self._options.as_json()}
         worker = _Worker(_Process(self._order(order)), path, directory)
-        give_up = time.monotonic() + LOAD_TIMEOUT_S
+        timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
+        give_up = time.monotonic() + timeout_s
         try:
             answer, _ = self._ask(worker, {"op": "ready"}, {}, give_up)
         except TimeoutError as fault:
             _end(worker)
-            raise ModelRefused(f"the model did not load in {LOAD_TIMEOUT_S:.0f} s") from fault
+            raise ModelRefused(f"the model did not load in {timeout_s:.0f} s") from fault
         if not answer.get("ok"):
             _end(worker)
             raise ModelRefused(str(answer.get("reason", "")))
@@ -360,7 +363,11 @@ def _start_nursery(folder: str, alive: int) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # torch may look for devices, and forks can still use them
+        },
         process_group=0,  # a terminal's signals are the server's; a session of its own would have a share of its own
     )
 

@@ -1,5 +1,7 @@
 """The process that workers are forked from: `python -m online.model_server.nursery FOLDER ALIVE`.
 
+With an order as a third argument it becomes that worker itself.
+
 It reads orders from its standard input, a JSON line each ({"directory", "socket", "options"}),
 forks a worker, and answers with a line {"pid"}. An order without a socket only warms it. When its input ends, as
 the server stopped or was killed, FOLDER (sockets, copies of models) is removed and it ends. Workers end with the
@@ -15,7 +17,7 @@ import os
 import shutil
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 
 def main() -> int:
@@ -24,6 +26,9 @@ def main() -> int:
     from featdsl.errors import InputError
     from featdsl.torch.saved_model import load_model
 
+    folder, alive = sys.argv[1], int(sys.argv[2])
+    if len(sys.argv) > 3:
+        _become_worker(folder, alive, json.loads(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to all; the server decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
@@ -31,8 +36,9 @@ def main() -> int:
     orders, answers = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    folder, alive = sys.argv[1], int(sys.argv[2])
-    torch.set_num_threads(1)  # a fork has no threads but its own, and waits for ever for those that torch has begun
+    torch.set_num_threads(
+        1
+    )  # a fork has no threads but its own, and waits for ever for those that torch has begun
     warmed = False
     while line := orders.readline():
         order = json.loads(line)
@@ -48,17 +54,24 @@ def main() -> int:
         if pid == 0:
             orders.close()
             answers.close()
-            _become_worker(order, alive)
+            _become_worker(folder, alive, order)
         answers.write(json.dumps({"pid": pid}) + "\n")
         answers.flush()
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _become_worker(order: dict[str, Any], alive: int) -> None:
+def _become_worker(folder: str, alive: int, order: dict[str, Any]) -> NoReturn:
     status = 1
     try:
+        import torch
+
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if order["options"]["device"] != "cpu" and torch.cuda._is_in_bad_fork():
+            # something has looked for devices already, and after that a fork has none: begin from the start
+            os.set_inheritable(alive, True)
+            arguments = [folder, str(alive), json.dumps(order)]
+            os.execv(sys.executable, [sys.executable, "-m", "online.model_server.nursery", *arguments])
         from online.model_server.options import ModelOptions
         from online.model_server.worker import serve
 

@@ -9,6 +9,7 @@ from typing import Any
 
 DTYPES = ("float32", "bfloat16")
 _TOLERANCES = {"float32": 1e-5, "bfloat16": 0.02}
+_TF32_TOLERANCE = 0.005
 _MOST_RUNNERS = 4
 
 
@@ -20,10 +21,14 @@ class ModelOptions:
     how long a call waits for others, if others are about; with 0 those are run together which came while another run
     went on.
 
+    `device`: `cpu`, `cuda`, `cuda:N`, or `auto` for a CUDA device where there is one. There, `cuda_graphs`: the whole
+    model is one launch, for a fixed number of rows; `tf32`: float32 products are rounded to ten bits.
+
     `dtype`: of products with parameters, `float32` or `bfloat16`. `split`: what products read of the request is
-    computed once a call. `tolerance`: the largest error, relative to the largest answer in float32, that all this may
-    bring, 0: 1e-5, or 0.02 with bfloat16. A version whose products bring more is refused; running calls together is
-    left off.
+    computed once a call. `compile`: the graph is compiled to machine code before a version serves. `tolerance`: the
+    largest error, relative to the largest answer in float32, that all this may bring, 0: 1e-5, 0.005 with tf32, 0.02
+    with bfloat16. A version whose products bring more is refused; compiled code, and running calls together, are left
+    off.
     """
 
     threads: int = 1
@@ -32,11 +37,16 @@ class ModelOptions:
     max_delay_ms: float = 0.0
     dtype: str = "float32"
     split: bool = False
+    compile: bool = False
+    device: str = "cpu"
+    cuda_graphs: bool = True
+    tf32: bool = False
     tolerance: float = 0.0
 
     @property
     def largest_error(self) -> float:
-        return self.tolerance or _TOLERANCES[self.dtype]
+        usual = _TOLERANCES[self.dtype]
+        return self.tolerance or (max(usual, _TF32_TOLERANCE) if self.tf32 else usual)
 
     @property
     def runs_at_once(self) -> int:

@@ -6,10 +6,11 @@ It may grow, by either side, and never shrinks (the kernel seals it), so what is
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ import numpy.typing as npt
 Arrays = dict[str, npt.NDArray[Any]]
 Described = list[tuple[str, str, list[int], int, bool]]
 """Of each tensor its name, type, shape, where it begins, and whether one row lies there that stands for all."""
+Pin = Callable[[int, int], Callable[[], None]]
+"""Is told where so many bytes are mapped, and gives what is to be called before they are not."""
 
 FIRST_BYTES = 1 << 16
 MOST_BYTES = 1 << 32
@@ -32,10 +35,12 @@ class TooLarge(ValueError):
 class Region:
     """Mapped memory behind a descriptor, which it owns."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, pin: Pin | None = None) -> None:
         """Takes over what the other side made. Errors: `ValueError` for what may shrink, or is too large."""
         self.descriptor = descriptor
         self._map: mmap.mmap | None = None
+        self._pin = pin
+        self._unpin: Callable[[], None] | None = None
         self.size = 0
         try:
             if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
@@ -57,6 +62,7 @@ class Region:
 
     def close(self) -> None:
         """Lets go of it; arrays that were taken from it stay readable."""
+        self._unpinned()
         self._map = None
         if self.descriptor >= 0:
             os.close(self.descriptor)
@@ -71,8 +77,16 @@ class Region:
         if size > MOST_BYTES:
             raise TooLarge(f"shared memory of {size} bytes, at most {MOST_BYTES} are taken")
         if size > self.size:
+            self._unpinned()
             self._map = mmap.mmap(self.descriptor, size)
             self.size = size
+            if self._pin is not None:
+                self._unpin = self._pin(ctypes.addressof(ctypes.c_char.from_buffer(self._map)), size)
+
+    def _unpinned(self) -> None:
+        unpin, self._unpin = self._unpin, None
+        if unpin is not None:
+            unpin()
 
     def reserve(self, size: int) -> None:
         """Grows it to at least `size` bytes. What was taken from it before stays valid. Errors: `TooLarge`."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch.fx import GraphModule
 
 from featdsl.errors import InputError
-from featdsl.torch.across_calls import AcrossCalls
-from featdsl.torch.bfloat16 import with_bfloat16_products
-from featdsl.torch.by_level import split_by_level
-from featdsl.torch.levels import NotByRow
+from featdsl.torch.form import Call, Form
+from featdsl.torch.machine_code import MachineCode, compiled_path
 from featdsl.torch.sample import Samples
 from featdsl.torch.saved_model import SavedModel
+from online.model_server.compiling import NotCompiled, compile_aside
+from online.model_server.devices import device_of
+from online.model_server.graphs import Graphs, graphs_of
+from online.model_server.on_cuda import DeviceLost, OnCuda, pin
 from online.model_server.options import ModelOptions
-from online.model_server.region import Arrays
+from online.model_server.region import Arrays, Pin
+from online.model_server.ways import Compiled, Eager, Way
 
-_TRIED_ROWS = ((1, 1), (1, 7, 64), (33, 2, 5, 1, 90), (300, 200))
-"""Calls that are compared when a model is loaded: one by one, and together."""
+_ALONE = ((1,), (7,), (64,), (500,))
+_TOGETHER = ((1, 1), (1, 7, 64), (33, 2, 5, 1, 90), (300, 200))
+"""Candidates of the calls that are tried when a model is loaded: one by one, and together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,148 +36,218 @@ class Outcome:
     fault: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The largest difference of answers, by itself and relative to the largest answer."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.absolute:.2g}, {self.relative:.2g} of the largest answer"
+
+
 class Runner:
     """A model and the ways to run it. `facts` say which these are, and what they cost in exactness."""
 
-    def __init__(self, model: SavedModel, options: ModelOptions) -> None:
-        """Errors: `InputError` for a model that bears an option less well than `options` allow."""
-        self._exact = model
-        self._model = model
-        self._options = options
+    def __init__(self, model: SavedModel, options: ModelOptions, files: Path | None = None) -> None:
+        """`files`: the folder of the model, for what is compiled; compiled code lies beside it.
+        Errors: `InputError` for a model that bears an option less well than `options` allow."""
+        self._exact = Eager(model, None)
+        self._inputs = {
+            name: (np.dtype(str(dtype).removeprefix("torch.")), shape)
+            for name, (dtype, shape) in model.inputs.items()
+        }
+        self._tolerance = options.largest_error
         self._samples = Samples(model.inputs, model.predict)
-        self._across: AcrossCalls | None = None
-        self._seen_n_times = False
-        """Whether the graph takes one row that is seen n times; else it is written n times first."""
-        self.facts: dict[str, str] = {}
-        module = model.module
-        if options.split:
-            module, self.facts["split"] = split_by_level(module, model.inputs)
-        narrow, self._narrow_products = module, 0
-        if options.dtype == "bfloat16":
-            narrow, self._narrow_products = with_bfloat16_products(module)
-            self.facts["dtype"] = f"bfloat16 in {self._narrow_products} products"
-        if narrow is not model.module:
-            self._model = replace(model, module=narrow)
-            self._check_products()
-        self._seen_n_times = self._takes_one_row()
+        self._device = device_of(options.device)
+        on_device = self._device.type != "cpu"
+        graphs = graphs_of(model, options, on_device=on_device)
+        self.facts = graphs.facts
+        self._plain: Way = Eager(graphs.model, graphs.across)
+        """For a call that is not as the model wants it: it says what is wrong."""
+        self._way: Way = self._plain
+        self.pin: Pin | None = None
+        """What makes a caller's memory readable for the device."""
+        tried = _ALONE if graphs.across is None else _ALONE + _TOGETHER
+        if on_device:
+            if options.compile:
+                self.facts["compile"] = "off: on a device CUDA graphs stand in for it"
+            self._way = self._on_cuda(graphs.form(), options, tried)
+            self.pin = pin
+        else:
+            if graphs.changed:
+                self._must_be_near(self._way, _ALONE)
+            if options.compile:
+                self._way = self._compiled(graphs.form(), options, files, tried) or self._way
+        self._seen_n_times = on_device or (self._way is self._plain and self._takes_one_row())
+        """Whether one row may be seen n times; else it is written n times first."""
+        self._batches = False
         if options.max_rows:
-            self.facts["batching"] = self._try_across(module)
+            self.facts["batching"] = self._try_together(graphs)
 
     @property
     def batches(self) -> bool:
-        return self._across is not None
+        return self._batches
 
     def rows(self, tensors: Arrays) -> int:
         """The candidates of a call, 0 if it does not say."""
-        for name, (_, shape) in self._model.inputs.items():
+        for name, (_, shape) in self._inputs.items():
             if shape[0] is None and name in tensors and tensors[name].ndim:
                 return int(tensors[name].shape[0])
         return 0
 
     def run(self, calls: Sequence[Arrays]) -> list[Outcome]:
-        """An outcome a call, in their order. A call that fails takes no other with it."""
-        together = [i for i, call in enumerate(calls) if self._fits(call)]
+        """An outcome a call, in their order. A call that fails takes no other with it. Errors: `DeviceLost`."""
+        fit = [self._fits(call) for call in calls]
+        together = [i for i, fits in enumerate(fit) if fits]
         found: dict[int, Outcome] = {}
-        if self._across is not None and len(together) > 1:
+        if self._batches and len(together) > 1:
             try:
-                found = dict(zip(together, self._run_across([calls[i] for i in together]), strict=True))
+                found = dict(zip(together, self._run_together([calls[i] for i in together]), strict=True))
+            except DeviceLost:
+                raise
             except Exception:  # one of them is at fault: which one shows when each is run by itself
                 found = {}
-        return [found[i] if i in found else self._run_one(call) for i, call in enumerate(calls)]
+        return [
+            found[i] if i in found else self._run_one(call, self._way if fit[i] else self._plain)
+            for i, call in enumerate(calls)
+        ]
 
-    def _run_one(self, call: Arrays) -> Outcome:
+    def _run_one(self, call: Arrays, way: Way) -> Outcome:
         try:
-            outputs = self._model.predict(self._tensors(call))
+            outputs = way([self._tensors(call, way)], [self.rows(call)])
             return Outcome({name: tensor.numpy() for name, tensor in outputs.items()})
+        except DeviceLost:
+            raise
         except Exception as fault:
             return Outcome({}, f"{type(fault).__name__}: {fault}")
 
-    def _run_across(self, calls: Sequence[Arrays]) -> list[Outcome]:
+    def _run_together(self, calls: Sequence[Arrays]) -> list[Outcome]:
         rows = [self.rows(call) for call in calls]
-        outputs = self._answer_across([self._tensors(call) for call in calls], rows)
+        outputs = self._way([self._tensors(call, self._way) for call in calls], rows)
         parts = {name: np.split(tensor.numpy(), np.cumsum(rows)[:-1]) for name, tensor in outputs.items()}
         return [Outcome({name: parts[name][i] for name in parts}) for i in range(len(calls))]
 
-    def _answer_across(
-        self, calls: Sequence[Mapping[str, torch.Tensor]], rows: Sequence[int]
-    ) -> dict[str, torch.Tensor]:
-        assert self._across is not None
-        with torch.inference_mode():
-            joined = {name: torch.cat([call[name] for call in calls]) for name in self._model.inputs}
-            call_of_row = torch.repeat_interleave(torch.arange(len(calls)), torch.tensor(rows))
-            return self._model.named(self._across(joined, call_of_row))
-
     def _fits(self, call: Arrays) -> bool:
-        """Whether a call is as the model wants it, so that it may be run with others."""
+        """Whether a call is as the model wants it, so that it may be run in any way, and with others."""
         rows = self.rows(call)
         return rows > 0 and all(
-            name in call and call[name].shape == tuple(rows if size is None else size for size in shape)
-            for name, (_, shape) in self._model.inputs.items()
+            name in call
+            and call[name].dtype == dtype
+            and call[name].shape == tuple(rows if size is None else size for size in shape)
+            for name, (dtype, shape) in self._inputs.items()
         )
 
-    def _tensors(self, call: Arrays) -> dict[str, torch.Tensor]:
-        if not self._seen_n_times:
+    def _tensors(self, call: Arrays, way: Way) -> dict[str, torch.Tensor]:
+        if way is not self._way or not self._seen_n_times:
             call = {name: np.ascontiguousarray(array) for name, array in call.items()}
         return {name: torch.from_numpy(array) for name, array in call.items()}
 
     def _takes_one_row(self) -> bool:
         """Whether rows that are one and the same give the same bits as rows that are written out."""
-        by_row = {name for name, (_, shape) in self._model.inputs.items() if shape[0] is None}
+        by_row = {name for name, (_, shape) in self._inputs.items() if shape[0] is None}
         try:
             for rows in (2, 64):
                 call = self._samples.call(rows, rows)
                 seen = {n: t[:1].expand(t.shape) if n in by_row else t for n, t in call.items()}
-                wanted = self._model.predict({name: tensor.contiguous() for name, tensor in seen.items()})
-                got = self._model.predict(seen)
+                wanted = self._way([{name: tensor.contiguous() for name, tensor in seen.items()}], [rows])
+                got = self._way([seen], [rows])
                 if any(relative_error(got[name], wanted[name]) != 0 for name in wanted):
                     return False
         except Exception:  # whatever a graph that is not ours may raise
             return False
         return True
 
-    def _check_products(self) -> None:
-        """Measures them against float32 as the model was saved."""
-        worst = absolute = 0.0
-        for seed, rows in enumerate((1, 7, 64, 500)):
-            call = self._samples.call(rows, seed)
-            wanted = self._exact.predict(call)
-            for name, got in self._model.predict(call).items():
-                worst = max(worst, relative_error(got, wanted[name]))
-                absolute = max(absolute, float((got - wanted[name]).abs().nan_to_num().max()))
-        error = f"{absolute:.2g}, {worst:.2g} of the largest answer"
-        self.facts["largest error"] = f"{error} (random inputs, against float32)"
-        if not worst <= self._options.largest_error:
+    # --- what a way costs in exactness -----------------------------------------------------------
+
+    def _compiled(
+        self, form: Form, options: ModelOptions, files: Path | None, tried: Sequence[Sequence[int]]
+    ) -> Way | None:
+        """The way to run the graph's code, compiled now unless that was done for an earlier version. A fact says how
+        that went, or why there is none."""
+        if files is None:
+            self.facts["compile"] = "off: the model has no files"
+            return None
+        path = compiled_path(form, files.parent, threads=options.threads)
+        known = path.exists()
+        started = time.monotonic()
+        try:
+            if not known:
+                compile_aside(files, options, path)
+            way = Compiled(form, MachineCode(path, form, at_once=options.runs_at_once))
+            error = self._error(way, tried)
+        except NotCompiled as fault:
+            self.facts["compile"] = f"off: {fault}"
+            return None
+        except Exception as fault:  # whatever a graph that is not ours may raise
+            self.facts["compile"] = f"off: {_said(fault)}"
+            return None
+        if not error.relative <= self._tolerance:
+            limit = f"the tolerance is {self._tolerance:.2g}"
+            self.facts["compile"] = f"off: the largest error is {error}, {limit}"
+            return None
+        self._tell(error)
+        taken = f"in {time.monotonic() - started:.0f} s"
+        self.facts["compile"] = "the code of an earlier version" if known else taken
+        return way
+
+    def _on_cuda(self, form: Form, options: ModelOptions, tried: Sequence[Sequence[int]]) -> Way:
+        """The way to run calls on the device. Errors: `InputError`, and what torch raises where that cannot be."""
+        way = OnCuda(
+            form.moved(self._device),
+            self._device,
+            at_once=options.runs_at_once,
+            graphs=options.cuda_graphs,
+            tf32=options.tf32,
+        )
+        self.facts |= way.facts
+        self._must_be_near(way, tried)
+        return way
+
+    def _must_be_near(self, way: Way, tried: Sequence[Sequence[int]]) -> None:
+        """Errors: `InputError` for answers that are further from the saved model's than is allowed."""
+        error = self._error(way, tried)
+        self._tell(error)
+        if not error.relative <= self._tolerance:
             raise InputError(
-                f"with these options its largest error is {error}; the tolerance is {self._options.largest_error:.2g}"
+                f"with these options its largest error is {error}; the tolerance is {self._tolerance:.2g}"
             )
 
-    def _try_across(self, module: GraphModule) -> str:
-        tolerance = self._options.largest_error
+    def _try_together(self, graphs: Graphs) -> str:
+        """Whether calls are run together from now on, and what that costs against each by itself."""
+        if graphs.across is None:
+            return f"off: {graphs.not_by_row}"
         try:
-            self._across = AcrossCalls(module, self._model.inputs, bfloat16=self._narrow_products > 0)
-            worst = self._largest_error()
-        except NotByRow as refused:
-            self._across = None
-            return f"off: {refused}"
+            error = self._error(self._way, _TOGETHER, self._way)
         except Exception as fault:  # whatever a graph that is not ours may raise
-            self._across = None
-            return f"off: {type(fault).__name__}: {fault}"
-        if not worst <= tolerance:
-            self._across = None
-            return f"off: the largest relative error is {worst:.2g}, the tolerance is {tolerance:.2g}"
+            return f"off: {_said(fault)}"
+        worst = error.relative
+        if not worst <= self._tolerance:
+            return f"off: the largest relative error is {worst:.2g}, the tolerance is {self._tolerance:.2g}"
+        self._batches = True
         return (
             "bit-equal on the calls that were tried" if worst == 0 else f"largest relative error {worst:.2g}"
         )
 
-    def _largest_error(self) -> float:
-        """Of calls that are run together, against each by itself; relative to the largest answer."""
-        worst = 0.0
-        for sizes in _TRIED_ROWS:
-            calls = [self._samples.call(rows, seed) for seed, rows in enumerate(sizes)]
-            alone = [self._model.predict(call) for call in calls]
-            for name, got in self._answer_across(calls, sizes).items():
-                worst = max(worst, relative_error(got, torch.cat([answer[name] for answer in alone])))
-        return worst
+    def _error(self, way: Way, tried: Sequence[Sequence[int]] = _ALONE, against: Way | None = None) -> Error:
+        """Of a way to run calls, against each by itself as the model was saved, or in another way."""
+        absolute = relative = 0.0
+        for first, sizes in enumerate(tried):
+            calls: list[Call] = [
+                self._samples.call(rows, seed) for seed, rows in enumerate(sizes, first * 10)
+            ]
+            alone = [
+                (against or self._exact)([call], [rows]) for call, rows in zip(calls, sizes, strict=True)
+            ]
+            for name, got in way(calls, sizes).items():
+                wanted = torch.cat([answer[name] for answer in alone])
+                absolute = max(absolute, float((got - wanted).abs().nan_to_num().max()))
+                relative = max(relative, relative_error(got, wanted))
+        return Error(absolute, relative)
+
+    def _tell(self, error: Error) -> None:
+        self.facts["largest error"] = f"{error} (random inputs, against float32)"
 
 
 def relative_error(got: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -186,3 +261,7 @@ def relative_error(got: torch.Tensor, wanted: torch.Tensor) -> float:
         return float("inf")
     finite = wanted[wanted.isfinite()].abs()
     return float(difference.max()) / max(float(finite.max()) if len(finite) else 0.0, 1e-30)
+
+
+def _said(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {' '.join(str(fault).split())[:300]}"

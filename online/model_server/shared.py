@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.embedded import LOAD_TIMEOUT_S, EmbeddedModelServer, _disconnect, _Process, _Worker
 from online.models import ModelRefused, ModelServerDown
 
@@ -36,7 +37,7 @@ log = logging.getLogger("featdsl.models")
 LINGER_S = 10.0
 """A version that nobody holds any more stays so long: a scoring server that died comes back for it."""
 
-_ANSWER_TIMEOUT_S = LOAD_TIMEOUT_S + 30.0
+_ANSWER_TIMEOUT_S = LOAD_TIMEOUT_S + COMPILE_TIMEOUT_S + 30.0
 _MOST_BYTES = 1 << 20
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from online.model_server.region import Arrays, Region
+from online.model_server.region import Arrays, Pin, Region
 
 _BELL = struct.Struct("<QQI")
 KIND = socket.SOCK_SEQPACKET
@@ -73,8 +73,10 @@ class Asking:
 class Answering:
     """The side that is asked."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, pin: Pin | None = None) -> None:
+        """`pin`: of the memory that the other side made."""
         self._connection = connection
+        self._pin = pin
         self._region: Region | None = None
         self._end = 0
 
@@ -105,7 +107,7 @@ class Answering:
                 os.close(one)
             raise Disconnected("a second region")
         try:
-            self._region = Region(descriptors[0])
+            self._region = Region(descriptors[0], self._pin)
         except ValueError as fault:
             raise Disconnected(str(fault)) from fault
 

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import traceback
+from pathlib import Path
 
 import torch
 
@@ -50,7 +51,7 @@ def _load(directory: str, options: ModelOptions) -> tuple[Runner | None, str]:
     try:
         model = load_model(directory)
         model.warm()
-        return Runner(model, options), ""
+        return Runner(model, options, Path(directory)), ""
     except InputError as fault:
         return None, fault.message.replace(f": {directory}", "")
     except Exception as fault:  # whatever a graph that is not ours may raise

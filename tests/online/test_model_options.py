@@ -1,7 +1,9 @@
-"""bfloat16, and what is per request computed once: what they change in a graph, and what they cost in exactness."""
+"""bfloat16, what is per request computed once, compiled code: what they change, and what they cost in exactness."""
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,13 +12,16 @@ import pytest
 import torch
 
 from compiler.bundle import build
+from featdsl.errors import InputError
 from featdsl.torch import save_model
 from featdsl.torch.across_calls import AcrossCalls
 from featdsl.torch.bfloat16 import with_bfloat16_products
 from featdsl.torch.by_level import split_by_level
 from featdsl.torch.saved_model import load_model
 from online.model_server import EmbeddedModelServer, ModelOptions
-from online.models import ModelRefused
+from online.model_server.devices import check_device
+from online.model_server.graphs import graphs_of
+from online.models import ModelFailed, ModelRefused
 
 PROGRAM = """
 entity user: int64 per request
@@ -170,5 +175,100 @@ def test_several_threads_run_a_large_model(saved: dict[str, Path]) -> None:
         one = call(600, 1)
         got = server.predict(1, {name: tensor.numpy() for name, tensor in one.items()}, 30)["like"]
         np.testing.assert_allclose(got, load_model(saved["large"]).predict(one)["like"].numpy(), atol=1e-4)
+    finally:
+        server.close()
+
+
+def test_there_is_no_such_device(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # here as on a machine that has one
+    server = EmbeddedModelServer(ModelOptions(device="cuda"))
+    try:
+        with pytest.raises(ModelRefused, match=r"no CUDA device can be used: torch .*; `auto` takes"):
+            server.load(1, saved["ranker"])
+    finally:
+        server.close()
+    server = EmbeddedModelServer(ModelOptions(device="auto"))
+    try:
+        server.load(1, saved["ranker"])
+        assert "device" not in server.facts(1)
+    finally:
+        server.close()
+
+
+def test_a_device_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(InputError, match="no CUDA device is on this machine: NVIDIA's driver") as told:
+        check_device("cuda:1")
+    assert told.value.help == "`auto` takes the processor where there is none"
+    for name in ("gpu", "cuda:", "cuda:x", "CUDA"):
+        with pytest.raises(InputError, match=f"not a device: {name}"):
+            check_device(name)
+    check_device("auto")
+
+
+def test_a_graph_says_which_candidates_have_an_id_outside_of_a_table(saved: dict[str, Path]) -> None:
+    model = load_model(saved["ranker"])
+    for options in (ModelOptions(), ModelOptions(split=True, dtype="bfloat16")):
+        form = graphs_of(model, options, on_device=True).form().moved(torch.device("cpu"))
+        calls = [call(rows, rows) for rows in (4, 1, 9)]
+        calls[1]["who"][0] = 50
+        with torch.inference_mode():
+            made = form.run(form.tensors(calls, [4, 1, 9]))
+        assert made[-1].tolist() == [False] * 4 + [True] + [False] * 9
+        wanted = [model.predict(calls[i])["like"] for i in (0, 2)]
+        got = form.named(made)["like"]
+        torch.testing.assert_close(torch.cat([got[:4], got[5:]]), torch.cat(wanted), atol=0.05, rtol=0.05)
+
+
+def test_compiled_code_serves_every_version_of_a_graph(saved: dict[str, Path], tmp_path: Path) -> None:
+    other = Ranker()
+    with torch.no_grad():
+        for tensor in other.parameters():
+            tensor.mul_(-0.7)
+    (tmp_path / "ranker.feat").write_text(PROGRAM)
+    versions = {1: saved["ranker"], 2: save_model(other, build(tmp_path / "ranker.feat"), tmp_path / "other")}
+    server = EmbeddedModelServer(
+        ModelOptions(dtype="bfloat16", split=True, compile=True, runners=2, tolerance=0.1)
+    )
+    try:
+        for version, directory in versions.items():
+            server.load(version, directory)
+        assert server.facts(1)["compile"].startswith("in ")
+        assert server.facts(2)["compile"] == "the code of an earlier version"
+        assert "against float32" in server.facts(2)["largest error"]
+        calls = [call(rows, rows) for rows in (1, 2, 7, 20, 33, 500) * 5]
+        arrays = [{name: tensor.numpy() for name, tensor in one.items()} for one in calls]
+        for version, directory in versions.items():
+            model = load_model(directory)
+            with ThreadPoolExecutor(6) as pool:
+                answers = list(
+                    pool.map(lambda one, version=version: server.predict(version, one, 30)["like"], arrays)
+                )
+            for one, answer in zip(calls, answers, strict=True):
+                np.testing.assert_allclose(answer, model.predict(one)["like"].numpy(), atol=0.1)
+        with pytest.raises(ModelFailed, match="cannot be multiplied"):
+            server.predict(1, {**arrays[3], "wide": arrays[3]["wide"][:, :39]}, 30)
+        with pytest.raises(ModelFailed, match="index out of"):
+            server.predict(1, {**arrays[3], "who": np.array([50])}, 30)
+        answer = server.predict(1, arrays[3], 30)["like"]
+        os.kill(server.place(1)["pid"], signal.SIGKILL)
+        np.testing.assert_array_equal(server.predict(1, arrays[3], 30)["like"], answer)
+        assert server.facts(1)["compile"] == "the code of an earlier version"
+    finally:
+        server.close()
+
+
+def test_a_version_that_does_not_compile_serves(
+    saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    server = EmbeddedModelServer(ModelOptions(compile=True))
+    try:
+        server.load(1, saved["ranker"])
+        said = server.facts(1)["compile"]
+        assert said == "off: no C++ compiler runs: /nowhere/g++: No such file or directory"
+        one = call(20, 1)
+        got = server.predict(1, {name: tensor.numpy() for name, tensor in one.items()}, 30)["like"]
+        np.testing.assert_array_equal(got, load_model(saved["ranker"]).predict(one)["like"].numpy())
     finally:
         server.close()
