@@ -91,6 +91,27 @@ class _Keys:
         return [None if place < 0 else rows[place] for place in self.which.tolist()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A source in a round: its keys, what is known of its rows already, and what may read them as they come in."""
+
+    source: Source
+    reader: SourceReader
+    keys: _Keys
+    known: FoundRows | None
+    begun: RowReading | None
+
+    @property
+    def wanted(self) -> tuple[str, Sequence[Key]]:
+        return self.source.rows_of, self.keys.distinct if self.known is None else self.known.missing
+
+    def read(self, rows: Sequence[bytes | None]) -> ReadRows:
+        """Rows of all keys. Errors: `StoreUnavailable`."""
+        if self.keys.lengths is None:
+            return self.reader.read(rows, self.begun)
+        return self.reader.read_lists(rows, self.keys.lengths, self.begun)
+
+
 class RowSource:
     """Reads the inputs of calls. `defaults_when_down`: goes on with missing rows when the store does not
     answer, and says so in the statuses. Thread safe."""
@@ -157,27 +178,16 @@ class RowSource:
         meanwhile = None if known is None or size else partial(known.gather, call.item_rows)
         for sources in plan.fetch.rounds if size else plan.without_items.rounds:
             with budget.stage("fetch"):
-                wanted = [self._keys(source, keys, inputs) for source in sources]
-                known_rows = [
-                    self._find(plan, source, asked.distinct)
-                    for source, asked in zip(sources, wanted, strict=True)
-                ]
-                readings = [
-                    plan.readers[source.name].begin(len(asked.keys))
-                    if asked.which is None and found is None
-                    else None
-                    for source, asked, found in zip(sources, wanted, known_rows, strict=True)
-                ]
-                rows = self._fetch(sources, wanted, known_rows, readings, meanwhile, budget)
+                asked = [self._ask(plan, source, keys, inputs) for source in sources]
+                rows = self._fetch(asked, meanwhile, budget)
                 meanwhile = None
             with budget.stage("decode"):
-                for source, asked, found, begun in zip(sources, wanted, rows, readings, strict=True):
-                    counts = self._decode(source, plan.readers[source.name], asked, found, begun, read)
-                    budget.record.rows.append(counts)
+                for one, found in zip(asked, rows, strict=True):
+                    budget.record.rows.append(self._decode(one, found, read))
         return read
 
-    def _keys(self, source: Source, given: Mapping[str, Keys], inputs: Inputs) -> _Keys:
-        """A source's keys. The item cache learns of them before they are asked for: so it misses no change."""
+    def _ask(self, plan: ReadPlan, source: Source, given: Mapping[str, Keys], inputs: Inputs) -> _Asked:
+        """The item cache learns of keys before they are asked for: so it misses no change."""
         if source.key not in given:
             keys = _Keys.of(*Keys.of_column(inputs.holding(source.key), source.key))
         elif self._are_distinct(source.key):
@@ -186,66 +196,50 @@ class RowSource:
             keys = _Keys.of(given[source.key])
         if inputs.known is not None and source.level is Level.ITEM:
             inputs.known.made_of(source, keys.keys, keys.lengths)
-        return keys
+        known, reader = None, plan.readers[source.name]
+        if self._kept_rows is not None and source.name in plan.kept:
+            known = self._kept_rows.find(source.rows_of, keys.distinct)
+        as_they_come = keys.which is None and known is None
+        return _Asked(source, reader, keys, known, reader.begin(len(keys.keys)) if as_they_come else None)
 
     def _are_distinct(self, entity: str) -> bool:
         """Whether a call's keys of an entity are, each of them: those of the only one per candidate."""
         return not self._per_candidate[entity] or sum(self._per_candidate.values()) == 1
 
     def _fetch(
-        self,
-        sources: Sequence[Source],
-        keys: Sequence[_Keys],
-        known: Sequence[FoundRows | None],
-        readings: Sequence[RowReading | None],
-        meanwhile: Callable[[], object] | None,
-        budget: Budget,
+        self, asked: Sequence[_Asked], meanwhile: Callable[[], object] | None, budget: Budget
     ) -> list[Sequence[bytes | None] | None]:
         """By source the rows of its distinct keys; None where the store is down."""
-        wanted: list[tuple[str, Sequence[Key]]] = [
-            (source.rows_of, k.distinct if found is None else found.missing)
-            for source, k, found in zip(sources, keys, known, strict=True)
-        ]
-        count = sum(len(asked) for _, asked in wanted)
+        wanted = [one.wanted for one in asked]
+        count = sum(len(keys) for _, keys in wanted)
         rows: list[Sequence[bytes | None]] = [[] for _ in wanted]
         try:
             if count:
+                readings = [one.begun for one in asked]
                 with budget.store_trip(count):
                     rows = self._store.several(wanted, budget.left(), readings, meanwhile)
         except StoreUnavailable as down:
             if budget.left() > 0:  # else the stage says it
                 self._unless_defaults(down)
             return [
-                None if asked or found is None else found.rows
-                for found, (_, asked) in zip(known, wanted, strict=True)
+                None if keys or one.known is None else one.known.rows
+                for one, (_, keys) in zip(asked, wanted, strict=True)
             ]
         return [
-            came if found is None else found.with_missing(came)
-            for found, came in zip(known, rows, strict=True)
+            came if one.known is None else one.known.with_missing(came)
+            for one, came in zip(asked, rows, strict=True)
         ]
 
-    def _find(self, plan: ReadPlan, source: Source, keys: Keys) -> FoundRows | None:
-        if self._kept_rows is None or source.name not in plan.kept:
-            return None
-        return self._kept_rows.find(source.rows_of, keys)
-
-    def _decode(
-        self,
-        source: Source,
-        reader: SourceReader,
-        keys: _Keys,
-        rows: Sequence[bytes | None] | None,
-        begun: RowReading | None,
-        read: Read,
-    ) -> RowCounts:
+    def _decode(self, asked: _Asked, rows: Sequence[bytes | None] | None, read: Read) -> RowCounts:
         """Adds a source's rows to what was read."""
-        size, down = len(keys.keys), rows is None
-        stored = [None] * size if rows is None else keys.spread(rows)
+        source, keys = asked.source, asked.keys.keys
+        size, down = len(keys), rows is None
+        stored = [None] * size if rows is None else asked.keys.spread(rows)
         try:
-            decoded = _read(reader, stored, keys.lengths, begun)
+            decoded = asked.read(stored)
         except StoreUnavailable as gone:
             self._unless_defaults(gone)
-            decoded, down = _read(reader, [None] * size, keys.lengths), True
+            decoded, down = asked.read([None] * size), True
         ok, missing, undecodable, unknown = decoded.counts
         if down:
             statuses = np.full(size, STORE_DOWN, np.uint8)
@@ -254,10 +248,10 @@ class RowSource:
             statuses = decoded.statuses if ok == size else _STATUSES[decoded.statuses]
             counts = RowCounts(source.name, ok, missing, undecodable + unknown, 0)
         if counts.unreadable:
-            self.unreadable.note(source.name, keys.keys, statuses, reader.refused.values())
+            self.unreadable.note(source.name, keys, statuses, asked.reader.refused.values())
         inputs = read.inputs
         inputs.add(source.level.label, decoded.batch)
-        read.rows.append(FetchedRows(source, keys.keys, statuses, stored))
+        read.rows.append(FetchedRows(source, keys, statuses, stored))
         if inputs.known is not None and down and source.level is Level.ITEM:
             inputs.known.store_down = True
         if ok == size and not down:
@@ -271,12 +265,3 @@ class RowSource:
     def _unless_defaults(self, down: StoreUnavailable) -> None:
         if not self._defaults_when_down:
             raise CallError(Reason.STORE_DOWN, down.message, help=down.help) from down
-
-
-def _read(
-    reader: SourceReader,
-    rows: Sequence[bytes | None],
-    lengths: list[int] | None,
-    begun: RowReading | None = None,
-) -> ReadRows:
-    return reader.read(rows, begun) if lengths is None else reader.read_lists(rows, lengths, begun)

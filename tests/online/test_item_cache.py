@@ -322,7 +322,7 @@ def test_what_is_kept_comes_back_whatever_is_evicted(seed: int) -> None:
         lookup = tables[which].find(keys, now)
         missing = [keys[i] for i in lookup.missing]
         lookup.made_of("movie", missing)
-        fresh = batch_of([made(rng, 6_000 if now % 50 == 0 else 900) for _ in missing])
+        fresh = batch_of([made(rng, 12_000 if now % 50 == 0 else 900) for _ in missing])
         truth |= {(which, key): row for key, row in zip(missing, rows_of(fresh), strict=True)}
         statuses = np.array([key % 3 for key in missing], np.uint8)
         lookup.add(fresh, statuses, now, now + 1_000, now + 1_000)
