@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -197,7 +198,9 @@ def _export(
             outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
         for name, tensor in outputs.items():
             _check_output(name, tensor, _EXAMPLE_ROWS)
-        program = torch.export.export(module, (), example, dynamic_shapes=dynamic, strict=False)
+        program = torch.export.export(
+            _with_names(module, list(inputs)), (), example, dynamic_shapes=dynamic, strict=False
+        )
     except Exception as fault:  # whatever the user's own module raises
         raise InputError(
             f"the module does not fit model {signature.name}: {_first_line(fault)}",
@@ -216,6 +219,23 @@ def _export(
         program.state_dict[name] = torch.nn.Parameter(hollow, requires_grad=False) if is_parameter else hollow
     program.example_inputs = None
     return program, parameters
+
+
+def _with_names(module: torch.nn.Module, names: Iterable[str]) -> torch.nn.Module:
+    """The same, with a name for each input where the module takes `**inputs`: the exporter goes by names."""
+    kinds = {parameter.kind for parameter in inspect.signature(module.forward).parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        return module
+
+    def forward(**given: torch.Tensor) -> Any:
+        return module(**given)
+
+    named = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    forward.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    named_module = torch.nn.Module()
+    named_module.inner = module
+    named_module.forward = forward
+    return named_module
 
 
 def _shown(tensor: TensorSignature) -> str:

@@ -121,6 +121,28 @@ def test_the_program_holds_no_parameters(saved: tuple[Ranker, Path]) -> None:
         assert sum(e.file_size for e in archive.infolist() if "weight_" in e.filename) < 100
 
 
+def test_a_module_may_take_its_inputs_by_name(
+    bundle: Bundle, saved: tuple[Ranker, Path], tmp_path: Path
+) -> None:
+    class ByName(nn.Module):
+        def __init__(self, ranker: nn.Module) -> None:
+            super().__init__()
+            self.ranker = ranker
+
+        def forward(self, dense: Tensor, **others: Tensor) -> object:
+            return self.ranker(dense, others["genres"], others["once"])
+
+    model = load_model(save_model(ByName(saved[0]), bundle, tmp_path / "by name"))
+    one = {
+        "dense": torch.randn(7, 2),
+        "genres": torch.randint(0, 100, (7, 4)),
+        "once": torch.randint(0, 100, (1,)),
+    }
+    wanted = load_model(saved[1]).predict(one)
+    for name, tensor in model.predict(one).items():
+        torch.testing.assert_close(tensor, wanted[name])
+
+
 def test_files_that_change_later_do_not_reach_a_loaded_model(bundle: Bundle, tmp_path: Path) -> None:
     path = save_model(Ranker(), bundle, tmp_path / "model")
     loaded = load_model(path)
