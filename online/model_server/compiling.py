@@ -26,6 +26,19 @@ class NotCompiled(Exception):
     """The text says why."""
 
 
+def compile_once(directory: Path, options: ModelOptions, target: Path) -> None:
+    """The same as `compile_aside`; where that has failed for this folder before, it fails at once: a process that is
+    started again must answer soon. Errors: `NotCompiled`."""
+    failed = directory.with_name(f"{directory.name}.not-compiled")
+    if failed.exists():
+        raise NotCompiled(failed.read_text())
+    try:
+        compile_aside(directory, options, target)
+    except NotCompiled as fault:
+        failed.write_text(str(fault))
+        raise
+
+
 def compile_aside(directory: Path, options: ModelOptions, target: Path) -> None:
     """Compiles the graph of the model in `directory` in a process of its own. Errors: `NotCompiled`."""
     command = [sys.executable, "-m", "online.model_server.compiling", str(directory)]

@@ -90,6 +90,9 @@ class EmbeddedModelServer:
         self._workers: dict[int, _Worker] = {}
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
+        """Held while a version that died is started again. A new version may take minutes, and holds only the next."""
+        self._ordering = threading.Lock()
+        """Held while the nursery is spoken to."""
         self._alive = os.pipe()
         """Nobody writes to it: it closes when this process ends, however that happens."""
         self._nursery: subprocess.Popen[str] | None = None
@@ -106,8 +109,7 @@ class EmbeddedModelServer:
                 return
         own = self._copied(version, directory)
         try:
-            with self._spawning:
-                worker = self._spawn(version, own)
+            worker = self._spawn(version, own)
         except BaseException as fault:
             shutil.rmtree(own, ignore_errors=True)
             if isinstance(fault, OSError):
@@ -165,11 +167,11 @@ class EmbeddedModelServer:
             self._revive_aside(version, worker).join(_WARM_START_S)
             if not self._worker(version).process.lives():
                 raise ModelServerDown(f"the process of version {version} is being started again")
-        if self._spawning.acquire(blocking=False):
+        if self._ordering.acquire(blocking=False):
             try:
                 self._tend_nursery(worker.directory)
             finally:
-                self._spawning.release()
+                self._ordering.release()
 
     def has(self, version: int) -> bool:
         return True  # what dies is started again
@@ -256,8 +258,9 @@ class EmbeddedModelServer:
         return self._reviving
 
     def _copied(self, version: int, directory: Path) -> Path:
-        self._copies += 1
-        own = Path(self._folder) / f"{version}-{self._copies}"
+        with self._ordering:
+            self._copies += 1
+            own = Path(self._folder) / f"{version}-{self._copies}"
         try:
             shutil.copytree(directory, own)
         except OSError as fault:
@@ -270,10 +273,11 @@ class EmbeddedModelServer:
         it dies."""
         if self._closed:
             raise ModelServerDown("the model server was closed")
-        self._sockets += 1
-        path = f"{self._folder}/{version}-{self._sockets}.sock"
-        order = {"directory": str(directory), "socket": path, "options": self._options.as_json()}
-        worker = _Worker(_Process(self._order(order)), path, directory)
+        with self._ordering:
+            self._sockets += 1
+            path = f"{self._folder}/{version}-{self._sockets}.sock"
+            order = {"directory": str(directory), "socket": path, "options": self._options.as_json()}
+            worker = _Worker(_Process(self._order(order)), path, directory)
         timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
         give_up = time.monotonic() + timeout_s
         try:

@@ -15,7 +15,7 @@ from featdsl.torch.form import Call, Form
 from featdsl.torch.machine_code import MachineCode, compiled_path
 from featdsl.torch.sample import Samples
 from featdsl.torch.saved_model import SavedModel
-from online.model_server.compiling import NotCompiled, compile_aside
+from online.model_server.compiling import NotCompiled, compile_once
 from online.model_server.devices import device_of
 from online.model_server.graphs import Graphs, graphs_of
 from online.model_server.on_cuda import DeviceLost, OnCuda, pin
@@ -174,7 +174,7 @@ class Runner:
         started = time.monotonic()
         try:
             if not known:
-                compile_aside(files, options, path)
+                compile_once(files, options, path)
             way = Compiled(form, MachineCode(path, form, at_once=options.runs_at_once))
             error = self._error(way, tried)
         except NotCompiled as fault:

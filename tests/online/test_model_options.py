@@ -272,3 +272,30 @@ def test_a_version_that_does_not_compile_serves(
         np.testing.assert_array_equal(got, load_model(saved["ranker"]).predict(one)["like"].numpy())
     finally:
         server.close()
+
+
+def test_a_version_that_dies_while_another_compiles_is_started_again(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler, slow = tmp_path / "compiler", tmp_path / "slow"
+    compiler.write_text(f"#!/bin/sh\nwhile [ -e {slow} ]; do sleep 0.1; done\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    server = EmbeddedModelServer(ModelOptions(compile=True))
+    try:
+        server.load(1, saved["ranker"])
+        assert server.facts(1)["compile"].startswith("off: the C++ compiler fails")
+        slow.touch()
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(server.load, 2, saved["apart"])
+            try:
+                one = {name: tensor.numpy() for name, tensor in call(20, 1).items()}
+                answer = server.predict(1, one, 30)["like"]
+                os.kill(server.place(1)["pid"], signal.SIGKILL)
+                np.testing.assert_array_equal(server.predict(1, one, 60)["like"], answer)
+                assert not loading.done()
+            finally:
+                slow.unlink()
+            loading.result(120)
+    finally:
+        server.close()
