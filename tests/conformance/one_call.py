@@ -48,7 +48,7 @@ class RunningCall:
             made = (
                 pa.record_batch(computed.columns[name].select([name])).column(0).cast(arrow_type(root.type))
             )
-            columns.append(made.take(pa.array([0] * self._rows)) if root.stage == "request" else made)
+            columns.append(made if len(made) == self._rows else made.take(pa.array([0] * self._rows)))
         return pa.table(columns, output_schema(roots))
 
     def _read(self, programs: StagePrograms) -> None:

@@ -84,7 +84,7 @@ def _after(bundle: Bundle, program: Program, rows: pa.Table, call: Call) -> list
         wanted = evaluator.evaluate({**one, **answers})
         for name, root in roots.items():
             right = stored_column([wanted[name]], root.type)[0][0].as_py()
-            left = made[name].values(name)[row]
+            left = made[name].tolist()[row]
             if exact(left) != exact(right):
                 found.append(
                     f"a call's {name} is {left!r}, not {right!r} for {answers} {rows.slice(row, 1).to_pylist()}"
