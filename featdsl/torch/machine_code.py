@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,30 @@ def compiled_path(form: Form, folder: Path, *, threads: int) -> Path:
 def compile_form(form: Form, target: Path) -> None:
     """Compiles a graph, for as many threads as torch has set, and what runs it. It takes tens of seconds, and imports
     much. Errors: whatever torch and the compiler raise."""
-    _runner(target.parent)
-    with tempfile.TemporaryDirectory(dir=target.parent) as writing:
-        made = torch._inductor.aoti_compile_and_package(
+    with tempfile.TemporaryDirectory(dir=target.parent) as writing, ThreadPoolExecutor(1) as beside:
+        runner = beside.submit(_runner, target.parent)
+        try:
+            made = _compiled(form, f"{writing}/{target.name}")
+        finally:
+            runner.result()  # its error says best what is wrong with the compiler
+        os.replace(made, target)
+
+
+def _compiled(form: Form, package: str) -> str:
+    return str(
+        torch._inductor.aoti_compile_and_package(
             form.export(),
-            package_path=f"{writing}/{target.name}",
+            package_path=package,
             inductor_configs={
                 "aot_inductor.package_constants_in_so": False,
                 "always_keep_tensor_constants": True,  # small ones would become part of the code
                 "aot_inductor.precompile_headers": False,  # a quarter of a gigabyte, for one use
                 "cpp_cache_precompile_headers": False,
                 "compile_threads": 1,
+                "cpp.vec_isa_ok": True,  # what the processor has; else ten programs are compiled to try
             },
         )
-        os.replace(made, target)
+    )
 
 
 class MachineCode:
