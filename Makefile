@@ -73,7 +73,7 @@ soak-language: setup
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_engine.py
 	@RANDOM_SEED=$(SOAK_SEED) RANDOM_PROGRAMS=$$(($(SOAK_MINUTES) * 1200 / 60)) \
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
-	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 6))
+	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 7))
 
 # A server at 70 % of what it can, for SOAK_MINUTES; its memory must stay flat, and no call may fail.
 soak-serving: setup

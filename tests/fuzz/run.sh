@@ -42,7 +42,7 @@ fi
 mkdir -p $build/crashes
 cmake -S . -B $build -G Ninja -DFEATDSL_FUZZ=ON -DFEATDSL_SANITIZE=ON -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_CXX_COMPILER="$clang" -DPython_EXECUTABLE="$python" >$build/build.log 2>&1 &&
-  ninja -C $build program_fuzzer rows_fuzzer arrow_fuzzer >>$build/build.log 2>&1 ||
+  ninja -C $build program_fuzzer rows_fuzzer arrow_fuzzer keys_fuzzer >>$build/build.log 2>&1 ||
   { cat $build/build.log >&2; exit 1; }
 "$python" -m tests.fuzz.seeds $build/seeds
 mkdir -p $build/seeds/arrow
@@ -62,7 +62,7 @@ run() {
   echo "$fuzzer: $(sed -n 's/stat::number_of_executed_units: *//p' "$log") inputs in $seconds s"
 }
 export ASAN_OPTIONS=allocator_may_return_null=1
-for fuzzer in program rows arrow; do
+for fuzzer in program rows arrow keys; do
   run $fuzzer $build/engine/${fuzzer}_fuzzer -timeout=20 -max_len=65536
 done
 for fuzzer in check state bundle; do

@@ -19,6 +19,7 @@ from featdsl.levels import Level
 from featdsl.program import Field, FitSite, Sequence, Source
 from featdsl.state import FittedSite, HashSpace, State
 from featdsl.types import FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, Kind, list_of, map_of, vector_of
+from online.proto.scorer_pb2 import ScoreRequest
 from store.decode_plan import decode_plan
 from store.encode import RowEncoder
 from tests.conformance.cases import FOLDER, read_cases
@@ -148,6 +149,17 @@ def _rows() -> Iterator[bytes]:
                 yield struct.pack("<H", len(declared)) + declared + struct.pack("<H", len(plan)) + plan + body
 
 
+def _calls() -> Iterator[bytes]:
+    for users, items in (([7], ["a", "é🙂", "a"]), ([-1, 2**63 - 1], []), (["u"], ["x" * 40] * 9)):
+        message = ScoreRequest()
+        for entity, keys in (("user", users), ("item", items)):
+            for key in keys:
+                given = message.keys[entity]
+                (given.integers if isinstance(key, int) else given.strings).values.append(key)
+        message.top_k = 5
+        yield message.SerializeToString()
+
+
 def seeds(target: str) -> list[bytes]:
     """The inputs of a target, those that failed once among them."""
     made = {
@@ -156,12 +168,13 @@ def seeds(target: str) -> list[bytes]:
         "bundle": _bundles,
         "program": _programs,
         "rows": _rows,
+        "keys": _calls,
     }[target]()
     return [*made, *(path.read_bytes() for path in sorted(FOUND.glob(f"{target}-*")))]
 
 
 if __name__ == "__main__":
-    for name in ("check", "state", "bundle", "program", "rows"):
+    for name in ("check", "state", "bundle", "program", "rows", "keys"):
         folder = Path(sys.argv[1], name)
         folder.mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(seeds(name)):
