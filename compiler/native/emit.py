@@ -28,7 +28,7 @@ from featdsl.operators import OPERATORS
 from featdsl.operators.declare import Pattern
 from featdsl.resources import Vocab, Zone
 from featdsl.typed import Constant
-from featdsl.types import FLOAT_KINDS, INT64, SCALARS, STRING, Kind, Type, list_of
+from featdsl.types import FLOAT_KINDS, INT64, NULL, SCALARS, STRING, Kind, Type, list_of
 
 MAGIC = b"FEATPRG1"
 VERSION = 1
@@ -103,13 +103,19 @@ def attribute_constants(node: Node) -> Iterator[tuple[str, Type, Constant]]:
     parameters = {p.name: p for p in OPERATORS[node.op].signatures[node.overload].parameters}
     for name, value in node.attributes:
         if isinstance(value, Vocab):
-            textual = not value.entries or isinstance(value.entries[0], str)
-            yield name, list_of(STRING if textual else INT64), value
+            yield name, list_of(_entry_type(value)), value
         elif isinstance(value, Zone):
             yield f"{name}_starts", list_of(INT64), value.starts
             yield f"{name}_offsets", list_of(INT64), value.offsets
         else:
             yield name, _attribute_type(parameters[name].pattern, value), value
+
+
+def _entry_type(vocab: Vocab) -> Type:
+    """Without entries it is of texts and of integers alike."""
+    if not vocab.entries:
+        return NULL
+    return STRING if isinstance(vocab.entries[0], str) else INT64
 
 
 def _attribute_type(pattern: Pattern, value: Constant) -> Type:
