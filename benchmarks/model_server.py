@@ -28,7 +28,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ import torch
 
 from benchmarks import socket_peer
 from benchmarks.measure import in_turns, machine, report
-from benchmarks.on_device import on_device
+from benchmarks.on_device import RANKERS, Mlp, on_device
 from compiler.bundle import build
 from featdsl.torch import save_model
 from featdsl.torch.saved_model import load_model
@@ -93,7 +92,7 @@ def batching(seconds: float) -> dict[str, dict[str, float]]:
     print(f"\n{'20 candidates a call':<38} {'calls/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'calls a run':>12}")
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(1)
-        saved = _saved(Path(folder), 1024, Mlp())
+        saved = _saved(Path(folder), 1024, Mlp(RANKERS["1024-256-64-1"]))
         calls = [_rows(20, 1024, seed) for seed in range(64)]
         for callers in (1, 4, 32):
             for way, options in ways.items():
@@ -170,26 +169,10 @@ class OneUser(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mlp = Mlp()
+        self.mlp = Mlp(RANKERS["1024-256-64-1"])
 
     def forward(self, dense: torch.Tensor, taste: torch.Tensor) -> torch.Tensor:
         like: torch.Tensor = self.mlp(torch.cat([dense, taste.expand(dense.shape[0], -1)], 1))
-        return like
-
-
-class Mlp(torch.nn.Module):
-    """1024-256-64-1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        sizes = (1024, 256, 64, 1)
-        layers: list[torch.nn.Module] = []
-        for given, made in pairwise(sizes):
-            layers += [torch.nn.Linear(given, made), torch.nn.ReLU()]
-        self.net = torch.nn.Sequential(*layers[:-1])
-
-    def forward(self, dense: torch.Tensor) -> torch.Tensor:
-        like: torch.Tensor = self.net(dense).squeeze(1)
         return like
 
 

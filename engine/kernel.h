@@ -208,8 +208,6 @@ class Attributes {
   std::span<const int64_t> integers(std::string_view name) const;
   std::span<const double> numbers(std::string_view name) const;
   std::vector<std::string_view> strings(std::string_view name) const;
-  // Whether the elements of a list attribute (a vocab) are strings.
-  bool is_text_list(std::string_view name) const;
   ZoneTable zone(std::string_view name) const;
   // What the instruction declares as its result (of the element when it is mapped).
   const Type& result() const { return result_; }

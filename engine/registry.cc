@@ -66,10 +66,6 @@ std::vector<std::string_view> Attributes::strings(std::string_view name) const {
   return out;
 }
 
-bool Attributes::is_text_list(std::string_view name) const {
-  return Shape::of(*find(name).type) == Shape{Shape::List, {{Shape::Str, {}}}};
-}
-
 Attributes::ZoneTable Attributes::zone(std::string_view name) const {
   const ZoneTable table{integers(std::string(name) + "_starts"), integers(std::string(name) + "_offsets")};
   if (table.starts.empty() || table.starts.size() != table.offsets.size()) {
