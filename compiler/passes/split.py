@@ -62,8 +62,8 @@ def stage_of(node: Node) -> str:
 
 
 def made_by(name: str, root: Root) -> str:
-    """The stage that makes a root: its own, but for a model's input that the request alone says."""
-    return "request" if is_input(name) and root.node.level | Level.REQUEST == Level.REQUEST else root.stage
+    """The stage that makes a root: its own, but for a model's input that the request or the item alone says."""
+    return stage_of(root.node) if is_input(name) else root.stage
 
 
 def _float_inside(type: Type) -> bool:

@@ -83,14 +83,15 @@ def test_results_stand_in_their_stages() -> None:
     assert results == {"request": ["once"], "item": [], "pair": ["dense"], "after": ["keep", "score"]}
 
 
-def test_an_input_that_the_request_alone_says_is_made_once() -> None:
+def test_an_input_that_the_request_or_an_item_alone_says_is_made_once() -> None:
     text = """model r { of_user: float32 = [u.a, 2]  one: int64 = 1  both: float32 = [u.a, m.a]  of_item: int64 = m.a
       output like: float32  score = output.like }"""
     bundle = compiled(text)
     stages = dict(stages_of(bundle))["model/r"]
     results = {n: [o.name for o in s.outputs if not o.name.startswith("$")] for n, s in stages.items()}
     assert results["request"] == ["of_user", "one"]
-    assert results["pair"] == ["both", "of_item"]
+    assert results["item"] == ["of_item"]
+    assert results["pair"] == ["both"]
     assert {root.stage for name, root in bundle.outputs("model/r").items() if name != "score"} == {"pair"}
 
 
