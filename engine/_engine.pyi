@@ -151,8 +151,8 @@ class ItemCache:
         """These rows are others now: what was made of them, or is being made of rows read before, is stale."""
     def stats(self) -> dict[str, int]:
         """Counters since construction (`hits`, `misses`, of which `expired` and `stale`, `inserted`,
-        `evicted`, `too_large`, `hit_age_ns` of all hits together), and what is now (`entries`, `bytes`,
-        `limit_bytes`)."""
+        `evicted`, `too_large`, `hit_age_ns` of all hits together, `part_hits`, `part_misses`), and what is now
+        (`entries`, `bytes`, `limit_bytes`; `part_entries`, `part_bytes`, which are among the bytes)."""
 
 class ItemTable:
     """The items of one program in a cache. `columns`: (name, type) of the item stage's batches. Thread safe."""
@@ -161,8 +161,16 @@ class ItemTable:
     def find(self, keys: Sequence[Key], now: int) -> ItemLookup:
         """A call's distinct items. `now` (here and there) is nanoseconds of any clock that does not go
         back."""
+    def find_parts(self, rows: ItemLookup) -> ItemLookup:
+        """Of a table of parts (of one version of a model): what was made of these very rows, all of which are there or
+        added."""
+    def without(self, columns: Sequence[str]) -> ItemColumns:
+        """All columns but these, each of which has a fixed size; else `EngineError`."""
     def drop(self) -> None:
         """Forgets all items."""
+
+class ItemColumns:
+    """Some columns of a table."""
 
 class ItemLookup:
     """What the cache has of a call's items; entries live as long as this does. For one thread."""
@@ -186,8 +194,10 @@ class ItemLookup:
     ) -> None:
         """The missing items as made. Kept for other calls until `expires_at` (`others_expire_at` where the
         status is not 0); not kept when that is not later than `now`."""
-    def rows(self, items: npt.NDArray[np.int64]) -> Batch:
-        """The items at these places, all of which are there or added."""
+    def add_parts(self, made: Batch) -> None:
+        """Of parts: the missing ones as made. Kept where their rows are, and as long."""
+    def rows(self, items: npt.NDArray[np.int64], columns: ItemColumns | None = None) -> Batch:
+        """The items at these places, all of which are there or added; all columns, or some."""
 
 class StoredRows(Sequence[bytes | None]):
     """Rows as they came off the wire, in one piece of memory: a sequence of bytes, None where there is no row. Bytes

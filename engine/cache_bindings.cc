@@ -25,16 +25,28 @@ using Statuses = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::devic
 nb::dict to_dict(const ItemCacheStats& stats) {
   nb::dict all;
   const std::pair<const char*, int64_t> counts[] = {
-      {"hits", stats.hits},           {"misses", stats.misses},         {"expired", stats.expired},
-      {"stale", stats.stale},         {"inserted", stats.inserted},     {"evicted", stats.evicted},
-      {"entries", stats.entries},     {"bytes", stats.bytes},           {"limit_bytes", stats.limit_bytes},
-      {"too_large", stats.too_large}, {"hit_age_ns", stats.hit_age_ns},
+      {"hits", stats.hits},
+      {"misses", stats.misses},
+      {"expired", stats.expired},
+      {"stale", stats.stale},
+      {"inserted", stats.inserted},
+      {"evicted", stats.evicted},
+      {"entries", stats.entries},
+      {"bytes", stats.bytes},
+      {"limit_bytes", stats.limit_bytes},
+      {"too_large", stats.too_large},
+      {"hit_age_ns", stats.hit_age_ns},
+      {"part_hits", stats.part_hits},
+      {"part_misses", stats.part_misses},
+      {"part_bytes", stats.part_bytes},
+      {"part_entries", stats.part_entries},
   };
   for (const auto& [name, count] : counts) all[name] = count;
   return all;
 }
 
 void bind_lookup(nb::module_& module) {
+  nb::class_<ItemColumns>(module, "ItemColumns");
   nb::class_<ItemLookup>(module, "ItemLookup")
       .def_prop_ro("missing", [](const ItemLookup& self) { return to_array(self.missing()); })
       .def_prop_ro("statuses", [](const ItemLookup& self) { return to_array(self.statuses()); })
@@ -55,12 +67,19 @@ void bind_lookup(nb::module_& module) {
           },
           "made"_a, "statuses"_a, "now"_a, "expires_at"_a, "others_expire_at"_a)
       .def(
-          "rows",
-          [](const ItemLookup& self, Places items) {
+          "add_parts",
+          [](ItemLookup& self, const Batch& made) {
             const nb::gil_scoped_release released;
-            return self.rows(span_of(items));
+            self.add_parts(made);
           },
-          "items"_a);
+          "made"_a)
+      .def(
+          "rows",
+          [](const ItemLookup& self, Places items, const ItemColumns* columns) {
+            const nb::gil_scoped_release released;
+            return columns == nullptr ? self.rows(span_of(items)) : self.rows(span_of(items), *columns);
+          },
+          "items"_a, "columns"_a = nb::none());
 }
 
 }  // namespace
@@ -91,6 +110,17 @@ void bind_cache(nb::module_& module) {
             return self.find(std::move(keys), now);
           },
           "keys"_a, "now"_a)
+      .def(
+          "find_parts",
+          [](const ItemTable& self, const ItemLookup& rows) {
+            const nb::gil_scoped_release released;
+            return self.find_parts(rows);
+          },
+          "rows"_a)
+      .def(
+          "without",
+          [](const ItemTable& self, const std::vector<std::string>& columns) { return self.without(columns); },
+          "columns"_a)
       .def("drop", &ItemTable::drop);
   bind_lookup(module);
 }

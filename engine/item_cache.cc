@@ -60,6 +60,7 @@ bool ItemCache::fresh(const Header& entry, int64_t epoch) const {
 ItemCacheStats ItemCache::stats() const {
   const std::lock_guard lock(mutex_);
   ItemCacheStats now = stats_;
+  now.entries -= now.part_entries;
   now.bytes = bytes_in_use() + (spare_ ? segment_bytes_ : 0);
   return now;
 }
@@ -83,6 +84,10 @@ size_t ItemCache::slot_of(uint64_t hash, uint32_t table, std::string_view key) c
 }
 
 void ItemCache::remove(size_t slot) {
+  if (const Header& entry = *entry_of(slots_[slot]); entry.is_part) {
+    --stats_.part_entries;
+    stats_.part_bytes -= entry.size;
+  }
   const size_t mask = slots_.size() - 1;
   for (size_t next = (slot + 1) & mask; slots_[next].used != 0; next = (next + 1) & mask) {
     const size_t home = slots_[next].hash & mask;
@@ -165,8 +170,8 @@ void ItemCache::let_go(std::shared_ptr<Segment>& oldest, bool move_on) {
         slots_[at].used = 1;
         filling->used += entry.size;
       } else {
+        stats_.evicted += !entry.is_part;
         remove(at);
-        ++stats_.evicted;
       }
     }
     place += entry.size;
@@ -176,20 +181,20 @@ void ItemCache::let_go(std::shared_ptr<Segment>& oldest, bool move_on) {
   oldest = nullptr;
 }
 
-void ItemCache::insert(Header header, std::span<const Version> versions, std::string_view key,
+bool ItemCache::insert(Header header, std::span<const Version> versions, std::string_view key,
                        std::span<const char> row) {
   const auto behind = static_cast<int64_t>(versions.size_bytes() + key.size());
   const int64_t row_place = round_up(static_cast<int64_t>(sizeof(Header)) + behind);
   const int64_t size = round_up(row_place + static_cast<int64_t>(row.size()));
   if (size > segment_bytes_ / 2) {
     ++stats_.too_large;
-    return;
+    return false;
   }
   const size_t known = slot_of(header.hash, header.table, key);
   if (known < slots_.size()) remove(known);
   if (static_cast<size_t>(stats_.entries + 1) * 8 > slots_.size() * 5) grow_index();
   char* place = room(size);
-  if (place == nullptr) return;
+  if (place == nullptr) return false;
   header.size = static_cast<uint32_t>(size);
   header.row_place = static_cast<uint32_t>(row_place);
   header.key_size = static_cast<uint32_t>(key.size());
@@ -200,7 +205,13 @@ void ItemCache::insert(Header header, std::span<const Version> versions, std::st
   if (!row.empty()) std::memcpy(place + row_place, row.data(), row.size());
   const Segment& filling = *segments_[order_.back()];
   index(header.hash, filling.number, place - filling.memory.get());
-  ++stats_.inserted;
+  if (header.is_part) {
+    ++stats_.part_entries;
+    stats_.part_bytes += size;
+  } else {
+    ++stats_.inserted;
+  }
+  return true;
 }
 
 // --- a call's items --------------------------------------------------------------------------------------------------
@@ -208,15 +219,23 @@ void ItemCache::insert(Header header, std::span<const Version> versions, std::st
 ItemTable::ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns)
     : cache_(std::move(cache)), layout_(std::move(columns)), number_(cache_->tables_.fetch_add(1)) {}
 
-ItemLookup ItemTable::find(Keys keys, int64_t now) const {
+ItemLookup ItemTable::begin(Keys keys) const {
   ItemLookup found(shared_from_this());
   const size_t count = keys.size();
   found.rows_.resize(count);
   found.statuses_.resize(count);
+  found.numbers_.resize(count);
   found.hashes_.reserve(count);
   for (size_t i = 0; i < count; ++i) found.hashes_.push_back(xxh64(keys[i], number_));
   found.epoch_ = epoch_.load(std::memory_order_acquire);
+  found.keys_ = std::move(keys);
+  return found;
+}
 
+ItemLookup ItemTable::find(Keys given, int64_t now) const {
+  ItemLookup found = begin(std::move(given));
+  const Keys& keys = found.keys_;
+  const size_t count = keys.size();
   ItemCache& cache = *cache_;
   const std::lock_guard lock(cache.mutex_);
   const auto slot_at = [&](size_t i) { return &cache.slots_[found.hashes_[i] & (cache.slots_.size() - 1)]; };
@@ -240,6 +259,7 @@ ItemLookup ItemTable::find(Keys keys, int64_t now) const {
       if (!stale && now < entry.expires_at) {
         found.rows_[i] = entry.row();
         found.statuses_[i] = static_cast<uint8_t>(entry.status);
+        found.numbers_[i] = entry.number;
         slot.used = kAsked;
         cache.stats_.hit_age_ns += now - entry.made_at;
         if (!held[slot.segment]) found.held_.push_back(cache.segments_[slot.segment]);
@@ -253,8 +273,41 @@ ItemLookup ItemTable::find(Keys keys, int64_t now) const {
   }
   cache.stats_.misses += static_cast<int64_t>(found.missing_.size());
   cache.stats_.hits += static_cast<int64_t>(count - found.missing_.size());
-  found.keys_ = std::move(keys);
   return found;
+}
+
+ItemLookup ItemTable::find_parts(const ItemLookup& rows) const {
+  ItemLookup found = begin(rows.keys_);
+  found.numbers_ = rows.numbers_;
+  const auto count = found.rows_.size();
+  ItemCache& cache = *cache_;
+  const std::lock_guard lock(cache.mutex_);
+  const auto slot_at = [&](size_t i) { return &cache.slots_[found.hashes_[i] & (cache.slots_.size() - 1)]; };
+  std::vector<bool> held(cache.segments_.size());
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 2 * kAhead < count) __builtin_prefetch(slot_at(i + 2 * kAhead));
+    if (i + kAhead < count && slot_at(i + kAhead)->used != 0) __builtin_prefetch(cache.entry_of(*slot_at(i + kAhead)));
+    const size_t at = cache.slot_of(found.hashes_[i], number_, found.keys_[i]);
+    if (at < cache.slots_.size()) {
+      ItemCache::Slot& slot = cache.slots_[at];
+      const ItemCache::Header& entry = *cache.entry_of(slot);
+      if (entry.number == found.numbers_[i]) {
+        found.rows_[i] = entry.row();
+        slot.used = kAsked;
+        if (!held[slot.segment]) found.held_.push_back(cache.segments_[slot.segment]);
+        held[slot.segment] = true;
+        continue;
+      }
+    }
+    found.missing_.push_back(static_cast<int64_t>(i));
+  }
+  cache.stats_.part_misses += std::ssize(found.missing_);
+  cache.stats_.part_hits += static_cast<int64_t>(count) - std::ssize(found.missing_);
+  return found;
+}
+
+ItemColumns ItemTable::without(std::span<const std::string> columns) const {
+  return {shared_from_this(), layout_.without(columns)};
 }
 
 void ItemLookup::made_of(std::string_view source, const Keys& keys, std::span<const int64_t> lengths) {
@@ -273,18 +326,20 @@ void ItemLookup::made_of(std::string_view source, const Keys& keys, std::span<co
   if (key != keys.size()) throw EngineError("not as many keys as the items have");
 }
 
+void ItemLookup::take(const Batch& made) {
+  if (made.num_rows() != std::ssize(missing_)) throw EngineError("not as many rows as items are missing");
+  made_ = table_->layout_.pack(made);
+  for (size_t m = 0; m < missing_.size(); ++m) {
+    rows_[static_cast<size_t>(missing_[m])] = made_.row(static_cast<int64_t>(m)).data();
+  }
+}
+
 void ItemLookup::add(const Batch& made, std::span<const uint8_t> statuses, int64_t now, int64_t expires_at,
                      int64_t others_expire_at) {
   const size_t count = missing_.size();
-  if (statuses.size() != count || made.num_rows() != static_cast<int64_t>(count)) {
-    throw EngineError("not as many rows as items are missing");
-  }
-  made_ = table_->layout_.pack(made);
-  for (size_t m = 0; m < count; ++m) {
-    const auto item = static_cast<size_t>(missing_[m]);
-    rows_[item] = made_.row(static_cast<int64_t>(m)).data();
-    statuses_[item] = statuses[m];
-  }
+  if (statuses.size() != count) throw EngineError("not as many rows as items are missing");
+  take(made);
+  for (size_t m = 0; m < count; ++m) statuses_[static_cast<size_t>(missing_[m])] = statuses[m];
   if (std::max(expires_at, others_expire_at) <= now) return;
   std::ranges::stable_sort(versions_, {}, &MadeOf::missing);
   std::vector<ItemCache::Version> versions;
@@ -304,11 +359,29 @@ void ItemLookup::add(const Batch& made, std::span<const uint8_t> statuses, int64
     header.epoch = epoch_;
     header.table = table_->number_;
     header.status = statuses[m];
-    cache.insert(header, versions, keys_[item], made_.row(static_cast<int64_t>(m)));
+    header.number = cache.last_number_ + 1;
+    if (!cache.insert(header, versions, keys_[item], made_.row(static_cast<int64_t>(m)))) continue;
+    numbers_[item] = ++cache.last_number_;
   }
 }
 
-Batch ItemLookup::rows(std::span<const int64_t> items) const {
+void ItemLookup::add_parts(const Batch& made) {
+  take(made);
+  ItemCache& cache = *table_->cache_;
+  const std::lock_guard lock(cache.mutex_);
+  for (size_t m = 0; m < missing_.size(); ++m) {
+    const auto item = static_cast<size_t>(missing_[m]);
+    if (numbers_[item] == 0) continue;
+    ItemCache::Header header{};
+    header.hash = hashes_[item];
+    header.number = numbers_[item];
+    header.table = table_->number_;
+    header.is_part = true;
+    cache.insert(header, {}, keys_[item], made_.row(static_cast<int64_t>(m)));
+  }
+}
+
+std::vector<const char*> ItemLookup::pick(std::span<const int64_t> items) const {
   std::vector<const char*> rows;
   rows.reserve(items.size());
   for (const int64_t item : items) {
@@ -316,7 +389,14 @@ Batch ItemLookup::rows(std::span<const int64_t> items) const {
     if (row == nullptr) throw EngineError("an item that is not there: " + std::to_string(item));
     rows.push_back(row);
   }
-  return table_->layout_.unpack(rows);
+  return rows;
+}
+
+Batch ItemLookup::rows(std::span<const int64_t> items) const { return table_->layout_.unpack(pick(items)); }
+
+Batch ItemLookup::rows(std::span<const int64_t> items, const ItemColumns& columns) const {
+  if (columns.table != table_) throw EngineError("columns of another table");
+  return columns.layout.unpack(pick(items));
 }
 
 }  // namespace feat

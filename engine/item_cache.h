@@ -10,6 +10,10 @@
 // moves. An entry keeps what its counters showed *before* its rows were read; where one shows another number it is
 // stale. So a change that comes while a row is on its way is not missed, and two keys on one counter drop an entry
 // too many, never one too few.
+//
+// Parts are what a model makes of an item's row. They are entries of their own, in a table for each version of the
+// model, and are found beside the very row that they were made of: every row that is kept has a number of its own, and
+// a part keeps the number of its row. So a part goes, whatever makes its row go.
 #pragma once
 
 #include <atomic>
@@ -28,14 +32,17 @@
 namespace feat {
 
 struct ItemCacheStats {
-  int64_t hits = 0, misses = 0;    // items that were asked for
-  int64_t expired = 0, stale = 0;  // of the misses: too old; made of a row that changed
+  int64_t hits = 0, misses = 0;  // items that were asked for
+  int64_t part_hits = 0, part_misses = 0;
+  int64_t part_entries = 0, part_bytes = 0;  // not among the entries; among the bytes
+  int64_t expired = 0, stale = 0;            // of the misses: too old; made of a row that changed
   int64_t inserted = 0, evicted = 0, too_large = 0;
   int64_t entries = 0, bytes = 0, limit_bytes = 0;
   int64_t hit_age_ns = 0;  // of all hits together
 };
 
 class ItemTable;
+struct ItemColumns;
 
 // Thread safe. Times are nanoseconds of any clock that does not go back.
 class ItemCache {
@@ -60,9 +67,10 @@ class ItemCache {
   struct Header {
     uint64_t hash;
     int64_t made_at, expires_at, epoch;
-    uint32_t size;  // of all together
+    uint64_t number;  // of the row; of a part's row
+    uint32_t size;    // of all together
     uint32_t table, key_size, versions;
-    uint32_t status;
+    uint16_t status, is_part;
     uint32_t row_place;
     std::string_view key() const;
     const char* row() const { return reinterpret_cast<const char*>(this) + row_place; }
@@ -89,7 +97,7 @@ class ItemCache {
   const Header* entry_of(const Slot& slot) const { return segments_[slot.segment]->at(int64_t{slot.place} * 8); }
   size_t slot_of(uint64_t hash, uint32_t table, std::string_view key) const;
   void remove(size_t slot);
-  void insert(Header header, std::span<const Version> versions, std::string_view key, std::span<const char> row);
+  bool insert(Header header, std::span<const Version> versions, std::string_view key, std::span<const char> row);
   char* room(int64_t size);
   void index(uint64_t hash, uint32_t segment, int64_t place);
   void grow_index();
@@ -107,6 +115,7 @@ class ItemCache {
   std::vector<std::shared_ptr<Segment>> segments_;  // by number
   std::deque<uint32_t> order_;                      // their numbers, the oldest first; the last is being filled
   std::unique_ptr<char[]> spare_;                   // of the last that went
+  uint64_t last_number_ = 0;                        // of a row
   ItemCacheStats stats_;
 };
 
@@ -129,8 +138,11 @@ class ItemLookup {
   // any other) unless that is not later than `now`. Errors: EngineError when they are not as many.
   void add(const Batch& made, std::span<const uint8_t> statuses, int64_t now, int64_t expires_at,
            int64_t others_expire_at);
-  // The items at these places. All must be there or made. Errors: EngineError.
+  // Of parts: the missing ones as made; kept beside rows that are kept. Errors: EngineError when they are not as many.
+  void add_parts(const Batch& made);
+  // The items at these places, all columns or some. All items must be there or made. Errors: EngineError.
   Batch rows(std::span<const int64_t> items) const;
+  Batch rows(std::span<const int64_t> items, const ItemColumns& columns) const;
 
  private:
   friend class ItemTable;
@@ -139,11 +151,14 @@ class ItemLookup {
     ItemCache::Version version;
   };
   explicit ItemLookup(std::shared_ptr<const ItemTable> table) : table_(std::move(table)) {}
+  void take(const Batch& made);
+  std::vector<const char*> pick(std::span<const int64_t> items) const;
 
   std::shared_ptr<const ItemTable> table_;
   Keys keys_;
   std::vector<uint64_t> hashes_;
   std::vector<const char*> rows_;  // null: not there yet
+  std::vector<uint64_t> numbers_;  // of the rows; 0: not kept
   std::vector<uint8_t> statuses_;
   std::vector<int64_t> missing_;
   std::vector<MadeOf> versions_;
@@ -159,16 +174,26 @@ class ItemTable : public std::enable_shared_from_this<ItemTable> {
   ItemTable(std::shared_ptr<ItemCache> cache, std::vector<NamedType> columns);
 
   ItemLookup find(Keys keys, int64_t now) const;
+  // Of a table of parts: what was made of these very rows, all of which are there or made.
+  ItemLookup find_parts(const ItemLookup& rows) const;
+  ItemColumns without(std::span<const std::string> columns) const;
   // Forgets all of its items.
   void drop() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
 
  private:
   friend class ItemLookup;
+  ItemLookup begin(Keys keys) const;
 
   const std::shared_ptr<ItemCache> cache_;
   const PackedLayout layout_;
   const uint32_t number_;
   std::atomic<int64_t> epoch_ = 0;
+};
+
+// Some columns of a table's items.
+struct ItemColumns {
+  std::shared_ptr<const ItemTable> table;
+  PackedLayout layout;
 };
 
 }  // namespace feat

@@ -129,6 +129,36 @@ void PackedLayout::place_columns() {
   fetched_bytes_ = std::min(fixed_bytes_ + kLoosePart * std::ssize(loose_), kMostFetched);
 }
 
+PackedLayout PackedLayout::without(std::span<const std::string> columns) const {
+  PackedLayout left(*this);
+  left.levels_.clear();
+  std::vector<NamedType> names;
+  std::vector<int64_t> places(levels_.size(), -1);
+  for (size_t c = 0; c < levels_.size(); ++c) {
+    const NamedType& column = form_->columns()[c];
+    if (std::ranges::find(columns, column.name) == columns.end()) {
+      places[c] = std::ssize(names);
+      names.push_back(column);
+      left.levels_.push_back(levels_[c]);
+    } else if (std::ranges::find(loose_, c) != loose_.end()) {
+      throw EngineError("a column without a fixed size: " + column.name);
+    }
+  }
+  if (names.size() + columns.size() != levels_.size()) throw EngineError("a column that is not there");
+  for (Fixed& part : left.fixed_) part.column = places[static_cast<size_t>(part.column)];
+  std::erase_if(left.fixed_, [](const Fixed& part) { return part.column < 0; });
+  left.words_ = static_cast<size_t>(std::ranges::count(left.fixed_, kWord, &Fixed::size));
+  for (size_t& c : left.loose_) c = static_cast<size_t>(places[c]);
+  left.form_ = std::make_shared<const Form>(std::move(names));
+  if (loose_.empty()) {
+    const auto end_of = [](const Fixed& part) { return part.place + part.size; };
+    left.fetched_from_ = left.fixed_.empty() ? 0 : std::ranges::min(left.fixed_, {}, &Fixed::place).place;
+    const int64_t end = left.fixed_.empty() ? 0 : end_of(std::ranges::max(left.fixed_, {}, end_of));
+    left.fetched_bytes_ = std::min(end, left.fetched_from_ + kMostFetched);
+  }
+  return left;
+}
+
 // The parts of a level, of which a row has `times` its `count`; at the top validity is a fixed part, and a size a
 // count.
 void PackedLayout::place_loose(Level& level, int32_t count, int64_t times, bool top) {
@@ -304,8 +334,9 @@ class PackedLayout::Unpacker {
       gather_fixed<sizeof(int32_t)>(rows, some, place, reinterpret_cast<char*>(before_[c] + 1 + first));
     }
     size_t p = 0;
-    for (; p + 2 <= layout_.words_; p += 2) {
+    while (p + 2 <= layout_.words_ && layout_.fixed_[p + 1].place == layout_.fixed_[p].place + kWord) {
       gather_words(rows, some, layout_.fixed_[p].place, targets_[p] + first * kWord, targets_[p + 1] + first * kWord);
+      p += 2;
     }
     for (; p < targets_.size(); ++p) {
       const Fixed& part = layout_.fixed_[p];
@@ -385,7 +416,9 @@ class PackedLayout::Unpacker {
   void fetch(int64_t first, int64_t end) const {
     for (int64_t i = first; i < end; ++i) {
       const char* row = rows_[static_cast<size_t>(i)];
-      for (int64_t line = 0; line < layout_.fetched_bytes_; line += 64) __builtin_prefetch(row + line);
+      for (int64_t line = layout_.fetched_from_; line < layout_.fetched_bytes_; line += 64) {
+        __builtin_prefetch(row + line);
+      }
     }
   }
 

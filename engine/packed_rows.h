@@ -37,6 +37,8 @@ class PackedLayout {
 
   // Errors: EngineError when the batch is not of this form.
   PackedRows pack(const Batch& batch) const;
+  // For reading rows of this layout without these columns, all of which have a fixed size. Errors: EngineError.
+  PackedLayout without(std::span<const std::string> columns) const;
   // A batch of these rows, behind which there are kPackedSlack bytes, in this order; each may stand in it many times.
   Batch unpack(std::span<const char* const> rows) const;
 
@@ -79,9 +81,10 @@ class PackedLayout {
   std::vector<size_t> loose_;  // columns without a fixed size
   std::vector<Loose> parts_;   // theirs
   int32_t counts_ = 0;
-  size_t words_ = 0;           // fixed parts of 8 bytes
-  int64_t fixed_bytes_ = 0;    // with the counts before them
-  int64_t fetched_bytes_ = 0;  // of a row, ahead of its turn
+  size_t words_ = 0;          // fixed parts of 8 bytes
+  int64_t fixed_bytes_ = 0;   // with the counts before them
+  int64_t fetched_from_ = 0;  // of a row, ahead of its turn
+  int64_t fetched_bytes_ = 0;
   std::shared_ptr<const Form> form_;
 };
 

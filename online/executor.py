@@ -20,6 +20,7 @@ from featdsl.types import list_of
 from online.answers import Scored, answer_of
 from online.budget import Budget
 from online.errors import CallError, Reason, cancelled, deadline_exceeded
+from online.item_parts import VersionParts
 from online.models import (
     CallerGone,
     ModelFailed,
@@ -29,6 +30,7 @@ from online.models import (
     ModelServer,
     ModelServerDown,
     ModelTimeout,
+    PartingModelServer,
 )
 from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import (
@@ -84,6 +86,12 @@ class Executor:
             for tensor in model.inputs
             if tensor.name in self._scoring.of_request and not tensor.per_request
         ]
+        items = self._scoring_plan.items
+        self._parts = (
+            items.parts(server, self._scoring.of_items)
+            if items is not None and isinstance(server, PartingModelServer)
+            else None
+        )
         self._features = Stages(bundle, "features")
         self._features_plan = rows.plan(self._features.programs)
         roots = bundle.outputs("features")
@@ -146,14 +154,14 @@ class Executor:
         if size == 0:
             outputs = {column.name: np.zeros(0) for column in self._model.outputs}
             return Scored(np.zeros(0), None, np.zeros(0, np.uint8), 0, outputs)
-        read = self._rows.read(self._scoring_plan, call, budget)
+        read = self._rows.read(self._scoring_plan, call, budget, self._parts_of(serving))
         with budget.stage("features"):
             computed = self._scoring.compute(read.inputs)
             tensors = computed.tensors()
             for name in self._repeated:
                 tensors[name] = np.broadcast_to(tensors[name], (size, *tensors[name].shape[1:]))
         with budget.stage("model"), _traced(budget.record):
-            outputs = self._predict(serving, tensors, size, budget)
+            outputs = self._predict(serving, tensors, read.inputs, budget)
         with budget.stage("after"):
             finite = all(map(_all_finite, outputs.values()))
             if not finite:
@@ -166,12 +174,25 @@ class Executor:
             statuses = statuses[call.item_rows]
         return Scored(scores, keep, statuses, read.request_status, outputs)
 
-    def _predict(
-        self, serving: Serving, tensors: Mapping[str, npt.NDArray[Any]], size: int, budget: Budget
-    ) -> dict[str, npt.NDArray[Any]]:
-        version = serving.version
+    def _parts_of(self, serving: Serving) -> VersionParts | None:
+        """What the version reads of items in place of their inputs; None where it is run whole."""
+        if self._parts is None:
+            return None
         try:
-            given = self._server.predict(serving.handle, tensors, budget.left())
+            return self._parts.of(serving.handle)
+        except ModelServerDown:  # which is told when it is asked for more
+            return None
+
+    def _predict(
+        self, serving: Serving, tensors: Mapping[str, npt.NDArray[Any]], inputs: Inputs, budget: Budget
+    ) -> dict[str, npt.NDArray[Any]]:
+        version, size = serving.version, inputs.num_candidates
+        parts = None if inputs.known is None else inputs.known.parts
+        try:
+            if self._parts is None or parts is None:
+                given = self._server.predict(serving.handle, tensors, budget.left())
+            else:
+                given = self._parts.predict(serving.handle, parts, inputs.item_rows, tensors, budget.left)
         except ModelTimeout as fault:
             raise deadline_exceeded("model") from fault
         except CallerGone as gone:

@@ -18,6 +18,8 @@ from engine import Batch, ItemLookup, ItemTable, Keys, Program
 from engine import ItemCache as Memory
 from featdsl.levels import Level
 from featdsl.program import Schema, Source
+from online.item_parts import CallParts, KeptParts, VersionParts
+from online.models import PartingModelServer
 from store.interface import Key
 
 MISSING_SHARE = 10
@@ -38,6 +40,10 @@ class CacheStats:
     entries: int
     num_bytes: int
     limit_bytes: int
+    part_hits: int
+    part_misses: int
+    part_entries: int
+    part_bytes: int
     drops: int
     mean_hit_age_s: float
 
@@ -77,10 +83,14 @@ class ItemCache:
             return None
         of_items = {source.name: source for source in sources if source.level is Level.ITEM}
         assert all(name.split(".")[0] in (*of_items, *entities) for name, _ in program.inputs)
-        table = ItemTable(self._memory, program.outputs)
+        table = self.table(program.outputs)
         with self._lock:
             self._tables.append((frozenset(source.rows_of for source in of_items.values()), table))
         return CachedItems(self, table, entities)
+
+    def table(self, columns: Sequence[tuple[str, str]]) -> ItemTable:
+        """Room for rows of these columns (name, type)."""
+        return ItemTable(self._memory, columns)
 
     def changed(self, source: str, keys: Sequence[Key | bytes]) -> None:
         """These rows of a source are others now."""
@@ -110,8 +120,13 @@ class CachedItems:
         self._table = table
         self._entities = entities
 
-    def find(self, keys: Mapping[str, Keys]) -> KnownItems | None:
-        """What is known of a call's distinct items; None while the cache is not to be trusted."""
+    def parts(self, server: PartingModelServer, made: Collection[str]) -> KeptParts:
+        """What versions of a model make of these items, of their columns `made`."""
+        return KeptParts(server, self._table, self._cache.table, made)
+
+    def find(self, keys: Mapping[str, Keys], parts: VersionParts | None = None) -> KnownItems | None:
+        """What is known of a call's distinct items, and which version's parts of them are wanted; None while the cache
+        is not to be trusted."""
         if not self._cache.trusted:
             return None
         columns = [keys[name] for name in self._entities]
@@ -122,19 +137,22 @@ class CachedItems:
         wanted = keys
         if len(missing) < len(together):
             wanted = {**keys, **{name: keys[name].take(missing) for name in self._entities}}
-        return KnownItems(lookup, missing, wanted, now_ns, self._cache.ttl_ns)
+        of_call = None if parts is None else CallParts(parts, lookup)
+        return KnownItems(lookup, missing, wanted, now_ns, self._cache.ttl_ns, of_call)
 
 
 @dataclass(slots=True)
 class KnownItems:
     """A call's items: those that are there, and the `missing` ones, which have to be made. `keys`: the call's, per
-    candidate those of the missing items alone. `store_down`: the store did not answer for one of these."""
+    candidate those of the missing items alone. `parts`: what a model makes of them. `store_down`: the store did not
+    answer for one of these."""
 
     lookup: ItemLookup
     missing: npt.NDArray[np.int64]
     keys: Mapping[str, Keys]
     now_ns: int
     ttl_ns: int
+    parts: CallParts | None = None
     store_down: bool = False
     gathered: Batch | None = None
 
@@ -142,11 +160,24 @@ class KnownItems:
         """The rows that will be read for the missing items; to be said before they are."""
         self.lookup.made_of(source.rows_of, keys, lengths)
 
+    @property
+    def in_place_of(self) -> frozenset[str]:
+        """The results in whose place parts are read."""
+        return frozenset() if self.parts is None else self.parts.version.in_place_of
+
     def gather(self, items: npt.NDArray[np.int64]) -> Batch:
-        """The results of the items at these places, all of which are there or were added; the same places each time."""
+        """The results of the items at these places, all of which are there or were added; the same places each time.
+        Without those in whose place parts are read."""
         if self.gathered is None:
-            self.gathered = self.lookup.rows(items)
+            columns = None if self.parts is None else self.parts.version.columns
+            self.gathered = self.lookup.rows(items, columns)
         return self.gathered
+
+    def gather_all(self, items: npt.NDArray[np.int64]) -> None:
+        """The same and the parts, of items all of which are there."""
+        self.gather(items)
+        if self.parts is not None:
+            self.parts.gather_if_known(items)
 
     def add(self, made: Batch, statuses: npt.NDArray[np.uint8]) -> None:
         """The missing items' results: kept, unless they were made of defaults while the store was down."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -78,3 +79,42 @@ class ModelServer(Protocol):
 
     def close(self) -> None:
         """Stops what it started."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemParts:
+    """What a version makes of an item's inputs, `made_of`, once, and reads in their place. `parts`: of each its type
+    and its shape behind the rows; `beside`: the inputs that it reads with them. `identity`: where it is another one,
+    parts are others."""
+
+    identity: str
+    made_of: tuple[str, ...]
+    parts: Mapping[str, tuple[str, tuple[int, ...]]]
+    beside: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, given: Mapping[str, Any]) -> ItemParts:
+        parts = {name: (dtype, tuple(shape)) for name, (dtype, shape) in given["parts"].items()}
+        return cls(given["identity"], tuple(given["made_of"]), parts, tuple(given["beside"]))
+
+
+@runtime_checkable
+class PartingModelServer(ModelServer, Protocol):
+    """One whose versions may make what is an item's alone apart from the rest. Errors: as of `predict`; of parts that
+    are another version's, `ModelFailed`."""
+
+    def item_parts(self, version: int) -> ItemParts | None:
+        """None for a version that is run whole."""
+
+    def make_parts(
+        self, version: int, of: ItemParts, tensors: Tensors, deadline_s: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The parts of items, of the inputs `of.made_of`, a row an item."""
+
+    def predict_with_parts(
+        self, version: int, of: ItemParts, tensors: Tensors, deadline_s: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        """What `predict` gives, but for its last bits, of the parts of the candidates and the inputs `of.beside`."""

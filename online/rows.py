@@ -18,6 +18,7 @@ from online.budget import Budget
 from online.errors import CallError, Reason
 from online.fetch import FetchPlan, plan_fetch
 from online.item_cache import CachedItems, ItemCache
+from online.item_parts import VersionParts
 from online.observe.record import RowCounts
 from online.request import Call
 from online.row_cache import FoundRows, RowCache
@@ -157,9 +158,10 @@ class RowSource:
             if source.level is not Level.ITEM and source.key not in self._per_candidate
         )
 
-    def read(self, plan: ReadPlan, call: Call, budget: Budget) -> Read:
-        """Everything that the stages before the model read. Errors: `CallError`."""
-        known = None if plan.items is None else plan.items.find(call.keys)
+    def read(self, plan: ReadPlan, call: Call, budget: Budget, parts: VersionParts | None = None) -> Read:
+        """Everything that the stages before the model read. `parts`: what the model reads of items in place of their
+        inputs. Errors: `CallError`."""
+        known = None if plan.items is None else plan.items.find(call.keys, parts)
         keys = call.keys if known is None else known.keys
         size = call.num_items if known is None else len(known.missing)
         statuses = np.zeros(size, np.uint8)  # all OK
@@ -175,7 +177,7 @@ class RowSource:
                 inputs.add("pair", plan.blocks["candidate"].read_arrow(call.candidate))
         except EngineError as error:
             raise CallError(Reason.BAD_FIELD_TYPE, str(error)) from error
-        meanwhile = None if known is None or size else partial(known.gather, call.item_rows)
+        meanwhile = None if known is None or size else partial(known.gather_all, call.item_rows)
         for sources in plan.fetch.rounds if size else plan.without_items.rounds:
             with budget.stage("fetch"):
                 asked = [self._ask(plan, source, keys, inputs) for source in sources]

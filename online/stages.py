@@ -84,6 +84,8 @@ class Stages:
         self._after = _Stage.of(self.programs.after)
         self.of_request: frozenset[str] = frozenset(self._request.results if self._request else ())
         """The results that have one row."""
+        self.of_items: frozenset[str] = frozenset(self._item.results if self._item else ())
+        """The results that do not depend on the request."""
 
     def compute(self, inputs: Inputs) -> Computed:
         """Everything that does not need the model."""
@@ -91,14 +93,16 @@ class Stages:
         if self._request is not None:
             self._request.tell(self._request.program.run(inputs.request, 1), computed)
         if self._item is not None:
-            self._item.tell(self._items(self._item.program, inputs), computed)
+            without = frozenset() if inputs.known is None else inputs.known.in_place_of
+            self._item.tell(self._items(self._item.program, inputs), computed, without)
         if self._pair is not None:
             made = self._pair.program.run([*inputs.pair, *computed.passed], inputs.num_candidates)
             self._pair.tell(made, computed)
         return computed
 
     def _items(self, program: Program, inputs: Inputs) -> Batch:
-        """What the item stage gives, a row a candidate."""
+        """What the item stage gives, a row a candidate. Where parts are read in place of results, these may be
+        absent."""
         known = inputs.known
         count = len(inputs.statuses)
         made = program.run(inputs.item, count) if count or known is None else None
@@ -144,9 +148,10 @@ class _Stage:
         passed = carried(names)
         return cls(program, [name for name in names if name not in frozenset(passed)], passed)
 
-    def tell(self, made: Batch, computed: Computed) -> None:
+    def tell(self, made: Batch, computed: Computed, without: frozenset[str] = frozenset()) -> None:
         """Adds what it made to what was computed."""
-        if self.results:
-            computed.results.append((made, self.results))
+        results = [name for name in self.results if name not in without] if without else self.results
+        if results:
+            computed.results.append((made, results))
         if self.passed:
             computed.passed.append(made.select(self.passed) if self.results else made)

@@ -162,5 +162,43 @@ TEST(a_small_cache_stays_small_and_right) {
   CHECK(hits > 100 && cache->stats().evicted > 100);
 }
 
+TEST(parts_are_found_beside_their_own_rows_alone) {
+  const PackedLayout layout(columns());
+  auto cache = std::make_shared<ItemCache>(int64_t{1} << 20);
+  auto table = std::make_shared<ItemTable>(cache, columns()), parts = std::make_shared<ItemTable>(cache, columns());
+  const std::vector<int64_t> items{1, 2, 3}, places{2, 0, 1, 1};
+  const std::vector<uint8_t> fine(3, 0);
+  ItemLookup rows = table->find(keys_of(items), 0);
+  rows.made_of("rows", keys_of(items), {});
+  rows.add(made(3, 1), fine, 0, kHour, kHour);
+  ItemLookup found = parts->find_parts(rows);
+  CHECK(found.missing().size() == 3);
+  found.add_parts(made(3, 2));
+  CHECK(parts->find_parts(table->find(keys_of(items), 1)).missing().empty());
+
+  cache->changed("rows", keys_of({2}));
+  ItemLookup changed = table->find(keys_of(items), 2);
+  changed.made_of("rows", keys_of({2}), {});
+  changed.add(made(1, 3), {fine.data(), 1}, 2, 2, 2);  // made of defaults: not kept, nor is its part
+  ItemLookup left = parts->find_parts(changed);
+  CHECK(left.missing() == std::vector<int64_t>{1});
+  left.add_parts(made(1, 4));
+  CHECK(parts->find_parts(changed).missing() == std::vector<int64_t>{1});
+  const Batch all = left.rows(places);
+  CHECK(packed(layout, all, 0) == packed(layout, made(3, 2), 2));
+  CHECK(packed(layout, all, 3) == packed(layout, made(1, 4), 0));
+  CHECK(cache->stats().part_entries == 3 && cache->stats().entries == 2);
+
+  std::vector<NamedType> others = columns();
+  others.erase(others.begin() + 4);
+  others.erase(others.begin() + 2);
+  const PackedLayout rest(others);
+  const std::vector<std::string> two{"c2", "c4"}, texts{"c6"};
+  const Batch some = changed.rows(places, table->without(two)), whole = changed.rows(places);
+  CHECK(some.form()->size() == others.size());
+  for (int64_t i = 0; i < some.num_rows(); ++i) CHECK(packed(rest, some, i) == packed(rest, whole, i));
+  CHECK_THROWS(table->without(texts), "without a fixed size");
+}
+
 }  // namespace
 }  // namespace feat

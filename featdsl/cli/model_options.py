@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from online.model_server import ModelOptions
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser, *, keeps_items: bool = False) -> None:
+    """`keeps_items`: of a command that has an item cache."""
     parser.add_argument("--model-threads", type=int, default=1, help="torch threads (1)")
     parser.add_argument(
         "--model-batch-rows",
@@ -55,6 +56,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute the request's part of the model's first products once a call; the last bits may differ",
     )
+    if keeps_items:
+        parser.add_argument(
+            "--model-item-parts",
+            action="store_true",
+            help="the same, and an item's own part once an item: kept in the item cache, for each version",
+        )
     parser.add_argument(
         "--model-compile",
         action="store_true",
@@ -85,6 +92,7 @@ def model_options(args: argparse.Namespace) -> ModelOptions:
         max_delay_ms=args.model_delay_ms,
         dtype=args.model_dtype,
         split=args.model_split,
+        item_parts=getattr(args, "model_item_parts", False),
         compile=args.model_compile,
         device=args.model_device,
         cuda_graphs=not args.model_no_cuda_graphs,

@@ -22,6 +22,7 @@ from featdsl.errors import InputError
 if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from compiler.signature import ModelSignature
+    from online.model_server import ModelOptions
     from online.models import ModelServer
     from online.server import ScoringServer
     from online.worker_link import WorkerLink
@@ -127,7 +128,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queue-ms", metavar="MS", type=int, default=1000, help="longest wait of a call that is taken (1000)"
     )
-    add_model_options(parser)
+    add_model_options(parser, keeps_items=True)
     parser.add_argument("--max-items", type=int, default=10_000, help="most candidates a call (10000)")
     parser.add_argument("--timeout-ms", type=int, default=10_000, help="of calls that name none (10000)")
     parser.add_argument("--store-timeout-ms", type=int, default=500, help="of one round to the store (500)")
@@ -240,7 +241,7 @@ def _supervise(args: argparse.Namespace, given: argparse.Namespace) -> int:
             _announce(args, port, first["name"], f"{first['state']}, {workers} workers")
 
         if _model_server_url(args) == "embedded":
-            keeper = ModelKeeper(EmbeddedModelServer(model_options(args)))
+            keeper = ModelKeeper(EmbeddedModelServer(_model_options(args)))
             stack.callback(keeper.close)
             arguments["model_keeper"] = keeper.path
         try:
@@ -312,7 +313,16 @@ def _models(args: argparse.Namespace, model: ModelSignature) -> ModelServer:
         from online.model_server.shared import AttachedModelServer
 
         return AttachedModelServer(keeper)
-    return open_model_server(_model_server_url(args), model, model_options(args))
+    return open_model_server(_model_server_url(args), model, _model_options(args))
+
+
+def _model_options(args: argparse.Namespace) -> ModelOptions:
+    if args.model_item_parts and args.cache_mb == 0:
+        raise InputError(
+            "--model-item-parts keeps parts in the item cache, and there is none",
+            help="leave out `--cache-mb 0`",
+        )
+    return model_options(args)
 
 
 def _model_server_url(args: argparse.Namespace) -> str:

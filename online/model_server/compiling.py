@@ -78,6 +78,7 @@ def main(directory: str, options: str, target: str) -> int:
     import torch
 
     from featdsl.errors import InputError
+    from featdsl.torch.item_parts import item_inputs, part_items
     from featdsl.torch.machine_code import compile_form
     from featdsl.torch.saved_model import load_model
     from online.model_server.graphs import graphs_of
@@ -85,7 +86,12 @@ def main(directory: str, options: str, target: str) -> int:
     chosen = ModelOptions.of_json(json.loads(options))
     torch.set_num_threads(chosen.threads)
     try:
-        compile_form(graphs_of(load_model(directory), chosen, on_device=False).form(), Path(target))
+        model = load_model(directory)
+        if chosen.item_parts:
+            parted = part_items(model, item_inputs(Path(directory), model.name))
+            assert not isinstance(parted, str), "who asks has parted it"
+            model = parted.rest
+        compile_form(graphs_of(model, chosen, on_device=False).form(), Path(target))
     except Exception as fault:  # whatever torch and the compiler raise
         said = " ".join(str(fault).split())
         kind = "" if isinstance(fault, InputError) else f"{type(fault).__name__}: "

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
+from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
 from online.model_server.runner import Outcome, Runner
@@ -55,18 +56,20 @@ class _Connection:
     closing: threading.Lock = field(default_factory=threading.Lock)
     """Held while it is answered, and while it is closed."""
     tensors: Arrays | None = None
+    runner: Runner | None = None
+    """What runs its call."""
 
 
 class Dispatcher:
-    """Answers on a socket. `runner` is None for a model that does not load: then all are told `reason`."""
+    """Answers on a socket. `version` is None for a model that does not load: then all are told `reason`."""
 
     def __init__(
-        self, listener: socket.socket, runner: Runner | None, reason: str, options: ModelOptions
+        self, listener: socket.socket, version: LoadedVersion | None, reason: str, options: ModelOptions
     ) -> None:
         self._listener = listener
-        self._runner = runner
+        self._version = version
         self._reason = reason
-        batches = runner is not None and runner.batches
+        batches = version is not None and version.batches
         self._queue: BatchQueue[_Connection] = BatchQueue(
             options.max_rows if batches else 0, options.max_delay_ms / 1000 if batches else 0.0
         )
@@ -132,7 +135,7 @@ class Dispatcher:
             return
         credentials = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         caller = _CREDENTIALS.unpack(credentials)[0]
-        pin = self._runner.pin if self._runner is not None else None
+        pin = self._version.pin if self._version is not None else None
         connection = _Connection(wire.Answering(accepted, pin), caller, accepted.fileno(), 0.0)
         self._connections[connection.descriptor] = connection
         self._callers[caller] = self._callers.get(caller, 0) + 1
@@ -148,16 +151,16 @@ class Dispatcher:
             return
         connection.busy = True
         connection.last = time.monotonic()
-        if self._runner is None:
+        if self._version is None:
             self._answer(connection, {"ok": False, "reason": self._reason}, {})
-        elif request.get("op") == "predict":
-            connection.tensors = tensors
-            rows = self._runner.rows(tensors)
-            by = float(request.get("by", float("inf")))
-            self._queue.add(Waiting(connection, connection.caller, rows, connection.last, by))
+        elif request.get("op") == "ready":
+            self._answer(connection, {"ok": True, **self._version.told(), "counts": asdict(self._counts)}, {})
+        elif (runner := self._version.runner(str(request.get("op")), request.get("of"))) is None:
+            self._answer(connection, {"ok": False, "reason": "it makes no such parts of items"}, {})
         else:
-            told = {"facts": self._runner.facts, "counts": asdict(self._counts)}
-            self._answer(connection, {"ok": True, **told}, {})
+            connection.tensors, connection.runner = tensors, runner
+            by = float(request.get("by", float("inf")))
+            self._queue.add(Waiting(connection, connection.caller, runner.rows(tensors), connection.last, by))
 
     def _leave(self, connection: _Connection) -> None:
         self._epoll.unregister(connection.descriptor)
@@ -177,12 +180,19 @@ class Dispatcher:
     # --- running: each thread its own --------------------------------------------------------------
 
     def _run(self, batch: list[_Connection]) -> None:
-        assert self._runner is not None
+        by_runner: dict[Runner, list[_Connection]] = {}
+        for connection in batch:  # all before the first is answered: it may ask for something else then
+            assert connection.runner is not None
+            by_runner.setdefault(connection.runner, []).append(connection)
+        for runner, some in by_runner.items():
+            self._run_with(runner, some)
+
+    def _run_with(self, runner: Runner, batch: list[_Connection]) -> None:
         calls = [connection.tensors or {} for connection in batch]
-        rows = sum(map(self._runner.rows, calls))
+        rows = sum(map(runner.rows, calls))
         self._count(calls=len(batch), runs=1, rows=rows, largest=len(batch))
         started = time.monotonic()
-        outcomes = self._runner.run(calls)
+        outcomes = runner.run(calls)
         ran = [started, time.monotonic()]
         for connection, outcome in zip(batch, outcomes, strict=True):
             self._give(connection, outcome, ran)

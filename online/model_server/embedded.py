@@ -26,7 +26,15 @@ from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
-from online.models import CallerGone, ModelFailed, ModelRefused, ModelServerDown, ModelTimeout, Tensors
+from online.models import (
+    CallerGone,
+    ItemParts,
+    ModelFailed,
+    ModelRefused,
+    ModelServerDown,
+    ModelTimeout,
+    Tensors,
+)
 from online.observe.hop import current_hop
 from online.observe.record import Stage, is_cancelled, waiting
 
@@ -74,11 +82,12 @@ class _Worker:
     address: str
     directory: Path
     facts: dict[str, str] = field(default_factory=dict)
+    parts: ItemParts | None = None
     idle: queue.LifoQueue[wire.Asking] = field(default_factory=queue.LifoQueue)
 
 
 class EmbeddedModelServer:
-    """A `ModelServer`: one worker process a version.
+    """A `PartingModelServer`: one worker process a version.
 
     It keeps its own copy of a version's files while that is loaded, so that a process which dies starts again
     whatever has become of the registry's.
@@ -126,10 +135,28 @@ class EmbeddedModelServer:
             shutil.rmtree(worker.directory, ignore_errors=True)
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
+        return self._asked_to({"op": "predict"}, version, tensors, deadline_s)
+
+    def item_parts(self, version: int) -> ItemParts | None:
+        return self._worker(version).parts
+
+    def make_parts(
+        self, version: int, of: ItemParts, tensors: Tensors, deadline_s: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        return self._asked_to({"op": "make parts", "of": of.identity}, version, tensors, deadline_s)
+
+    def predict_with_parts(
+        self, version: int, of: ItemParts, tensors: Tensors, deadline_s: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        return self._asked_to({"op": "predict with parts", "of": of.identity}, version, tensors, deadline_s)
+
+    def _asked_to(
+        self, request: dict[str, Any], version: int, tensors: Tensors, deadline_s: float
+    ) -> dict[str, npt.NDArray[Any]]:
         give_up = time.monotonic() + deadline_s
         worker = self._worker(version)
         try:
-            answer, outputs = self._ask_until_one_lives(version, worker, tensors, give_up)
+            answer, outputs = self._ask_until_one_lives(version, worker, request, tensors, give_up)
         except TooLarge as fault:
             raise ModelFailed(str(fault)) from fault
         except TimeoutError as fault:
@@ -146,14 +173,14 @@ class EmbeddedModelServer:
         return outputs
 
     def _ask_until_one_lives(
-        self, version: int, worker: _Worker, tensors: Tensors, give_up: float
+        self, version: int, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
     ) -> tuple[dict[str, Any], Arrays]:
         """A prediction changes nothing, so it is asked again when its process dies."""
         attempts = 0
         while True:
             attempts += 1
             try:
-                return self._ask(worker, {"op": "predict", "by": give_up}, tensors, give_up)
+                return self._ask(worker, {**request, "by": give_up}, tensors, give_up)
             except TimeoutError:
                 raise
             except OSError:
@@ -210,7 +237,12 @@ class EmbeddedModelServer:
     def place(self, version: int) -> dict[str, Any]:
         """Where a version's process is asked. Errors: `ModelServerDown`."""
         worker = self._worker(version)
-        return {"pid": worker.process.pid, "address": worker.address, "facts": dict(worker.facts)}
+        return {
+            "pid": worker.process.pid,
+            "address": worker.address,
+            "facts": dict(worker.facts),
+            "parts": None if worker.parts is None else worker.parts.as_json(),
+        }
 
     def revived(self, version: int, pid: int) -> dict[str, Any]:
         """The same, once it is another than the process `pid`, if that has died. Errors: `ModelServerDown`."""
@@ -289,6 +321,7 @@ class EmbeddedModelServer:
             _end(worker)
             raise ModelRefused(str(answer.get("reason", "")))
         worker.facts = {str(name): str(told) for name, told in answer["facts"].items()}
+        worker.parts = ItemParts.of_json(answer["parts"]) if answer["parts"] else None
         for name, told in worker.facts.items():
             log.info("version %d: %s: %s", version, name, told)
         return worker

@@ -31,11 +31,11 @@ class Graphs:
 
 
 def graphs_of(model: SavedModel, options: ModelOptions, *, on_device: bool) -> Graphs:
-    """The graphs of a model as it was saved, changed as `options` say. `on_device`: for another one than the
-    processor."""
+    """The graphs of a model as it was saved, changed as `options` say; with `item_parts` of what was split already.
+    `on_device`: for another one than the processor."""
     module = model.module
     made = Graphs(model)
-    if options.split:
+    if options.split and not options.item_parts:
         module, made.facts["split"] = split_by_level(module, model.inputs)
     narrow, products = module, 0
     if options.dtype == "bfloat16":

@@ -25,10 +25,10 @@ class ModelOptions:
     model is one launch, for a fixed number of rows; `tf32`: float32 products are rounded to ten bits.
 
     `dtype`: of products with parameters, `float32` or `bfloat16`. `split`: what products read of the request is
-    computed once a call. `compile`: the graph is compiled to machine code before a version serves. `tolerance`: the
-    largest error, relative to the largest answer in float32, that all this may bring, 0: 1e-5, 0.005 with tf32, 0.02
-    with bfloat16. A version whose products bring more is refused; compiled code, and running calls together, are left
-    off.
+    computed once a call; `item_parts`: and what is an item's alone once an item, for a caller that keeps it. `compile`:
+    the graph is compiled to machine code before a version serves. `tolerance`: the largest error, relative to the
+    largest answer in float32, that all this may bring, 0: 1e-5, 0.005 with tf32, 0.02 with bfloat16. A version whose
+    products bring more is refused; compiled code, and running calls together, are left off.
     """
 
     threads: int = 1
@@ -37,6 +37,7 @@ class ModelOptions:
     max_delay_ms: float = 0.0
     dtype: str = "float32"
     split: bool = False
+    item_parts: bool = False
     compile: bool = False
     device: str = "cpu"
     cuda_graphs: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from online.model_server.on_cuda import DeviceLost, OnCuda, pin
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, Pin
 from online.model_server.ways import Compiled, Eager, Way
+
+Sample = Callable[[int, int], Call]
+"""A call to try a model with, by its rows and a seed."""
 
 _ALONE = ((1,), (7,), (64,), (500,))
 _TOGETHER = ((1, 1), (1, 7, 64), (33, 2, 5, 1, 90), (300, 200))
@@ -50,16 +53,24 @@ class Error:
 class Runner:
     """A model and the ways to run it. `facts` say which these are, and what they cost in exactness."""
 
-    def __init__(self, model: SavedModel, options: ModelOptions, files: Path | None = None) -> None:
-        """`files`: the folder of the model, for what is compiled; compiled code lies beside it.
+    def __init__(
+        self,
+        model: SavedModel,
+        options: ModelOptions,
+        files: Path | None = None,
+        sample: Sample | None = None,
+        exact: Way | None = None,
+    ) -> None:
+        """`files`: the folder of the model, for what is compiled; compiled code lies beside it. `exact`: what
+        its answers are compared with, if not with its own as it was saved.
         Errors: `InputError` for a model that bears an option less well than `options` allow."""
-        self._exact = Eager(model, None)
+        self._exact = exact or Eager(model, None)
         self._inputs = {
             name: (np.dtype(str(dtype).removeprefix("torch.")), shape)
             for name, (dtype, shape) in model.inputs.items()
         }
         self._tolerance = options.largest_error
-        self._samples = Samples(model.inputs, model.predict)
+        self._sample = sample or Samples(model.inputs, model.predict).call
         self._device = device_of(options.device)
         on_device = self._device.type != "cpu"
         graphs = graphs_of(model, options, on_device=on_device)
@@ -76,7 +87,7 @@ class Runner:
             self._way = self._on_cuda(graphs.form(), options, tried)
             self.pin = pin
         else:
-            if graphs.changed:
+            if graphs.changed or exact is not None:
                 self._must_be_near(self._way, _ALONE)
             if options.compile:
                 self._way = self._compiled(graphs.form(), options, files, tried) or self._way
@@ -149,7 +160,7 @@ class Runner:
         by_row = {name for name, (_, shape) in self._inputs.items() if shape[0] is None}
         try:
             for rows in (2, 64):
-                call = self._samples.call(rows, rows)
+                call = self._sample(rows, rows)
                 seen = {n: t[:1].expand(t.shape) if n in by_row else t for n, t in call.items()}
                 wanted = self._way([{name: tensor.contiguous() for name, tensor in seen.items()}], [rows])
                 got = self._way([seen], [rows])
@@ -234,9 +245,7 @@ class Runner:
         """Of a way to run calls, against each by itself as the model was saved, or in another way."""
         absolute = relative = 0.0
         for first, sizes in enumerate(tried):
-            calls: list[Call] = [
-                self._samples.call(rows, seed) for seed, rows in enumerate(sizes, first * 10)
-            ]
+            calls = [self._sample(rows, seed) for seed, rows in enumerate(sizes, first * 10)]
             alone = [
                 (against or self._exact)([call], [rows]) for call, rows in zip(calls, sizes, strict=True)
             ]

@@ -6,7 +6,7 @@ keeper is asked only when a version comes, goes, or dies.
 
 A request is a connection of its own, a JSON object there and one back:
 
-{"op": "load", "holder", "directory"}  -> {"ok": true, "key", "pid", "address", "facts"}, or
+{"op": "load", "holder", "directory"}  -> {"ok": true, "key", "pid", "address", "facts", "parts"}, or
                                           {"ok": false, "kind": "refused" or "down", "reason"}
 {"op": "revive", "key", "pid"}         -> the same
 {"op": "ping", "key"}                  -> {"ok": true}, or {"ok": false, …}
@@ -30,7 +30,7 @@ from typing import Any
 
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.embedded import LOAD_TIMEOUT_S, EmbeddedModelServer, _disconnect, _Process, _Worker
-from online.models import ModelRefused, ModelServerDown
+from online.models import ItemParts, ModelRefused, ModelServerDown
 
 log = logging.getLogger("featdsl.models")
 
@@ -223,7 +223,8 @@ def _borrowed(answer: dict[str, Any]) -> _Worker:
         process = _Process(answer["pid"])
     except OSError as fault:
         raise ModelServerDown("the process of the version is gone") from fault
-    return _Worker(process, answer["address"], Path(), answer["facts"])
+    parts = ItemParts.of_json(answer["parts"]) if answer.get("parts") else None
+    return _Worker(process, answer["address"], Path(), answer["facts"], parts)
 
 
 def _content(directory: Path) -> str:

@@ -1,11 +1,13 @@
 """One version of one model, answering over a Unix socket that any number of processes may connect to.
 
-{"op": "ready"}                       -> {"ok": true, "facts", "counts"} once it is loaded and warm,
+{"op": "ready"}                       -> {"ok": true, "facts", "parts", "counts"} once it is loaded and warm,
                                          or {"ok": false, "reason"}
 {"op": "predict", "by"} with tensors  -> {"ok": true, "ran": [from, to]} with tensors, {"ok": false, "reason"}, or
                                          {"ok": false, "late": true} when it is past `by`
+{"op": "make parts", "of", "by"}      -> the same, of the inputs of items
+{"op": "predict with parts", …}       -> the same, of the parts of items and the inputs beside them
 
-`by` and "ran" are on the clock `time.monotonic`, which all processes of a machine share.
+`by` and "ran" are on the clock `time.monotonic`, which all processes of a machine share; `of` is the identity of parts.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from featdsl.errors import InputError
 from featdsl.torch.saved_model import load_model
 from online.model_server import wire
 from online.model_server.dispatcher import Dispatcher
+from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
-from online.model_server.runner import Runner
 
 
 def serve(path: str, directory: str, options: ModelOptions, *, alive: int) -> None:
@@ -36,8 +38,8 @@ def serve(path: str, directory: str, options: ModelOptions, *, alive: int) -> No
     listener = socket.socket(socket.AF_UNIX, wire.KIND)
     listener.bind(path)
     listener.listen(128)
-    runner, reason = _load(directory, options)
-    Dispatcher(listener, runner, reason, options).serve(options.runs_at_once)
+    version, reason = _load(directory, options)
+    Dispatcher(listener, version, reason, options).serve(options.runs_at_once)
 
 
 def _end_with(alive: int) -> None:
@@ -47,11 +49,11 @@ def _end_with(alive: int) -> None:
     os._exit(0)
 
 
-def _load(directory: str, options: ModelOptions) -> tuple[Runner | None, str]:
+def _load(directory: str, options: ModelOptions) -> tuple[LoadedVersion | None, str]:
     try:
         model = load_model(directory)
         model.warm()
-        return Runner(model, options, Path(directory)), ""
+        return LoadedVersion(model, options, Path(directory)), ""
     except InputError as fault:
         return None, fault.message.replace(f": {directory}", "")
     except Exception as fault:  # whatever a graph that is not ours may raise

@@ -102,6 +102,9 @@ class ServerCollector:
             "featdsl_item_cache_entries": [((), stats.entries)],
             "featdsl_item_cache_bytes": [((), stats.num_bytes)],
             "featdsl_item_cache_limit_bytes": [((), stats.limit_bytes)],
+            "featdsl_item_part_lookups": [(("hit",), stats.part_hits), (("miss",), stats.part_misses)],
+            "featdsl_item_parts": [((), stats.part_entries)],
+            "featdsl_item_part_bytes": [((), stats.part_bytes)],
         }
 
     def _of_rows(self) -> dict[str, Samples]:

@@ -86,8 +86,16 @@ FAMILIES = (
         "featdsl_item_cache_trusted", "gauge", "1 while the store tells what changes; else nothing is found."
     ),
     Family("featdsl_item_cache_entries", "gauge", "Items that are kept now."),
-    Family("featdsl_item_cache_bytes", "gauge", "Memory that they take."),
+    Family("featdsl_item_cache_bytes", "gauge", "Memory that they take, with their parts."),
     Family("featdsl_item_cache_limit_bytes", "gauge", "Memory that they may take."),
+    Family(
+        "featdsl_item_part_lookups",
+        "counter",
+        "Items whose parts for the model were looked up, with `--model-item-parts`: hit; miss, the model was asked.",
+        ("result",),
+    ),
+    Family("featdsl_item_parts", "gauge", "Items' parts that are kept now, of all versions."),
+    Family("featdsl_item_part_bytes", "gauge", "Memory that they take, of the item cache's."),
     Family(
         "featdsl_row_cache_lookups",
         "counter",
