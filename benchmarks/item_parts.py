@@ -88,7 +88,7 @@ class Ranker(torch.nn.Module):
         if self.sizes.towers:
             like: torch.Tensor = (self.item(of_item) * self.user(taste)).sum(1) + pair[:, 0]
             return like
-        like = self.top(torch.cat([of_item, pair, taste.expand(len(numbers), -1)], 1)).squeeze(1)
+        like = self.top(torch.cat([of_item, pair, taste.expand(numbers.shape[0], -1)], 1)).squeeze(1)
         return like
 
 

@@ -13,6 +13,8 @@ together; calls a second and milliseconds by the clock.
 the request's part computed once, and compiled; milliseconds of the processor, one thread, in turns, and the largest
 error.
 
+`item parts`: `benchmarks.item_parts`, whole calls with what is an item's alone kept beside it.
+
 `device`: `benchmarks.on_device`, where a CUDA device is at hand.
 """
 
@@ -35,6 +37,7 @@ import numpy as np
 import torch
 
 from benchmarks import socket_peer
+from benchmarks.item_parts import item_parts
 from benchmarks.measure import in_turns, machine, report
 from benchmarks.on_device import RANKERS, Mlp, on_device
 from compiler.bundle import build
@@ -57,6 +60,7 @@ def main() -> int:
         "transport": transport(seconds),
         "batching": batching(seconds),
         "options": ways_to_run(seconds),
+        "item parts": item_parts(seconds * 2),
         "device": on_device(seconds),
     }
     report(results, args.json)

@@ -1,4 +1,5 @@
-"""`feat serve` with a model that is narrow, split and compiled: the scores of the plain one, within what it says."""
+"""`feat serve` with a model that is narrow, split, compiled and kept in part: the plain one's scores, within what it
+says."""
 
 from __future__ import annotations
 
@@ -51,7 +52,14 @@ def test_scores_are_those_of_the_plain_model(tmp_path: Path, lmdb_url: str) -> N
         plain.stop()
     assert first != second
 
-    options = ("--model-dtype", "bfloat16", "--model-split", "--model-compile", "--model-tolerance", "0.05")
+    options = (
+        "--model-dtype",
+        "bfloat16",
+        "--model-item-parts",
+        "--model-compile",
+        "--model-tolerance",
+        "0.05",
+    )
     quick = Served(tmp_path, lmdb_url, *options)
     try:
         assert scores(quick, 2) == pytest.approx(second, abs=0.05)
@@ -62,6 +70,7 @@ def test_scores_are_those_of_the_plain_model(tmp_path: Path, lmdb_url: str) -> N
     log = quick.log.read_text()
     assert "version 2: split: once a call: 2 of 19 columns" in log
     assert "version 2: dtype: bfloat16 in 3 products" in log
-    assert "version 2: compile: in " in log
-    assert "version 3: compile: the code of an earlier version" in log
-    assert "version 3: largest error: " in log
+    assert "version 2: item parts: 32 numbers an item in place of tags; once a call: 2 of 19 columns" in log
+    assert "version 2: compile, with item parts: in " in log
+    assert "version 3: compile, with item parts: the code of an earlier version" in log
+    assert "version 3: largest error, with item parts: " in log

@@ -27,6 +27,12 @@ def test_options_come_from_the_file_where_they_are_not_given(tmp_path: Path) -> 
     assert args.max_items == 10_000
 
 
+def test_parts_of_items_want_an_item_cache(tmp_path: Path) -> None:
+    assert serve._model_options(settled(tmp_path, "cache_mb = 8", "--model-item-parts")).item_parts
+    with pytest.raises(InputError, match="keeps parts in the item cache, and there is none"):
+        serve._model_options(settled(tmp_path, "cache_mb = 0", "--model-item-parts"))
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [
