@@ -74,8 +74,19 @@ class RowColumn {
     }
   }
 
+  // Makes room for so many more.
+  void expect(int64_t count) {
+    make_room(bytes_, count * (layout_ == Layout::Str ? kExpectedText : value_bytes(layout_)) + kCopied);
+    if (layout_ == Layout::Str) make_room(offsets_, count);
+  }
+
   Layout layout() const { return layout_; }
   int64_t length() const { return length_; }
+  // Of texts: one of them, as long as nothing is pushed.
+  std::string_view text(int64_t row) const {
+    const auto size = static_cast<size_t>(offsets_[row + 1] - offsets_[row]);
+    return {reinterpret_cast<const char*>(bytes_.data()) + offsets_[row], size};
+  }
   // Forgets the rows from `length` on.
   void truncate(int64_t length) {
     if (length >= length_) return;
@@ -96,6 +107,12 @@ class RowColumn {
  private:
   static constexpr int64_t kExpectedText = 16;
 
+  template <class T>
+  static void make_room(Growing<T>& values, int64_t count) {
+    const int64_t size = values.size();
+    values.grow(count);
+    values.truncate(size);
+  }
   void end_text() {
     if (bytes_.size() > INT32_MAX) [[unlikely]]
       checked_offset(bytes_.size());
@@ -119,6 +136,18 @@ struct RowLists {
   RowColumn* items;
   Growing<int32_t>* offsets;
   int64_t cap;  // -1 for any length
+};
+
+// Maps with texts for keys: entry by entry a key and its value, which is a scalar or such a map; then the row's end.
+class RowMaps {
+ public:
+  virtual ~RowMaps() = default;
+  // False: the entries since the last row's end are no such row, as two have one key; nothing was ended.
+  virtual bool end_entries() = 0;
+
+  RowColumn* keys = nullptr;
+  RowColumn* values = nullptr;  // or
+  RowMaps* inner = nullptr;
 };
 
 }  // namespace feat

@@ -1,9 +1,12 @@
 #include "engine/row_sink.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
+
+#include "engine/text_rows.h"
 
 namespace feat {
 
@@ -267,7 +270,30 @@ class KeySink final : public ScalarSink {
   Key last_;
 };
 
-class MapSink final : public ColumnSink {
+// Whether the texts from `start` on differ from each other; rarely false though they do.
+bool all_differ(const RowColumn& texts, int64_t start) {
+  struct Slot {
+    uint64_t code, time;
+  };
+  thread_local std::vector<Slot> slots;
+  thread_local uint64_t now = 0;
+  const int64_t count = texts.length() - start;
+  if (count < 2) return true;
+  const uint64_t mask = std::bit_ceil(static_cast<uint64_t>(count) * 2) - 1;
+  if (slots.size() <= mask) slots.resize(mask + 1);
+  ++now;
+  for (int64_t i = start; i < texts.length(); ++i) {
+    const uint64_t code = table_code(texts.text(i));
+    uint64_t at = code & mask;
+    for (; slots[at].time == now; at = (at + 1) & mask) {
+      if (slots[at].code == code) return false;
+    }
+    slots[at] = {code, now};
+  }
+  return true;
+}
+
+class MapSink final : public ColumnSink, private RowMaps {
  public:
   MapSink(const FieldSpec& spec, const Type& type, bool element, Intake& intake)
       : ColumnSink(spec.name),
@@ -284,6 +310,9 @@ class MapSink final : public ColumnSink {
         row_ends_(intake.arena) {
     offsets_.push(0);
     row_ends_.push(0);
+    if (type.children[0].kind == Kind::String) RowMaps::keys = keys_.scalars();
+    RowMaps::values = values_->scalars();
+    RowMaps::inner = values_->maps();
   }
 
   void null() override { close(element_); }
@@ -322,6 +351,10 @@ class MapSink final : public ColumnSink {
     column.child = children;
     return column;
   }
+  RowMaps* maps() override {
+    const bool read_by_steps = RowMaps::keys != nullptr && (RowMaps::values != nullptr || RowMaps::inner != nullptr);
+    return read_by_steps ? this : nullptr;
+  }
 
  private:
   class Entry final : public Sink {
@@ -348,6 +381,19 @@ class MapSink final : public ColumnSink {
     if (keys < 1 || values < 1 || keys_.last_is_null() || values_->last_is_null()) return truncate_entries(entries_);
     row_keys_.push_back(keys_.last());
     ++entries_;
+  }
+  bool end_entries() override {
+    if (!all_differ(*RowMaps::keys, entries_)) return false;
+    if (cap_ >= 0 && keys_.rows() - entries_ > cap_) {
+      keys_.truncate(entries_ + cap_);
+      values_->truncate(entries_ + cap_);
+    }
+    for (; entries_ < keys_.rows(); ++entries_) {
+      key_of_.push(static_cast<int32_t>(entries_));
+      value_of_.push(static_cast<int32_t>(entries_));
+    }
+    close(false);
+    return true;
   }
   void truncate_entries(int64_t entries) {
     keys_.truncate(entries);

@@ -96,9 +96,10 @@ class ColumnSink : public Sink {
   virtual void truncate(int64_t rows) = 0;
   virtual Column finish() = 0;
   bool last_is_null() const { return last_is_null_; }
-  // What `engine/row_steps.h` may append to: the column of scalars, or of a list's; null where there is none.
+  // What `engine/row_steps.h` may append to: the column of scalars, or of a list's, or maps; null where there is none.
   virtual RowColumn* scalars() { return nullptr; }
   virtual RowLists lists() { return {nullptr, nullptr, -1}; }
+  virtual RowMaps* maps() { return nullptr; }
 
  protected:
   using Sink::Sink;

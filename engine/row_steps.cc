@@ -52,6 +52,10 @@ RowSteps::Step RowSteps::step_of(uint32_t index, int32_t member, const Targets& 
   const bool array = node.op == DecodePlan::Op::Array;
   const Node& value = array ? unwrapped(node.children[0], step.item) : node;
   Shape& shape = array ? step.item : step.value;
+  if (member >= 0 && make_map_step(node, targets.members_[static_cast<size_t>(member)].maps, step)) {
+    step.member = member;
+    return step;
+  }
   if (member < 0) {
     shape.op = skip_of(value, shape);
   } else if (const auto& target = targets.members_[static_cast<size_t>(member)];
@@ -65,6 +69,21 @@ RowSteps::Step RowSteps::step_of(uint32_t index, int32_t member, const Targets& 
   if (array) step.value.op = member < 0 ? Op::SkipList : Op::List;
   step.member = member;
   return step;
+}
+
+bool RowSteps::make_map_step(const Node& node, const RowMaps* maps, Step& step) const {
+  const Node* value = &node;
+  for (const RowMaps* at = maps; at != nullptr && value->op == DecodePlan::Op::Map; at = at->inner) {
+    ++step.maps;
+    value = &plan_.nodes()[value->children[0]];
+    if (at->values == nullptr) continue;
+    step.item.op = op_of(*value, at->values->layout());
+    const Op op = step.item.op;
+    if (op == Op::Other || op == Op::FloatOfInteger || op == Op::FloatOfFloat32 || op == Op::FloatOfFloat64) break;
+    step.value.op = Op::Map;
+    return true;
+  }
+  return false;
 }
 
 RowSteps::Op RowSteps::op_of(const Node& node, Layout target) {
@@ -108,10 +127,11 @@ RowSteps::Op RowSteps::skip_of(const Node& node, Shape& shape) {
 RowSteps::Targets::Targets(RowSink& row) : row_(row) {
   for (int i = 0; i < row.member_count(); ++i) {
     ColumnSink* sink = row.column(i);
-    Member member{row.member(i), nullptr, {nullptr, nullptr, -1}};
+    Member member{row.member(i), nullptr, {nullptr, nullptr, -1}, nullptr};
     if (sink != nullptr) {
       member.lists = sink->lists();
       member.column = member.lists.items != nullptr ? member.lists.items : sink->scalars();
+      member.maps = sink->maps();
     }
     members_.push_back(member);
   }
@@ -120,6 +140,10 @@ RowSteps::Targets::Targets(RowSink& row) : row_(row) {
 bool RowSteps::Targets::texts_are_valid() const {
   for (const Member& member : members_) {
     if (member.column != nullptr && !member.column->texts_are_valid()) return false;
+    for (const RowMaps* maps = member.maps; maps != nullptr; maps = maps->inner) {
+      if (!maps->keys->texts_are_valid()) return false;
+      if (maps->values != nullptr && !maps->values->texts_are_valid()) return false;
+    }
   }
   return true;
 }
@@ -244,6 +268,31 @@ class RowSteps::Reading {
     return true;
   }
 
+  // A map's entries; `depth`: maps that are in it, one in the other.
+  bool map(const Shape& shape, RowMaps& maps, int32_t depth) {
+    for (;;) {
+      int64_t count;
+      if (!integer(count) || count < 0 || count > end_ - at_) return false;
+      if (count == 0) return maps.end_entries();
+      maps.keys->expect(count);
+      if (maps.values != nullptr) maps.values->expect(count);
+      for (; count > 0; --count) {
+        int64_t size;
+        if (!length(size)) return false;
+        maps.keys->push_text_in_slack(at_, size);
+        at_ += size;
+        bool good = true;
+        if (depth > 0) {
+          good = map(shape, *maps.inner, depth - 1);
+        } else {
+          bool finite = true;
+          good = value(shape, *maps.values, [&] { finite = false; }) && finite;
+        }
+        if (!good || passed_end()) return false;
+      }
+    }
+  }
+
   void other(const Step& step, RowSink& row) {
     if (!general_) general_.emplace(plan_.nodes(), body_);
     general_->go_to(at_);
@@ -340,6 +389,9 @@ bool RowSteps::read(std::string_view body, Targets& targets) const {
           break;
         case Op::List:
           good = reading.list(step, target().lists);
+          break;
+        case Op::Map:
+          good = reading.map(step.item, *target().maps, step.maps - 1);
           break;
         case Op::SkipList:
           good = reading.items(step.item, [&] { return reading.skip(step.item); });

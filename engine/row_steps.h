@@ -1,4 +1,5 @@
-// Rows of scalars and lists of scalars, as straight steps: what most writer schemas are, read without a call a value.
+// Rows of scalars, of lists of them and of maps, as straight steps: what most writer schemas are, read without a call a
+// value.
 //
 // Steps read only what is in order. Whatever is not (a branch out of range, a number that does not fit, a row that is
 // cut short, a list in blocks with sizes) makes them give the row up; then `DecodePlan::decode` reads it again from
@@ -38,6 +39,7 @@ class RowSteps {
       Sink& sink;
       RowColumn* column;  // of the values, or of a list's; null where there is neither
       RowLists lists;
+      RowMaps* maps;  // null where there are none
     };
     RowSink& row_;
     std::vector<Member> members_;
@@ -59,6 +61,7 @@ class RowSteps {
     FloatOfFloat64,
     Text,
     List,
+    Map,
     SkipBool,
     SkipInteger,
     SkipFixed,
@@ -76,15 +79,18 @@ class RowSteps {
   };
   struct Step {
     Shape value;
-    Shape item;  // of a list
+    Shape item;  // of a list, or what is innermost in maps
     int32_t member = -1;
     uint32_t node = 0;
+    int32_t maps = 0;  // one in the other
   };
   class Reading;
 
   // The value's part of a node: what is in its union with null, if it is one.
   const DecodePlan::Node& unwrapped(uint32_t index, Shape& shape) const;
   Step step_of(uint32_t index, int32_t member, const Targets& targets) const;
+  // Whether a member's maps are read by steps; then the step is made that.
+  bool make_map_step(const DecodePlan::Node& node, const RowMaps* maps, Step& step) const;
   static Op op_of(const DecodePlan::Node& node, Layout target);
   static Op skip_of(const DecodePlan::Node& node, Shape& shape);
 

@@ -49,6 +49,11 @@ class PlanWriter {
     put(node, items);
     return add(node);
   }
+  uint32_t map(uint32_t values) {
+    std::string node(1, static_cast<char>(Op::Map));
+    put(node, values);
+    return add(node);
+  }
   uint32_t either(uint32_t first, uint32_t second) {
     std::string node(1, static_cast<char>(Op::Union));
     put<uint32_t>(node, 2);
@@ -89,6 +94,9 @@ std::vector<FieldSpec> declared() {
           {"s.text", Type::parse("string?"), std::string("none"), -1},
           {"s.texts", Type::parse("list<string>"), {}, 2},
           {"s.numbers", Type::parse("list<int64>"), {}, -1},
+          {"s.scores", Type::parse("map<string,float32>"), {}, 3},
+          {"s.nested", Type::parse("map<string,map<string,int64>>"), {}, -1},
+          {"s.names", Type::parse("map<string,string>"), {}, -1},
           {"s.absent", Type::parse("int64?"), int64_t{3}, -1}};
 }
 
@@ -106,7 +114,10 @@ std::string plan_of_all() {
                   {plan.either(null, text), "text"},
                   {text, ""},
                   {plan.either(null, plan.array(plan.either(null, text))), "texts"},
-                  {plan.array(number), "numbers"}});
+                  {plan.array(number), "numbers"},
+                  {plan.either(null, plan.map(plan.leaf(Op::Float32))), "scores"},
+                  {plan.either(null, plan.map(plan.map(number))), "nested"},
+                  {plan.map(text), "names"}});
 }
 
 class Rows {
@@ -144,6 +155,15 @@ class Rows {
       for (int i = 0; i < 2; ++i) put_long(row, static_cast<int64_t>(random_()));
     }
     row.push_back(0);
+    if (some())
+      row.push_back(2), entries(row, [&] { put(row, random_() % 16 == 0 ? HUGE_VALF : 0.25f); });
+    else
+      row.push_back(0);
+    if (some())
+      row.push_back(2), entries(row, [&] { entries(row, [&] { put_long(row, static_cast<int64_t>(random_())); }); });
+    else
+      row.push_back(0);
+    entries(row, [&] { text(row); });
     return row;
   }
   uint64_t number() { return random_(); }
@@ -160,6 +180,21 @@ class Rows {
     const std::string& word = words[random_() % 6];
     put_long(row, static_cast<int64_t>(word.size()));
     row += word;
+  }
+  // Of a map, in up to two blocks; now and then a key comes twice.
+  template <class Value>
+  void entries(std::string& row, Value value) {
+    for (uint64_t block = random_() % 3; block > 0; --block) {
+      const auto count = static_cast<int64_t>(random_() % 3 + 1);
+      put_long(row, count);
+      for (int64_t i = 0; i < count; ++i) {
+        const std::string key = "key" + std::string(random_() % 4, 'x') + std::to_string(random_() % 20);
+        put_long(row, std::ssize(key));
+        row += key;
+        value();
+      }
+    }
+    row.push_back(0);
   }
   void texts(std::string& row) {
     const int64_t count = static_cast<int64_t>(random_() % 4);
@@ -184,7 +219,10 @@ bool same(const Column& a, const Column& b) {
     if (a.is_valid(i) != b.is_valid(i)) return false;
   }
   if (a.layout == Layout::Str) return std::memcmp(a.data, b.data, static_cast<size_t>(a.offsets[a.length])) == 0;
-  if (a.child_count() > 0) return same(a.child[0], b.child[0]);
+  for (int k = 0; k < a.child_count(); ++k) {
+    if (!same(a.child[k], b.child[k])) return false;
+  }
+  if (a.child_count() > 0) return true;
   return std::memcmp(a.data, b.data, static_cast<size_t>(a.length * value_bytes(a.layout))) == 0;
 }
 
@@ -306,6 +344,28 @@ TEST(texts_are_valid_each_by_itself) {
                    "\x04\xA9"
                    "b"});
   check_all(both, {"\x04\xC3\xA9", std::string("\0", 1)});
+}
+
+TEST(maps_with_many_keys_and_with_equal_ones) {
+  PlanWriter plan;
+  const std::string names = plan.of({{plan.map(plan.leaf(Op::Bytes)), "names"}});
+  const auto of = [](const std::vector<std::string>& keys) {
+    std::string body;
+    put_long(body, std::ssize(keys));
+    for (const std::string& key : keys) {
+      put_long(body, std::ssize(key));
+      body += key;
+      body += "\x02v";
+    }
+    body.push_back(0);
+    return body;
+  };
+  std::vector<std::string> many;
+  for (int i = 0; i < 500; ++i) many.push_back(std::to_string(i * 7919));
+  std::vector<std::string> twice = many;
+  twice.push_back(many[3]);
+  check_all(names, {of(many), of({}), of({"a"}), of(many)});
+  check_all(names, {of(many), of(twice), of(many), of({"a", "b", "a"}), of({"", ""}), of({"\xC3", "a"})});
 }
 
 TEST(lists_in_blocks_with_sizes_are_read_by_the_plan) {
