@@ -18,6 +18,19 @@ int64_t Form::find(std::string_view name) const {
   return found == places_.end() ? -1 : found->second;
 }
 
+const Form::Part& Form::carried() const {
+  std::call_once(carried_once_, [this] {
+    std::vector<NamedType> found;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      if (!columns_[i].name.starts_with('$')) continue;
+      carried_.places.push_back(i);
+      found.push_back(columns_[i]);
+    }
+    carried_.form = std::make_shared<const Form>(std::move(found));
+  });
+  return carried_;
+}
+
 Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) {
   Held held;
   std::vector<NamedType> columns;
@@ -69,6 +82,21 @@ Batch Batch::select(std::span<const std::string> names) const {
   chosen.reserve(names.size());
   for (const std::string& name : names) chosen.push_back(field(place_of(name)));
   return {num_rows_, std::move(chosen)};
+}
+
+Batch Batch::carried() const {
+  const Form::Part& part = form()->carried();
+  Held held{part.form, {}, {}};
+  held.columns.reserve(part.places.size());
+  for (const size_t place : part.places) {
+    held.columns.push_back(column(place));
+    if (held_->memory.size() != 1) held.memory.push_back(held_->memory[place]);
+  }
+  if (held_ && held_->memory.size() == 1) held.memory = held_->memory;
+  Batch some;
+  some.num_rows_ = num_rows_;
+  some.held_ = std::make_shared<const Held>(std::move(held));
+  return some;
 }
 
 Batch Batch::merge(const Batch& other) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,9 +36,19 @@ class Form {
   // Where the column of that name stands, or -1.
   int64_t find(std::string_view name) const;
 
+  // Some of the columns, as a form of their own.
+  struct Part {
+    std::vector<size_t> places;
+    std::shared_ptr<const Form> form;
+  };
+  // Those that later stages of a program read: their names begin with `$`. Made when first asked for.
+  const Part& carried() const;
+
  private:
   std::vector<NamedType> columns_;
   std::unordered_map<std::string_view, int64_t> places_;
+  mutable std::once_flag carried_once_;
+  mutable Part carried_;
 };
 
 class Batch {
@@ -71,6 +82,8 @@ class Batch {
   const std::shared_ptr<const Form>& form() const;  // of a batch without columns an empty one
 
   Batch select(std::span<const std::string> names) const;
+  // The columns of `Form::carried`.
+  Batch carried() const;
   Batch merge(const Batch& other) const;
   // The rows at these positions; -1 gives a null row, and makes the types nullable.
   Batch take(std::span<const int64_t> rows) const;

@@ -72,6 +72,7 @@ void bind_batch(nb::module_& m) {
       .def(
           "select", [](const Batch& self, const std::vector<std::string>& names) { return self.select(names); },
           "names"_a)
+      .def("carried", &Batch::carried)
       .def("merge", &Batch::merge, "other"_a)
       .def("take", take_rows, "rows"_a)
       .def(

@@ -1,4 +1,5 @@
 // Runs a program's instructions: what kernels do not see of nulls, lists, constants and single rows.
+#include <algorithm>
 #include <cstring>
 
 #include "engine/convert.h"
@@ -56,8 +57,14 @@ class Driver {
                           std::to_string(num_rows_));
       }
     }
+    const auto binding = program_.bind(batches);
     Slot* next = registers_;
-    for (const NamedType& input : program_.inputs_) new (next++) Slot(load_input(input, batches));
+    for (size_t i = 0; i < binding->places.size(); ++i) {
+      const auto [from, column] = binding->places[i];
+      const Batch& batch = batches[from];
+      new (next++) Slot{to_held(batch.column(column), program_.inputs_[i].type, arena_),
+                        batch.num_rows() == 1 && num_rows_ != 1};
+    }
   }
 
   void execute() {
@@ -98,20 +105,6 @@ class Driver {
   }
 
  private:
-  Slot load_input(const NamedType& input, std::span<const Batch> batches) {
-    for (const Batch& batch : batches) {
-      const int64_t found = batch.find(input.name);
-      if (found < 0) continue;
-      const auto place = static_cast<size_t>(found);
-      if (!batch.type(place).same_values(input.type)) {
-        throw EngineError("the input `" + input.name + "` is a `" + batch.type(place).text() + "`, wanted `" +
-                          input.type.text() + "`");
-      }
-      return {to_held(batch.column(place), input.type, arena_), batch.num_rows() == 1 && num_rows_ != 1};
-    }
-    throw EngineError("no batch has the input `" + input.name + "`");
-  }
-
   Slot& at(const Operand& operand) { return (operand.constant ? constants_ : registers_)[operand.index]; }
 
   // The single row of a slot, `num_rows` times.
@@ -366,6 +359,31 @@ class Driver {
   const int32_t* kept_offsets_ = nullptr;
   int64_t kept_width_ = 0, kept_count_ = 0;
 };
+
+std::shared_ptr<const Program::Binding> Program::bind(std::span<const Batch> batches) const {
+  const auto form_of = [](const Batch& batch) -> const std::shared_ptr<const Form>& { return batch.form(); };
+  {
+    const std::lock_guard lock(bound_mutex_);
+    for (const auto& known : bound_) {
+      if (known != nullptr && std::ranges::equal(known->forms, batches, {}, {}, form_of)) return known;
+    }
+  }
+  auto binding = std::make_shared<Binding>();
+  for (const Batch& batch : batches) binding->forms.push_back(batch.form());
+  for (const NamedType& input : inputs_) {
+    const auto holder = std::ranges::find_if(batches, [&](const Batch& batch) { return batch.find(input.name) >= 0; });
+    if (holder == batches.end()) throw EngineError("no batch has the input `" + input.name + "`");
+    const size_t column = holder->place_of(input.name);
+    if (!holder->type(column).same_values(input.type)) {
+      throw EngineError("the input `" + input.name + "` is a `" + holder->type(column).text() + "`, wanted `" +
+                        input.type.text() + "`");
+    }
+    binding->places.push_back({static_cast<size_t>(holder - batches.begin()), column});
+  }
+  const std::lock_guard lock(bound_mutex_);
+  bound_[bound_next_++ % bound_.size()] = binding;
+  return binding;
+}
 
 Batch Program::run(std::span<const Batch> batches, int64_t num_rows) const {
   if (num_rows < 0) throw EngineError("a run of " + std::to_string(num_rows) + " rows");

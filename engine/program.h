@@ -1,9 +1,11 @@
 // A native program: instructions on registers, read from a file and validated whole.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,6 +61,18 @@ class Program {
  private:
   friend class ProgramReader;
   friend class Driver;
+
+  // Where each input is found in batches of some forms.
+  struct Binding {
+    struct Place {
+      size_t batch = 0, column = 0;
+    };
+    std::vector<std::shared_ptr<const Form>> forms;
+    std::vector<Place> places;
+  };
+  // Errors: EngineError for an input that is not there, or of another type.
+  std::shared_ptr<const Binding> bind(std::span<const Batch> batches) const;
+
   std::vector<NamedType> inputs_;
   std::vector<Constant> constants_;
   std::vector<Instruction> instructions_;
@@ -66,6 +80,10 @@ class Program {
   std::shared_ptr<const Form> form_;  // of the outputs
   std::unique_ptr<Arena> memory_;     // of the constants
   mutable std::atomic<int64_t> nonfinite_ = 0;
+  // The last few, so that names are looked for once: the batches of calls have the same forms.
+  mutable std::mutex bound_mutex_;
+  mutable std::array<std::shared_ptr<const Binding>, 4> bound_;
+  mutable size_t bound_next_ = 0;
 };
 
 }  // namespace feat

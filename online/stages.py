@@ -134,24 +134,24 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A program, the names of its `results`, and of what it passes on to later stages."""
+    """A program, the names of its `results`, and whether it passes something on to later stages."""
 
     program: Program
     results: list[str]
-    passed: list[str]
+    passes: bool
 
     @classmethod
     def of(cls, program: Program | None) -> _Stage | None:
         if program is None:
             return None
         names = [name for name, _ in program.outputs]
-        passed = carried(names)
-        return cls(program, [name for name in names if name not in frozenset(passed)], passed)
+        passed = frozenset(carried(names))
+        return cls(program, [name for name in names if name not in passed], bool(passed))
 
     def tell(self, made: Batch, computed: Computed, without: frozenset[str] = frozenset()) -> None:
         """Adds what it made to what was computed."""
         results = [name for name in self.results if name not in without] if without else self.results
         if results:
             computed.results.append((made, results))
-        if self.passed:
-            computed.passed.append(made.select(self.passed) if self.results else made)
+        if self.passes:
+            computed.passed.append(made.carried() if self.results else made)

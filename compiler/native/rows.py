@@ -20,7 +20,7 @@ from compiler.joined_rows import (
     run_table,
     struct_column,
 )
-from compiler.native.program import StagePrograms, carried, row_reader, stage_programs
+from compiler.native.program import StagePrograms, row_reader, stage_programs
 from compiler.reference.aligned import aligned_rows
 from compiler.reference.arrow_values import python_values
 from engine._engine import Batch, EngineError, RowReader
@@ -122,7 +122,7 @@ class RowRunner:
                 results = [name for name in result.names if not name.startswith("$")]
                 arrays = pa.record_batch(result.select(results)) if results else None
                 made |= {name: arrays.column(i) for i, name in enumerate(results)} if arrays else {}
-                batches = [*batches, result.select(carried(result.names))]
+                batches = [*batches, result.carried()]
         columns = [made[field.name] for field in self.schema]
         if [column.type for column in columns] != self.schema.types:
             columns = [column.cast(field.type) for column, field in zip(columns, self.schema, strict=True)]

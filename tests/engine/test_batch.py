@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from engine import Batch, EngineError
+from engine import Batch, EngineError, Program
 from featdsl.types import parse_type
 from tests.engine.arrow_rows import arrow_type, batch, record_batch
+from tests.engine.program_file import ProgramFile
 
 EVERY_TYPE: dict[str, tuple[str, list[Any]]] = {
     "flag": ("bool?", [True, None, False]),
@@ -423,3 +424,19 @@ def test_invalid_utf8() -> None:
     text = pa.Array.from_buffers(pa.string(), 2, raw.buffers())
     with pytest.raises(EngineError, match="column `x`: invalid UTF-8 in row 1"):
         Batch.from_arrow(pa.record_batch([text], names=["x"]), [("x", "string")])
+
+
+def test_carried_columns_are_those_that_later_stages_read() -> None:
+    made = batch({"$7": ("int64", [1, 2]), "score": ("float64", [0.5, 0.25]), "$12": ("string", ["a", "b"])})
+    carried = made.carried()
+    assert carried.names == ["$7", "$12"]
+    assert (carried.num_rows, carried.values("$7"), carried.values("$12")) == (2, [1, 2], ["a", "b"])
+    assert carried.carried().names == carried.names
+    program = Program(copying_program())
+    assert program.run([carried], 2).carried().names == []
+
+
+def copying_program() -> bytes:
+    file = ProgramFile()
+    file.output("copy", "int64", file.input("$7", "int64"))
+    return bytes(file)

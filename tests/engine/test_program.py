@@ -241,6 +241,20 @@ def test_one_row_beside_many() -> None:
         assert out.values("tags") == [["a", "b"]] * rows
 
 
+def test_inputs_are_found_in_whatever_batches_come() -> None:
+    program = one_call("subtract", "int64", {"a": "int64", "b": "int64"})
+    a, b = ("int64", [5, 7]), ("int64", [1, 2])
+    for _ in range(2):
+        for others in range(6):
+            more = {f"other{k}": b for k in range(others)}
+            assert program.run([batch({**more, "a": a}), batch({"b": b, **more})], 2).values("out") == [4, 5]
+            assert program.run([batch({"b": b, "a": a, **more})], 2).values("out") == [4, 5]
+        with pytest.raises(EngineError, match="no batch has the input `b`"):
+            program.run([batch({"a": a})], 2)
+        with pytest.raises(EngineError, match="the input `b` is a `string`, wanted `int64`"):
+            program.run([batch({"a": a, "b": ("string", ["1", "2"])})], 2)
+
+
 def test_constants_alone() -> None:
     file = ProgramFile()
     total = file.call("add", "int64", [file.constant(2, "int64"), file.constant(3, "int64")])
