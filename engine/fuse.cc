@@ -1,6 +1,7 @@
 #include "engine/fuse.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace feat {
 
@@ -8,8 +9,9 @@ namespace {
 
 class Fuser {
  public:
-  Fuser(std::vector<Instruction>& instructions, const std::vector<Program::Output>& outputs, size_t first)
-      : instructions_(instructions), first_(first), readers_(instructions.size()) {
+  Fuser(std::vector<Instruction>& instructions, const std::vector<Program::Constant>& constants,
+        const std::vector<Program::Output>& outputs, size_t first)
+      : instructions_(instructions), constants_(constants), first_(first), readers_(instructions.size()) {
     for (const Instruction& instruction : instructions) {
       for (const Operand& operand : instruction.operands) count(operand);
     }
@@ -21,6 +23,7 @@ class Fuser {
       for (const auto& chain : Registry::all().chains()) {
         if (fuse_at(last, *chain)) break;
       }
+      fuse_list(instructions_[last]);
     }
   }
 
@@ -60,15 +63,79 @@ class Fuser {
     return true;
   }
 
+  // The instruction that alone makes an operand, for nobody else; null if there is no such.
+  Instruction* only_for(const Operand& operand, const Kernel* kernel) {
+    if (!is_made(operand) || readers_[operand.index - first_] != 1) return nullptr;
+    Instruction& maker = instructions_[operand.index - first_];
+    return maker.kernel == kernel && maker.mapped == 0 ? &maker : nullptr;
+  }
+
+  // `find(…) ?? constant`: the finding, made a part; false if an element is nothing of this kind.
+  bool find_part(const Operand& element, const FoundList::Kernels& kernels, FoundList::Part& part,
+                 std::vector<Operand>& operands) {
+    Instruction* otherwise = only_for(element, kernels.otherwise);
+    if (otherwise == nullptr || !otherwise->operands[1].constant) return false;
+    const Column& constant = constants_[otherwise->operands[1].index].column;
+    if (!constant.is_valid(0)) return false;
+    for (const Kernel* finder : kernels.finders) {
+      Instruction* found = only_for(otherwise->operands[0], finder);
+      if (found == nullptr) continue;
+      part.kernel = finder;
+      part.state = found->state;
+      part.otherwise = *constant.as<double>();
+      operands = found->operands;
+      otherwise->fused = found->fused = true;
+      return true;
+    }
+    return false;
+  }
+
+  void fuse_list(Instruction& list) {
+    const FoundList::Kernels& kernels = Registry::all().found_list();
+    if (list.kernel != kernels.list || list.mapped != 0) return;
+    const Type& element = list.result.element();
+    if (!element.is_float() || element.nullable) return;
+    struct Found {
+      FoundList::Part part;
+      std::vector<Operand> operands;
+    };
+    std::vector<Found> found;
+    for (const Operand& operand : list.operands) {
+      Found& one = found.emplace_back();
+      one.part.place = std::ssize(found) - 1;
+      if (!find_part(operand, kernels, one.part, one.operands)) one.operands = {operand};
+    }
+    const auto is_found = [](const Found& one) { return one.part.kernel != nullptr; };
+    if (std::ranges::none_of(found, is_found)) return;
+    // What is found by one key, one behind the other: its rows by key stay in the cache.
+    std::ranges::stable_sort(found, {}, [&](const Found& one) {
+      return is_found(one) ? std::pair(one.operands.back().constant ? 1 : 2, one.operands.back().index)
+                           : std::pair(0, uint32_t{0});
+    });
+    auto state = std::make_shared<FoundList>();
+    std::vector<Operand> operands;
+    for (Found& one : found) {
+      one.part.first_argument = operands.size();
+      one.part.argument_count = one.operands.size();
+      operands.insert(operands.end(), one.operands.begin(), one.operands.end());
+      state->parts.push_back(std::move(one.part));
+    }
+    list.kernel = &kernels.all;
+    list.operands = std::move(operands);
+    list.state = std::move(state);
+  }
+
   std::vector<Instruction>& instructions_;
+  const std::vector<Program::Constant>& constants_;
   size_t first_;
   std::vector<int> readers_;
 };
 
 }  // namespace
 
-void fuse(std::vector<Instruction>& instructions, const std::vector<Program::Output>& outputs, size_t first) {
-  Fuser(instructions, outputs, first).run();
+void fuse(std::vector<Instruction>& instructions, const std::vector<Program::Constant>& constants,
+          const std::vector<Program::Output>& outputs, size_t first) {
+  Fuser(instructions, constants, outputs, first).run();
 }
 
 }  // namespace feat

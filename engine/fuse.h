@@ -1,4 +1,4 @@
-// Puts one instruction where a chain of them can be done together.
+// Puts one instruction where several of them can be done together.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,9 @@
 
 namespace feat {
 
-// Replaces each chain that the registry has a kernel for: its last instruction does the work of all, the others become
-// `fused`. `first` is the register of the first instruction.
-void fuse(std::vector<Instruction>& instructions, const std::vector<Program::Output>& outputs, size_t first);
+// Replaces each chain that the registry has a kernel for, and each list of what is found in maps: the last instruction
+// does the work of all, the others become `fused`. `first` is the register of the first instruction.
+void fuse(std::vector<Instruction>& instructions, const std::vector<Program::Constant>& constants,
+          const std::vector<Program::Output>& outputs, size_t first);
 
 }  // namespace feat

@@ -285,6 +285,31 @@ struct Chain {
   Kernel kernel;  // takes what the first link takes; its state is the States of the links
 };
 
+// A list literal of float64 that some of its elements are found for: `otherwise` where nothing is.
+struct FoundList {
+  struct Part {
+    const Kernel* kernel = nullptr;  // that finds it; null: it is the argument
+    std::shared_ptr<const void> state;
+    double otherwise = 0.0;
+    int64_t place = 0;  // in the list
+    size_t first_argument = 0, argument_count = 1;
+  };
+  // The kernels of the list, of `??`, and of what finds, by their signatures, and the one for all of it.
+  struct Rule {
+    std::string_view list, otherwise;
+    std::vector<std::string_view> finders;
+    std::function<Column(const Call&)> run;
+  };
+  struct Kernels {
+    const Kernel* list = nullptr;
+    const Kernel* otherwise = nullptr;
+    std::vector<const Kernel*> finders;
+    Kernel all;  // takes what the list takes; its state is a FoundList
+  };
+
+  std::vector<Part> parts;
+};
+
 class Registry {
  public:
   // A kernel from the body of one row; with state from `prepare(const Attributes&)`.
@@ -306,6 +331,8 @@ class Registry {
   // names it: `fuse` puts it in.
   void add_chain(std::initializer_list<std::string_view> links, std::function<Column(const Call&)> run);
   const std::vector<std::unique_ptr<Chain>>& chains() const { return chains_; }
+  void set_found_list(FoundList::Rule rule) { found_list_rule_ = std::move(rule); }
+  const FoundList::Kernels& found_list() const { return found_list_; }
 
   // Errors: EngineError that lists the kernels of that name.
   struct Match {
@@ -323,8 +350,12 @@ class Registry {
                          bool dense);
   void insert(std::unique_ptr<Kernel> kernel);
   void link_chains();
+  void link_found_list();
+  const Kernel* kernel_of(std::string_view signature) const;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<std::unique_ptr<Chain>> chains_;
+  FoundList::Rule found_list_rule_;
+  FoundList::Kernels found_list_;
   std::unordered_map<std::string, std::vector<const Kernel*>> by_name_;
 };
 

@@ -330,7 +330,7 @@ class ProgramReader {
 Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
-  fuse(instructions_, outputs_, inputs_.size());
+  fuse(instructions_, constants_, outputs_, inputs_.size());
 }
 
 }  // namespace feat

@@ -217,20 +217,31 @@ void Registry::add_chain(std::initializer_list<std::string_view> links, std::fun
   chains_.push_back(std::move(chain));
 }
 
+const Kernel* Registry::kernel_of(std::string_view signature) const {
+  for (const auto& kernel : kernels_) {
+    if (kernel->signature() == signature) return kernel.get();
+  }
+  throw std::logic_error("no kernel to do with others: " + std::string(signature));
+}
+
 // Finds the kernels of the chains, once all are there.
 void Registry::link_chains() {
   for (const auto& chain : chains_) {
-    for (Chain::Link& link : chain->links) {
-      for (const auto& kernel : kernels_) {
-        if (kernel->signature() == link.signature) link.kernel = kernel.get();
-      }
-      if (link.kernel == nullptr) throw std::logic_error("a chain of what is no kernel: " + link.signature);
-    }
+    for (Chain::Link& link : chain->links) link.kernel = kernel_of(link.signature);
     std::function<Column(const Call&)> run = std::move(chain->kernel.run);
     chain->kernel = *chain->links.front().kernel;
     chain->kernel.prepare = {};
     chain->kernel.run = std::move(run);
   }
+}
+
+void Registry::link_found_list() {
+  const FoundList::Rule& rule = found_list_rule_;
+  found_list_.list = kernel_of(rule.list);
+  found_list_.otherwise = kernel_of(rule.otherwise);
+  for (const std::string_view finder : rule.finders) found_list_.finders.push_back(kernel_of(finder));
+  found_list_.all = *found_list_.list;
+  found_list_.all.run = rule.run;
 }
 
 Registry::Match Registry::find(std::string_view name, std::span<const Shape> arguments, const Shape& result) const {
@@ -264,6 +275,7 @@ const Registry& Registry::all() {
     Registry made;
     register_kernels(made);
     made.link_chains();
+    made.link_found_list();
     return made;
   }();
   return registry;

@@ -1,5 +1,5 @@
 // The hashes of a call's texts, each column's made once: `hash`, `cross`, `lookup` and `overlap_count` of one field
-// share them.
+// share them; and the rows by their texts, which all maps share that are asked for one field.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include "engine/arena.h"
 #include "engine/column.h"
 #include "engine/hash_many.h"
+#include "engine/text_rows.h"
 
 namespace feat {
 
@@ -25,9 +26,18 @@ class TextCodes {
     if (made.codes == nullptr || made.bytes != texts.data || made.length < texts.length) {
       auto* codes = arena_->take<uint64_t>(texts.length);
       xxh64_texts(texts.bytes(), texts.offsets, texts.length, kSeed, codes);
-      made = {texts.offsets, texts.data, texts.length, codes};
+      made = {texts.offsets, texts.data, texts.length, codes, made.rows};
     }
     return made.codes;
+  }
+
+  // The rows of a Str column by their texts.
+  const TextRows& rows_of(const Column& texts) {
+    Made& made = entry(texts.offsets);
+    if (made.rows == nullptr || !made.rows->is_of(texts)) {
+      made.rows = new (arena_->take<TextRows>(1)) TextRows(texts, *arena_);
+    }
+    return *made.rows;
   }
 
  private:
@@ -36,6 +46,7 @@ class TextCodes {
     const void* bytes = nullptr;
     int64_t length = 0;
     const uint64_t* codes = nullptr;
+    const TextRows* rows = nullptr;
   };
 
   // The entry of a column: in a table of a power of two, at most half full.

@@ -1,6 +1,6 @@
 #include "engine/kernels/map.h"
 
-#include <optional>
+#include <algorithm>
 #include <string_view>
 #include <type_traits>
 
@@ -10,34 +10,27 @@ namespace {
 
 // --- of any values: these only move them --------------------------------------------------------------------------
 
-// Whether one map stands beside so many rows that its keys, `count` of them, are worth hashing.
-bool is_asked_often(const Call& call, int64_t count) {
-  return call.arguments[0].is_same() && call.rows > map::TextFinder::kFew && count <= 16 * call.rows;
-}
-
 template <class K>
 const int32_t* found_rows(const Call& call, bool with_default) {
   const Argument& maps = call.arguments[0];
   const Argument& keys = call.arguments[1];
+  const int32_t absent = with_default ? kDefaultRow : kNullRow;
   auto* rows = call.arena.take<int32_t>(call.rows);
-  const auto find_all = [&](auto find) {
-    for (int64_t i = 0; i < call.rows; ++i) {
-      rows[i] = kNullRow;
-      if (!maps.is_valid(i) || !keys.is_valid(i)) continue;
-      const int64_t at = find(maps.row(i), keys.row(i));
-      rows[i] = at >= 0 ? static_cast<int32_t>(at) : with_default ? kDefaultRow : kNullRow;
-    }
-  };
   if constexpr (std::is_same_v<K, std::string_view>) {
-    if (is_asked_often(call, maps.column->child[0].length)) {
-      map::TextFinder finder(*maps.column, *keys.column, call);
-      find_all([&](int64_t row, int64_t key) { return finder.find(row, key); });
+    if (map::RowsOfKeys::suits(call.rows, maps, {&keys}, maps.column->child[0].length)) {
+      for (int64_t i = 0; i < call.rows; ++i) rows[i] = maps.is_valid(0) && keys.is_valid(i) ? absent : kNullRow;
+      map::each_found(*maps.column, {keys, call}, [&](int64_t i, int32_t at) { rows[i] = at; });
       return rows;
     }
   }
   map::Finder<K> finder(*maps.column);
   const Reader<K> keys_of(*keys.column);
-  find_all([&](int64_t row, int64_t key) { return finder.find(row, keys_of(key)); });
+  for (int64_t i = 0; i < call.rows; ++i) {
+    rows[i] = kNullRow;
+    if (!maps.is_valid(i) || !keys.is_valid(i)) continue;
+    const int64_t at = finder.find(maps.row(i), keys_of(keys.row(i)));
+    rows[i] = at >= 0 ? static_cast<int32_t>(at) : absent;
+  }
   return rows;
 }
 
@@ -65,54 +58,53 @@ template <class K, class L>
 class Pairs {
  public:
   explicit Pairs(const Call& call)
-      : maps_(call.arguments[0]),
+      : call_(call),
+        maps_(call.arguments[0]),
         keys_(call.arguments[1]),
         inner_keys_(call.arguments[2]),
         outer_(*maps_.column),
         inner_(maps_.column->child[1]),
         key_(*keys_.column),
-        inner_key_(*inner_keys_.column) {
-    if constexpr (kTexts) {
-      if (is_asked_often(call, maps_.column->child[0].length + maps_.column->child[1].child[0].length)) {
-        outer_texts_.emplace(*maps_.column, *keys_.column, call);
-        inner_texts_.emplace(maps_.column->child[1], *inner_keys_.column, call);
-      }
-    }
-  }
+        inner_key_(*inner_keys_.column) {}
 
   const Column& inner() const { return maps_.column->child[1]; }
   bool is_valid(int64_t i) const { return maps_.is_valid(i) && keys_.is_valid(i) && inner_keys_.is_valid(i); }
   K key(int64_t i) const { return key_(keys_.row(i)); }
   L inner_key(int64_t i) const { return inner_key_(inner_keys_.row(i)); }
   int64_t row(int64_t i) const { return maps_.row(i); }
-  // The place of the value among all inner values, kNullRow where it is not there.
-  int32_t find(int64_t i) {
-    int64_t at = -1;
-    if (outer_texts_) {
-      const int64_t outer = outer_texts_->find(row(i), keys_.row(i));
-      if (outer >= 0) at = inner_texts_->find(outer, inner_keys_.row(i));
-    } else {
-      const int64_t outer = outer_.find(row(i), key(i));
-      if (outer >= 0) at = inner_.find(outer, inner_key(i));
+
+  // Calls found(row, place) for the rows that have a value: its place among all inner values.
+  template <class Found>
+  void each(Found found) {
+    if constexpr (std::is_same_v<K, std::string_view> && std::is_same_v<L, std::string_view>) {
+      const int64_t map_keys = maps_.column->child[0].length + inner().child[0].length;
+      if (map::RowsOfKeys::suits(call_.rows, maps_, {&keys_, &inner_keys_}, map_keys)) {
+        return map::each_pair_found(*maps_.column, {keys_, call_}, {inner_keys_, call_}, found);
+      }
     }
-    return at < 0 ? kNullRow : static_cast<int32_t>(at);
+    for (int64_t i = 0; i < call_.rows; ++i) {
+      if (!is_valid(i)) continue;
+      const int64_t outer = outer_.find(row(i), key(i));
+      const int64_t at = outer < 0 ? -1 : inner_.find(outer, inner_key(i));
+      if (at >= 0) found(i, static_cast<int32_t>(at));
+    }
   }
 
  private:
+  const Call& call_;
   const Argument &maps_, &keys_, &inner_keys_;
   map::Finder<K> outer_;
   map::Finder<L> inner_;
   Reader<K> key_;
   Reader<L> inner_key_;
-  static constexpr bool kTexts = std::is_same_v<K, std::string_view> && std::is_same_v<L, std::string_view>;
-  std::optional<map::TextFinder> outer_texts_, inner_texts_;
 };
 
 template <class K, class L>
 Column match(const Call& call) {
   Pairs<K, L> pairs(call);
   auto* rows = call.arena.take<int32_t>(call.rows);
-  for (int64_t i = 0; i < call.rows; ++i) rows[i] = pairs.is_valid(i) ? pairs.find(i) : kNullRow;
+  std::fill_n(rows, call.rows, kNullRow);
+  pairs.each([&](int64_t i, int32_t at) { rows[i] = at; });
   return gather(pairs.inner().child[1], rows, call.rows, call.arena);
 }
 
@@ -123,20 +115,17 @@ Column match_numbers(const Call& call) {
   Pairs<K, L> pairs(call);
   const Reader<MapIn<K, MapIn<L, double>>> map(*call.arguments[0].column);
   const Reader<double> values(pairs.inner().child[1]);
-  auto* out = call.arena.take<double>(call.rows);
-  auto* valid = call.arena.take<uint8_t>(call.rows);
-  for (int64_t i = 0; i < call.rows; ++i) {
-    Maybe<double> found;
-    if (pairs.is_valid(i)) {
-      if (wild.is(pairs.key(i)) || wild.is(pairs.inner_key(i))) {
-        found = map::match(wild, map(pairs.row(i)), pairs.key(i), pairs.inner_key(i));
-      } else {
-        const int32_t at = pairs.find(i);
-        if (at >= 0) found = wild.given ? map::combined_one(wild.kind, values(at)) : values(at);
-      }
-    }
-    out[i] = found.value;
-    valid[i] = found.has;
+  auto* out = call.arena.take_zero<double>(call.rows);
+  auto* valid = call.arena.take_zero<uint8_t>(call.rows);
+  pairs.each([&](int64_t i, int32_t at) {
+    out[i] = wild.given ? map::combined_one(wild.kind, values(at)) : values(at);
+    valid[i] = 1;
+  });
+  for (int64_t i = 0; wild.given && i < call.rows; ++i) {
+    if (!pairs.is_valid(i) || !(wild.is(pairs.key(i)) || wild.is(pairs.inner_key(i)))) continue;
+    const Maybe<double> all = map::match(wild, map(pairs.row(i)), pairs.key(i), pairs.inner_key(i));
+    out[i] = all.value;
+    valid[i] = all.has;
   }
   Column column;
   column.layout = Layout::F64;

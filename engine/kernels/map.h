@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/kernel.h"
@@ -94,51 +95,90 @@ class Finder {
   Places<K> places_;
 };
 
-// Finds texts in the maps of a column by their hashes, which a call makes once: for maps that are asked many times, as
-// those of a user are for each item. `keys` are asked by their row.
-class TextFinder {
+// One map of texts beside many rows of keys, as a user's is beside the items: each of its keys is looked for among the
+// rows, and not each row's key in the map.
+class RowsOfKeys {
  public:
-  // Fewer questions than these do not pay for the hashes of a map's keys.
+  // Fewer rows than these do not pay.
   static constexpr int64_t kFew = 4;
 
-  TextFinder(const Column& maps, const Column& keys, const Call& call)
-      : extents_(maps),
-        texts_(maps.child[0]),
-        keys_(keys),
-        codes_(call.codes.of(maps.child[0])),
-        key_codes_(call.codes.of(keys)),
-        many_(maps) {}
+  // Whether a map of so many keys, with those of the maps in it, is worth it, and `keys` are such as can be taken.
+  static bool suits(int64_t rows, const Argument& map, std::initializer_list<const Argument*> keys, int64_t map_keys) {
+    if (!map.is_same() || rows <= kFew || map_keys > 16 * rows) return false;
+    return std::ranges::all_of(
+        keys, [&](const Argument* one) { return one->is_same() || (one->is_dense() && one->column->length == rows); });
+  }
 
-  // As Finder's; `at` is the key's row.
-  int64_t find(int64_t row, int64_t at) {
-    const int64_t start = extents_.start(row), size = extents_.size(row);
-    if (size > kMost) return many_.find(row, keys_.text(at));
-    if (row != row_) {
-      row_ = row;
-      known_ = 0;
-      for (int64_t k = start; k < start + size; ++k) known_ |= bit(codes_[k]);
+  // `keys`: dense, or the same in all rows.
+  RowsOfKeys(const Argument& keys, const Call& call)
+      : keys_(keys), rows_(call.codes.rows_of(*keys.column)), call_rows_(call.rows) {}
+
+  // A row of the keys' column with this key, -1 where there is none; null rows are found as empty texts.
+  int32_t first(std::string_view key) const { return rows_.first(key); }
+  // The rows of the call with the key of a row of the column.
+  int64_t count(int32_t of) const { return keys_.is_same() ? call_rows_ : rows_.count(of); }
+  template <class Found>
+  void each(int32_t of, Found found) const {
+    if (keys_.is_same()) {
+      if (!keys_.is_valid(0)) return;
+      for (int64_t row = 0; row < call_rows_; ++row) found(row);
+      return;
     }
-    const uint64_t code = key_codes_[at];
-    if ((known_ & bit(code)) == 0) return -1;
-    for (int64_t k = start + size - 1; k >= start; --k) {
-      if (codes_[k] == code && same_text(texts_.text(k), keys_.text(at))) return k;
+    for (int32_t row = of; row != TextRows::kNone; row = rows_.next(row)) {
+      if (keys_.is_valid(row)) found(int64_t{row});
     }
-    return -1;
+  }
+  bool has(int64_t row, int32_t key_of) const {
+    return keys_.is_valid(row) && rows_.group(keys_.row(row)) == rows_.group(key_of);
   }
 
  private:
-  static constexpr int64_t kMost = 64;
-  static uint64_t bit(uint64_t code) { return uint64_t{1} << (code & 63); }
-
-  Extents extents_;
-  const Column& texts_;
-  const Column& keys_;
-  const uint64_t* codes_;
-  const uint64_t* key_codes_;
-  Finder<std::string_view> many_;
-  int64_t row_ = -1;
-  uint64_t known_ = 0;  // the bits of the texts that are there
+  const Argument& keys_;
+  const TextRows& rows_;
+  const int64_t call_rows_;
 };
+
+// Calls found(row, entry) for each row whose key is that of an entry of the map; of equal keys the last one last.
+template <class Found>
+void each_found(const Column& map, const RowsOfKeys& keys, Found found) {
+  const Column& texts = map.child[0];
+  const auto end = static_cast<int32_t>(map.start(1));
+  for (auto entry = static_cast<int32_t>(map.start(0)); entry < end; ++entry) {
+    const int32_t row = keys.first(texts.text(entry));
+    if (row != TextRows::kNone) keys.each(row, [&](int64_t i) { found(i, entry); });
+  }
+}
+
+// The same of a map of maps: for each row with both keys of an entry of an inner map.
+template <class Found>
+void each_pair_found(const Column& map, const RowsOfKeys& keys, const RowsOfKeys& inner_keys, Found found) {
+  // By a row of the outer keys: whether a map with its key was seen in this map of maps.
+  thread_local std::vector<uint64_t> seen;
+  thread_local uint64_t seen_in = 0;
+  const Column& texts = map.child[0];
+  const Column& inner = map.child[1];
+  ++seen_in;
+  for (int64_t outer = map.start(1) - 1; outer >= map.start(0); --outer) {  // of equal keys the last one counts
+    const int32_t row = keys.first(texts.text(outer));
+    if (row == TextRows::kNone) continue;
+    if (static_cast<size_t>(row) >= seen.size()) seen.resize(static_cast<size_t>(row) + 1);
+    if (std::exchange(seen[static_cast<size_t>(row)], seen_in) == seen_in) continue;
+    for (auto entry = static_cast<int32_t>(inner.start(outer)); entry < inner.start(outer + 1); ++entry) {
+      const int32_t inner_row = inner_keys.first(inner.child[0].text(entry));
+      if (inner_row == TextRows::kNone) continue;
+      // The fewer rows of the two.
+      if (inner_keys.count(inner_row) <= keys.count(row)) {
+        inner_keys.each(inner_row, [&](int64_t i) {
+          if (keys.has(i, row)) found(i, entry);
+        });
+      } else {
+        keys.each(row, [&](int64_t i) {
+          if (inner_keys.has(i, inner_row)) found(i, entry);
+        });
+      }
+    }
+  }
+}
 
 // Makes one number of many, left to right.
 class Combiner {
