@@ -49,9 +49,13 @@ Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) 
 
 Batch::Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
              std::shared_ptr<const Arena> memory)
+    : Batch(num_rows, std::move(form), std::move(columns), std::vector{std::move(memory)}) {}
+
+Batch::Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
+             std::vector<std::shared_ptr<const Arena>> memory)
     : num_rows_(num_rows) {
   if (form->size() != columns.size()) throw EngineError("the columns of a batch are not those of its form");
-  held_ = std::make_shared<const Held>(Held{std::move(form), std::move(columns), {std::move(memory)}});
+  held_ = std::make_shared<const Held>(Held{std::move(form), std::move(columns), std::move(memory)});
   check_lengths();
 }
 

@@ -66,6 +66,9 @@ class Batch {
   // Columns of a known form, which all lie in `memory`.
   Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
         std::shared_ptr<const Arena> memory);
+  // The same, each in a memory of its own.
+  Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
+        std::vector<std::shared_ptr<const Arena>> memory);
 
   int64_t num_rows() const { return num_rows_; }
   size_t num_columns() const { return held_ ? held_->columns.size() : 0; }

@@ -57,13 +57,11 @@ class Driver {
                           std::to_string(num_rows_));
       }
     }
-    const auto binding = program_.bind(batches);
+    batches_ = batches;
+    binding_ = program_.bind(batches);
     Slot* next = registers_;
-    for (size_t i = 0; i < binding->places.size(); ++i) {
-      const auto [from, column] = binding->places[i];
-      const Batch& batch = batches[from];
-      new (next++) Slot{to_held(batch.column(column), program_.inputs_[i].type, arena_),
-                        batch.num_rows() == 1 && num_rows_ != 1};
+    for (size_t i = 0; i < binding_->places.size(); ++i, ++next) {
+      if (program_.is_read_[i]) load_input(i);
     }
   }
 
@@ -85,9 +83,17 @@ class Driver {
 
   Batch outputs(int64_t& nonfinite) {
     std::vector<Column> columns;
+    std::vector<std::shared_ptr<const Arena>> memory;  // of each, once one does not lie in `memory_`
     columns.reserve(program_.outputs_.size());
     for (const Program::Output& output : program_.outputs_) {
       const NamedType& declared = (*program_.form_)[columns.size()];
+      if (const Batch* given = passed_on(output, declared.type)) {
+        const size_t place = binding_->places[output.from.index].column;
+        memory.resize(columns.size(), memory_);
+        memory.push_back(given->memory(place));
+        columns.push_back(given->column(place));
+        continue;
+      }
       try {
         Slot& slot = at(output.from);
         const Column& held = slot.single ? widened(slot) : slot.column;
@@ -101,10 +107,33 @@ class Driver {
         throw EngineError("output `" + declared.name + "`: " + error.what());
       }
     }
-    return {num_rows_, program_.form_, std::move(columns), memory_};
+    if (memory.empty()) return {num_rows_, program_.form_, std::move(columns), memory_};
+    memory.resize(columns.size(), memory_);
+    return {num_rows_, program_.form_, std::move(columns), std::move(memory)};
   }
 
  private:
+  void load_input(size_t place) {
+    const auto [from, column] = binding_->places[place];
+    const Batch& batch = batches_[from];
+    new (registers_ + place) Slot{to_held(batch.column(column), program_.inputs_[place].type, arena_),
+                                  batch.num_rows() == 1 && num_rows_ != 1};
+  }
+
+  // The batch with an input that is an output as it stands there; null if there is none. Where an output has to be
+  // made of an input that nothing else reads, that is loaded now.
+  const Batch* passed_on(const Program::Output& output, const Type& type) {
+    const size_t place = output.from.index;
+    if (output.from.constant || place >= program_.inputs_.size()) return nullptr;
+    const auto [from, column] = binding_->places[place];
+    const Batch& batch = batches_[from];
+    const bool has_nulls = batch.column(column).valid != nullptr;
+    const bool as_it_is = !output.finite && !has_nulls && batch.num_rows() == num_rows_;
+    if (as_it_is && batch.type(column).same_values(type)) return &batch;
+    if (!program_.is_read_[place]) load_input(place);
+    return nullptr;
+  }
+
   Slot& at(const Operand& operand) { return (operand.constant ? constants_ : registers_)[operand.index]; }
 
   // The single row of a slot, `num_rows` times.
@@ -349,6 +378,8 @@ class Driver {
   Arena& arena_;
   const std::shared_ptr<Arena> memory_ = batch_memory();  // of the outputs
   TextCodes codes_;
+  std::span<const Batch> batches_;
+  std::shared_ptr<const Program::Binding> binding_;
   Slot* registers_;
   Slot* constants_;
   // Of the instruction at work.

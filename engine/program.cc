@@ -331,6 +331,12 @@ Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
   fuse(instructions_, constants_, outputs_, inputs_.size());
+  is_read_.resize(inputs_.size());
+  for (const Instruction& instruction : instructions_) {
+    for (const Operand& operand : instruction.operands) {
+      if (!operand.constant && operand.index < inputs_.size()) is_read_[operand.index] = true;
+    }
+  }
 }
 
 }  // namespace feat

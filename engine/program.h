@@ -74,6 +74,7 @@ class Program {
   std::shared_ptr<const Binding> bind(std::span<const Batch> batches) const;
 
   std::vector<NamedType> inputs_;
+  std::vector<bool> is_read_;  // of each input: by an instruction
   std::vector<Constant> constants_;
   std::vector<Instruction> instructions_;
   std::vector<Output> outputs_;

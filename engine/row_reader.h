@@ -53,7 +53,7 @@ class RowSink final : public Sink {
   const std::vector<FieldSpec>& field_specs_;
   const std::vector<SequenceSpec>& sequence_specs_;
   size_t name_start_;
-  std::vector<std::unique_ptr<ColumnSink>> fields_;
+  std::vector<SinkPtr> fields_;
   std::vector<std::unique_ptr<SequenceSink>> sequences_;
   int64_t rows_ = 0;
 };

@@ -39,7 +39,7 @@ class SequenceSink final : public Sink {
 
   const SequenceSpec& spec_;
   Arena& arena_;
-  std::vector<std::unique_ptr<ColumnSink>> members_;
+  std::vector<SinkPtr> members_;
   std::unique_ptr<Element> element_;
   std::vector<std::unique_ptr<MemberList>> lists_;
   int64_t positions_ = 0;         // held by the members: kept ones, and dropped ones of structs of lists

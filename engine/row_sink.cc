@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <numeric>
 
@@ -182,7 +183,7 @@ class ListSink final : public ColumnSink {
   const int64_t cap_;
   const bool element_;
   Arena& arena_;
-  std::unique_ptr<ColumnSink> items_;
+  SinkPtr items_;
   Growing<int32_t> offsets_;
 };
 
@@ -440,7 +441,7 @@ class MapSink final : public ColumnSink, private RowMaps {
   const bool element_;
   Arena& arena_;
   KeySink keys_;
-  std::unique_ptr<ColumnSink> values_;
+  SinkPtr values_;
   Entry entry_;
   int64_t entries_ = 0;      // held by the sinks of keys and values
   Growing<int32_t> key_of_;  // the entries that stay: where their key is, and their value
@@ -482,16 +483,21 @@ Sink& Sink::member(int) { refuse("is declared " + declared() + ", not a struct")
 int Sink::member_index(std::string_view) const { return -1; }
 void Sink::refuse(const std::string& what) const { throw BadValue("`" + name_ + "` " + what); }
 
-std::unique_ptr<ColumnSink> make_sink(const FieldSpec& spec, const Type& type, bool element, Intake& intake) {
+SinkPtr make_sink(const FieldSpec& spec, const Type& type, bool element, Intake& intake) {
+  const auto make = [&]<class Made>() {
+    static_assert(alignof(Made) <= alignof(std::max_align_t));
+    void* room = intake.arena.take<std::byte>(sizeof(Made));
+    return SinkPtr(new (room) Made(spec, type, element, intake));
+  };
   switch (type.kind) {
     case Kind::List:
-      return std::make_unique<ListSink>(spec, type, element, intake);
+      return make.operator()<ListSink>();
     case Kind::Vector:
-      return std::make_unique<VectorSink>(spec, type, element, intake);
+      return make.operator()<VectorSink>();
     case Kind::Map:
-      return std::make_unique<MapSink>(spec, type, element, intake);
+      return make.operator()<MapSink>();
     default:
-      return std::make_unique<ScalarSink>(spec, type, element, intake);
+      return make.operator()<ScalarSink>();
   }
 }
 

@@ -106,9 +106,15 @@ class ColumnSink : public Sink {
   bool last_is_null_ = false;
 };
 
+// Lies in the arena of the intake, which outlives it.
+struct EndSink {
+  void operator()(ColumnSink* sink) const { sink->~ColumnSink(); }
+};
+using SinkPtr = std::unique_ptr<ColumnSink, EndSink>;
+
 // The sink of a field. `element`: it stands in a list, vector or map, which drops it if it is null; else a
 // null list or map is empty.
-std::unique_ptr<ColumnSink> make_sink(const FieldSpec& spec, const Type& type, bool element, Intake& intake);
+SinkPtr make_sink(const FieldSpec& spec, const Type& type, bool element, Intake& intake);
 
 // The column, in the arena.
 const Column* place(const Column& column, Arena& arena);
