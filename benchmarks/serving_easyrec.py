@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import redis
+import torch
 
 import benchmarks.one_thread  # noqa: F401  before numpy's first product
 from benchmarks.easyrec.data import World
@@ -20,10 +21,10 @@ from benchmarks.easyrec.model import Ranker
 from benchmarks.easyrec.numpy_features import NumpyFeatures
 from benchmarks.easyrec.numpy_server import NumpyService
 from benchmarks.in_process import InProcess
-from benchmarks.measure import processor_seconds
+from benchmarks.measure import in_turns, processor_seconds
 from benchmarks.served import Service, all_of, ask_each, ask_in_turns, feat_serve, started
 from compiler.bundle import write_bundle
-from featdsl.torch import save_model
+from featdsl.torch import load_model, save_model
 from model_sync import open_registry
 from online.proto.scorer_pb2 import ScoreAnswer
 from store.interface import open_store
@@ -31,6 +32,9 @@ from tests.services import redis_server
 
 BARS = {"numpy": 10.0, "published": 20.0}
 """Calls a second and core: so many times those of the numpy service, and of EasyRec's own figures."""
+
+_MODEL_OPTIONS = ("--model-split", "--model-dtype", "bfloat16", "--model-compile")
+"""Of a service more, beside the one with the defaults; tolerance 0.02 of the largest answer."""
 
 _CALLS = 64
 _CLIENTS = 2
@@ -47,10 +51,12 @@ def _measure(mix: Mix, quick: bool) -> dict[str, Any]:
     with stage(world) as (url, model, registry, bundle, store):
         calls = world.calls(_CALLS)
         compare_tensors(world, url, calls[:8])
+        alone = without_servers(world, url, model, calls, 4.0 if quick else 20.0)
         numpy = [sys.executable, "-m", "benchmarks.easyrec.numpy_server", mix.name, url, str(model)]
         contestants = {
             "featdsl": feat_serve(bundle, url, registry),
             "featdsl, no item cache": feat_serve(bundle, url, registry, "--cache-mb", "0"),
+            "featdsl, model's options": feat_serve(bundle, url, registry, *_MODEL_OPTIONS),
             "numpy, items kept": _numpy([*numpy, "--keep"]),
             "numpy": _numpy(numpy),
         }
@@ -62,8 +68,8 @@ def _measure(mix: Mix, quick: bool) -> dict[str, Any]:
             )
             asked = sum(int(one["calls"]) for one in results.values())
             redis_ms = (processor_seconds(store) - before) / asked * 1e3
-    _print(mix, results, redis_ms)
-    return {**results, "published": {"per_core": mix.published}, "redis ms": redis_ms}
+    _print(mix, results, redis_ms, alone)
+    return {**results, "published": {"per_core": mix.published}, "redis ms": redis_ms, "alone ms": alone}
 
 
 @contextmanager
@@ -87,6 +93,32 @@ def stage(world: World) -> Iterator[tuple[str, Path, Path, Path, int]]:
 def _numpy(command: Sequence[str]) -> Iterator[Service]:
     with started(command) as (process, port):
         yield Service(f"127.0.0.1:{port.strip()}", (process.pid,))
+
+
+def without_servers(
+    world: World, url: str, model: Path, calls: Sequence[bytes], seconds: float
+) -> dict[str, float]:
+    """Ms of the processor, in turns in this process: from a request's bytes to the model's inputs, by service, with
+    neither gRPC nor a model; and the model alone."""
+    kept = NumpyService(world.mix, url, None, keep=True)
+    tensors = [kept.tensors(call) for call in calls]
+    torch.set_num_threads(1)
+    saved = load_model(model)
+    contestants: dict[str, tuple[Callable[[Any], Any], Sequence[Any]]] = {
+        "featdsl": (InProcess(world.bundle, url, _CACHE_MB).answer, calls),
+        "featdsl, no item cache": (InProcess(world.bundle, url).answer, calls),
+        "numpy, items kept": (kept.tensors, calls),
+        "numpy": (NumpyService(world.mix, url, None, keep=False).tensors, calls),
+        "the model alone": (
+            saved.predict,
+            [{name: torch.from_numpy(np.ascontiguousarray(t)) for name, t in one.items()} for one in tensors],
+        ),
+    }
+    for run, given in contestants.values():
+        for one in given:
+            run(one)
+    taken = in_turns(list(contestants.values()), seconds)
+    return {name: seconds * 1e3 for name, seconds in zip(contestants, taken, strict=True)}
 
 
 def compare_tensors(world: World, url: str, calls: Sequence[bytes]) -> None:
@@ -125,7 +157,7 @@ def compare_scores(services: dict[str, Service], calls: Sequence[bytes]) -> None
                 raise SystemExit(f"the scores of {name} differ by {np.abs(found - first).max()}")
 
 
-def _print(mix: Mix, results: dict[str, Any], redis_ms: float) -> None:
+def _print(mix: Mix, results: dict[str, Any], redis_ms: float, alone: dict[str, float]) -> None:
     print(f"\n{mix.name}: {mix.features:,} features, {mix.batch} candidates a call, {_CLIENTS} clients")
     print(f"{'':<24} {'p50 ms':>8} {'p99 ms':>8} {'processor ms':>13} {'calls/s a core':>15}")
     for name, found in results.items():
@@ -140,4 +172,14 @@ def _print(mix: Mix, results: dict[str, Any], redis_ms: float) -> None:
         f"{ours / mix.published:.0f} times the published (bar {BARS['published']:g}); "
         f"items kept on both sides {ours / results['numpy, items kept']['per_core']:.1f}, "
         f"on neither {cold / results['numpy']['per_core']:.1f}; Redis beside it {redis_ms:.2f} ms a call"
+    )
+    print(
+        "without gRPC and model, ms of the processor: "
+        + ", ".join(f"{n} {ms:.2f}" for n, ms in alone.items())
+    )
+    free = results["featdsl"]["processor"] - alone["featdsl"]
+    print(
+        f"so the model's inputs {alone['numpy'] / alone['featdsl']:.1f} times as fast as numpy's; with features "
+        f"free of cost a call would take {free:.1f} ms, "
+        f"{results['numpy']['processor'] / free:.1f} times less than numpy's"
     )
