@@ -119,7 +119,7 @@ class Config:
     registry: str | None
     model_server: str | None
     spark: Mapping[str, str]
-    serve: Mapping[str, str] = field(default_factory=dict)
+    serve: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 def read_config(path: str | Path, variables: Mapping[str, str] | None = None) -> Config:
@@ -177,11 +177,14 @@ class _Reader:
             serve=self._serve(self._section("serve", data.get("serve", {}))),
         )
 
-    def _serve(self, given: dict[str, Any]) -> dict[str, str]:
+    def _serve(self, given: dict[str, Any]) -> dict[str, str | bool]:
         for name, value in given.items():
-            if not isinstance(value, int | float | str) or isinstance(value, bool):
+            if not isinstance(value, int | float | str):
                 raise self._error(f"serve.{name}", f"is no number and no text: {value!r}")
-        return {name: self._text(f"serve.{name}", str(value)) for name, value in given.items()}
+        return {
+            name: value if isinstance(value, bool) else self._text(f"serve.{name}", str(value))
+            for name, value in given.items()
+        }
 
     def _source(self, name: str, value: Any) -> SourceConfig:
         at = f"sources.{name}"

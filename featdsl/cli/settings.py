@@ -33,7 +33,8 @@ def with_settings(
     apart: Collection[str],
 ) -> argparse.Namespace:
     """`args` with the settings of a section for the options that were not given. A setting is named as its
-    option, with `_` for `-`; those of `apart` cannot be set so. Errors: `InputError` with the key."""
+    option, with `_` for `-`, and a flag is true or false; those of `apart` cannot be set so. Errors: `InputError` with
+    the key."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     configure(parser)
     defaults = vars(parser.parse_args([]))
@@ -46,14 +47,22 @@ def with_settings(
                 help=f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}",
             )
     try:
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-        found = vars(parser.parse_args(options))
+        options = [_option(name, value, defaults[name]) for name, value in settings.items()]
+        found = vars(parser.parse_args([option for option in options if option]))
     except InputError as wrong:
         raise InputError(f"feat.toml, [{section}]: {wrong.message}") from wrong
-    given = getattr(args, "given", [])
+    given = {*getattr(args, "given", []), *(name for name, value in vars(args).items() if value is True)}
     return argparse.Namespace(
         **{**vars(args), **{name: found[name] for name in settings if name not in given}}
     )
+
+
+def _option(name: str, value: Any, default: Any) -> str:
+    """A setting as it would be given; "" for a flag that is not set. Errors: `InputError`."""
+    option = f"--{name.replace('_', '-')}"
+    if value is False and default is not False:
+        raise InputError(f"argument {option}: expected one argument")
+    return option if value is True else "" if value is False else f"{option}={value}"
 
 
 class _Parser(argparse.ArgumentParser):

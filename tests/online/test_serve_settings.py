@@ -27,6 +27,15 @@ def test_options_come_from_the_file_where_they_are_not_given(tmp_path: Path) -> 
     assert args.max_items == 10_000
 
 
+def test_a_flag_is_true_or_false(tmp_path: Path) -> None:
+    args = settled(tmp_path, "model_split = true\nmodel_compile = false")
+    assert (args.model_split, args.model_compile) == (True, False)
+    assert settled(tmp_path, "model_split = false", "--model-split").model_split
+    for value in ("true", "false"):
+        with pytest.raises(InputError, match="argument --threads: expected one argument"):
+            settled(tmp_path, f"threads = {value}")
+
+
 def test_parts_of_items_want_an_item_cache(tmp_path: Path) -> None:
     assert serve._model_options(settled(tmp_path, "cache_mb = 8", "--model-item-parts")).item_parts
     with pytest.raises(InputError, match="keeps parts in the item cache, and there is none"):
