@@ -16,6 +16,7 @@ from featdsl.torch.form import Call
 from featdsl.torch.item_parts import Parted, item_inputs, part_items
 from featdsl.torch.sample import Samples
 from featdsl.torch.saved_model import MODEL, SavedModel
+from online.model_server.devices import device_of
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
 from online.model_server.runner import Runner, Sample
@@ -69,6 +70,8 @@ class LoadedVersion:
         self, model: SavedModel, options: ModelOptions, files: Path, sample: Sample
     ) -> tuple[dict[str, Runner], str]:
         """The runners of the two halves, and what was done, or why not."""
+        if device_of(options.device).type != "cpu":
+            return {}, "off: on a device"
         try:
             parted = part_items(model, item_inputs(files, model.name))
             if isinstance(parted, str):
@@ -85,7 +88,7 @@ class LoadedVersion:
 def _runners(
     model: SavedModel, parted: Parted, options: ModelOptions, files: Path, sample: Sample
 ) -> dict[str, Runner]:
-    alone = replace(options, split=False, item_parts=False, compile=False, device="cpu")
+    alone = replace(options, split=False, item_parts=False, compile=False)
     of_items = Runner(parted.of_items, alone, None, sample)
 
     def with_parts(rows: int, seed: int) -> Call:
