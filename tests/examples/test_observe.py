@@ -118,6 +118,7 @@ def test_each_metric_is_one_of_ours_and_each_of_ours_is_shown() -> None:
         "featdsl_item_cache_drops",
         "featdsl_item_cache_trusted",
         "featdsl_item_cache_entries",
+        "featdsl_item_parts",
         "featdsl_row_cache_entries",
     }
 
