@@ -32,6 +32,8 @@ from tests.online.shop import AT, PROGRAM, REQUEST, bundle
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"shopper": 1, "item": ["a", "b", "d", "nothing"]}
+GRACE_S = 30
+"""What a server that is told to stop takes at most, unless it is told another time."""
 
 
 class Ranker(nn.Module):
@@ -89,7 +91,7 @@ class Served:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(GRACE_S + 15)
 
 
 def wait_for_version(client: ScorerClient, version: int, seconds: float = 10.0) -> None:
