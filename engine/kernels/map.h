@@ -99,12 +99,12 @@ class Finder {
 // rows, and not each row's key in the map.
 class RowsOfKeys {
  public:
-  // Fewer rows than these do not pay.
-  static constexpr int64_t kFew = 4;
+  // Fewer rows than these do not pay; of more, the table would not stay in the cache.
+  static constexpr int64_t kFew = 4, kMany = 1 << 16;
 
   // Whether a map of so many keys, with those of the maps in it, is worth it, and `keys` are such as can be taken.
   static bool suits(int64_t rows, const Argument& map, std::initializer_list<const Argument*> keys, int64_t map_keys) {
-    if (!map.is_same() || rows <= kFew || map_keys > 16 * rows) return false;
+    if (!map.is_same() || rows <= kFew || rows > kMany || map_keys > 16 * rows) return false;
     return std::ranges::all_of(
         keys, [&](const Argument* one) { return one->is_same() || (one->is_dense() && one->column->length == rows); });
   }

@@ -153,6 +153,13 @@ def test_many_rows_of_one_key() -> None:
     assert questions.ask(m, n, js, ks) == wanted
 
 
+def test_more_rows_than_are_looked_among() -> None:
+    questions = Questions(apart=False)
+    m, n, js, ks = drawn(random.Random(3), 70_000)
+    answers = {pair: expected(m, n, *pair) for pair in set(zip(js, ks, strict=True))}
+    assert questions.ask(m, n, js, ks) == [answers[pair] for pair in zip(js, ks, strict=True)]
+
+
 def test_a_null_number_beside_what_is_found_makes_the_list_null() -> None:
     file = ProgramFile()
     m, k, x = file.input("m", "map<string, float64>"), file.input("k", "string"), file.input("x", "float64?")
