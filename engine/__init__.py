@@ -12,9 +12,12 @@ try:
         Program,
         RowReader,
         RowReading,
+        Snapshot,
+        SnapshotTable,
         StoredRows,
         kernels,
         request_keys,
+        row_sums,
         simd,
     )
 except ImportError as error:
@@ -33,8 +36,11 @@ __all__ = [
     "Program",
     "RowReader",
     "RowReading",
+    "Snapshot",
+    "SnapshotTable",
     "StoredRows",
     "kernels",
     "request_keys",
+    "row_sums",
     "simd",
 ]

@@ -201,6 +201,56 @@ class ItemLookup:
     def rows(self, items: npt.NDArray[np.int64], columns: ItemColumns | None = None) -> Batch:
         """The items at these places, all of which are there or added; all columns, or some."""
 
+class SnapshotTable:
+    """An embedding table of which many versions are there at once, each a `Snapshot`: rows of `width` float32 by
+    64-bit id. See `engine/snapshot_table.h`. Versions are made one at a time; thread safe, and `apply` and `collect`
+    leave the interpreter to others.
+
+    Errors: `EngineError` for a width below 1 or above 2^20."""
+
+    def __init__(self, width: int) -> None: ...
+    @property
+    def width(self) -> int: ...
+    def empty(self) -> Snapshot:
+        """A version without rows."""
+    def apply(
+        self,
+        base: Snapshot,
+        ids: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.float32],
+        deleted: npt.NDArray[np.int64],
+    ) -> Snapshot:
+        """What any version, `base`, has, but for these: `rows` [n, width] in the place of those that `ids` [n] had,
+        and no row of `deleted`, which need not be there. Of an id that is written twice the later row counts; one that
+        is also deleted is gone. It costs what it writes, not what the table has.
+        Errors: `EngineError` when shapes do not fit, a value is not finite, or `base` is another table's."""
+    def collect(self) -> None:
+        """Finds rows and ids that no living version has, for later versions to use. Others go on meanwhile."""
+    def stats(self) -> dict[str, int]:
+        """`versions` that live, `row_bytes` (all rows that were ever needed together), `unused_row_bytes` of them,
+        `index_bytes` (ids, and which rows a version has), and `rows_since_collected`."""
+
+class Snapshot:
+    """One version of a table; it never changes. Thread safe."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def sum(self) -> tuple[int, int]:
+        """The sum of `row_sums` over all rows, modulo 2^128, its lower and upper 64 bits: versions with equal sums have
+        equal rows, but for chance."""
+    @property
+    def table(self) -> SnapshotTable: ...
+    def ids(self) -> npt.NDArray[np.int64]:
+        """The ids that have a row, in no order to rely on."""
+    def gather(self, ids: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> int:
+        """Writes the rows of `ids` [n] into `out` [n, width], zeros for an id without a row. Returns how many have
+        none. Errors: `EngineError` when shapes do not fit."""
+
+def row_sums(ids: npt.NDArray[np.int64], rows: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
+    """A hash of 128 bits of each id with its row [n, width], as two words [2 n], the lower first: XXH64 of the row's
+    bytes, seeded with the XXH64 of the id, seeded with 0 and 1."""
+
 class StoredRows(Sequence[bytes | None]):
     """Rows as they came off the wire, in one piece of memory: a sequence of bytes, None where there is no row. Bytes
     are made only of what is asked for; `RowReader` reads them where they lie."""

@@ -17,10 +17,11 @@ using namespace nb::literals;
 
 namespace feat {
 
-void bind_cache(nb::module_& m);  // cache_bindings.cc
-void bind_keys(nb::module_& m);   // key_bindings.cc
-void bind_rows(nb::module_& m);   // row_bindings.cc
-void bind_store(nb::module_& m);  // store_bindings.cc
+void bind_cache(nb::module_& m);   // cache_bindings.cc
+void bind_keys(nb::module_& m);    // key_bindings.cc
+void bind_rows(nb::module_& m);    // row_bindings.cc
+void bind_store(nb::module_& m);   // store_bindings.cc
+void bind_tables(nb::module_& m);  // table_bindings.cc
 
 }  // namespace feat
 
@@ -119,6 +120,7 @@ NB_MODULE(_engine, m) {
   bind_program(m);
   bind_keys(m);
   bind_store(m);
+  bind_tables(m);
   bind_rows(m);
   bind_cache(m);
   m.def("simd", &simd_name);
