@@ -4,6 +4,7 @@ try:
     from engine._engine import (
         Batch,
         EngineError,
+        IdIndex,
         ItemCache,
         ItemColumns,
         ItemLookup,
@@ -28,6 +29,7 @@ except ImportError as error:
 __all__ = [
     "Batch",
     "EngineError",
+    "IdIndex",
     "ItemCache",
     "ItemColumns",
     "ItemLookup",

@@ -247,6 +247,20 @@ class Snapshot:
         """Writes the rows of `ids` [n] into `out` [n, width], zeros for an id without a row. Returns how many have
         none. Errors: `EngineError` when shapes do not fit."""
 
+class IdIndex:
+    """Which place each of many 64-bit ids has: 0, 1, 2, …, those of forgotten ids again. Not thread safe."""
+
+    def __init__(self) -> None: ...
+    @property
+    def places(self) -> int:
+        """Places are below it."""
+    def find(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The places of ids, -1 of one that has none."""
+    def add(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The places of ids, given where they have none."""
+    def forget(self, ids: npt.NDArray[np.int64]) -> None:
+        """The places of these are for others; one that has none is no error."""
+
 def row_sums(ids: npt.NDArray[np.int64], rows: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
     """A hash of 128 bits of each id with its row [n, width], as two words [2 n], the lower first: XXH64 of the row's
     bytes, seeded with the XXH64 of the id, seeded with 0 and 1."""

@@ -36,6 +36,45 @@ std::vector<uint64_t> sums_of(const Places& ids, const Rows& rows) {
   return sums;
 }
 
+// Places as Python counts them: -1 of an id that has none.
+nb::object places_of(std::vector<uint32_t> found) {
+  std::vector<int64_t> places(found.size());
+  for (size_t i = 0; i < found.size(); ++i) places[i] = found[i] == IdIndex::kNone ? -1 : int64_t{found[i]};
+  return to_array(std::move(places));
+}
+
+void bind_index(nb::module_& module) {
+  nb::class_<IdIndex>(module, "IdIndex")
+      .def(nb::init<>())
+      .def_prop_ro("places", &IdIndex::places)
+      .def(
+          "find",
+          [](const IdIndex& self, Places ids) {
+            std::vector<uint32_t> places(ids.size());
+            self.find(*self.slots(), span_of(ids), places.data());
+            return places_of(std::move(places));
+          },
+          "ids"_a)
+      .def(
+          "add",
+          [](IdIndex& self, Places ids) {
+            std::vector<uint32_t> places(ids.size());
+            self.add(span_of(ids), places.data());
+            return places_of(std::move(places));
+          },
+          "ids"_a)
+      .def(
+          "forget",
+          [](IdIndex& self, Places ids) {
+            for (size_t i = 0; i < ids.size(); ++i) {
+              uint32_t place = IdIndex::kNone;
+              self.find(*self.slots(), span_of(ids).subspan(i, 1), &place);
+              if (place != IdIndex::kNone) self.forget(place);
+            }
+          },
+          "ids"_a);
+}
+
 void bind_snapshot(nb::module_& module) {
   nb::class_<Snapshot>(module, "Snapshot")
       .def_prop_ro("rows", &Snapshot::rows)
@@ -95,6 +134,7 @@ void bind_tables(nb::module_& module) {
       .def("collect", &SnapshotTable::collect, nb::call_guard<nb::gil_scoped_release>())
       .def("stats", [](const SnapshotTable& self) { return to_dict(self.stats()); });
   bind_snapshot(module);
+  bind_index(module);
   module.def(
       "row_sums",
       [](Places ids, Rows rows) {

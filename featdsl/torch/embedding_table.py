@@ -1,0 +1,237 @@
+"""Embeddings by 64-bit id: a row an id, whatever ids come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine import IdIndex
+
+_FIRST_ROWS = 1024
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What became of a table's rows since it was last published: `rows` float32 [n, width] of `ids` int64 [n] as they
+    are now, and ids that have none any more. `until`: what `EmbeddingTable.published` is told once others have it.
+    `change` float32 [n]: by how much a row's values have moved in all, the sum of all steps' absolute values."""
+
+    ids: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.float32]
+    change: npt.NDArray[np.float32]
+    deleted: npt.NDArray[np.int64]
+    until: int
+
+
+@dataclass(slots=True)
+class Beside:
+    """What an optimizer keeps for each row, `values` [places, …]; of a new row `initial`."""
+
+    values: torch.Tensor
+    initial: float
+
+
+@dataclass(slots=True)
+class Looked:
+    """The rows that a forward pass took, which gradients are collected in: `values` [m, width] of places [m]."""
+
+    places: torch.Tensor
+    values: torch.Tensor
+
+
+class EmbeddingTable(torch.nn.Module):
+    """A table of `width` float32 an id: no two ids share a row, and the table grows with the ids that it has seen.
+
+    `forward` takes int64 ids of any shape and gives their rows, [..., width]. In training, an id is counted, and gets
+    its row when it has been seen `admit_after` times: rows of ids that hardly ever come would be noise that everybody
+    has to hold. Until then, and in evaluation where it has no row, it is zeros. A new row is uniform in ±`scale`, drawn
+    from `seed` and the id alone: it does not depend on who sees an id first.
+
+    Rows are no `nn.Parameter`: a step of an optimizer of `featdsl.torch.row_optimizers` touches those that a pass has
+    looked at and no others. One process trains it; ids may be divided among several (`shard_of`).
+
+    Errors: `ValueError` for a width below 1, or `admit_after` below 1.
+    """
+
+    def __init__(
+        self, name: str, width: int, *, admit_after: int = 1, scale: float = 0.01, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if width < 1 or admit_after < 1:
+            raise ValueError(f"a table's width and admit_after are 1 and more: {width}, {admit_after}")
+        self.name = name
+        self.width = width
+        self._admit_after = admit_after
+        self._scale = scale
+        self._seed = seed
+        self._index = IdIndex()
+        self._ids = np.zeros(_FIRST_ROWS, np.int64)
+        self._seen = np.zeros(_FIRST_ROWS, np.int64)
+        self._seen_at = np.zeros(_FIRST_ROWS, np.int64)
+        self._touched_at = np.zeros(_FIRST_ROWS, np.int64)
+        self._change = np.zeros(_FIRST_ROWS, np.float32)
+        self._deleted_at: dict[int, int] = {}
+        self.rows = torch.zeros(_FIRST_ROWS, width)
+        self._beside: list[Beside] = []
+        self._looked: list[Looked] = []
+        self._clock = 1
+
+    # --- looking up ---------------------------------------------------------------------------------------
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        distinct, inverse = torch.unique(ids.reshape(-1), return_inverse=True)
+        places = self._admit(distinct, inverse) if self.training else self._find(distinct)
+        there = places >= 0
+        values = torch.zeros(len(distinct), self.width)
+        values[there] = self.rows[places[there]]
+        if self.training and torch.is_grad_enabled():
+            values.requires_grad_(True)
+            self._looked.append(Looked(places, values))
+        return values[inverse].reshape(*ids.shape, self.width)
+
+    def _find(self, distinct: torch.Tensor) -> torch.Tensor:
+        places = self._index.find(distinct.numpy())
+        admitted = (places >= 0) & (self._seen[places] >= self._admit_after)
+        return torch.from_numpy(np.where(admitted, places, -1))
+
+    def _admit(self, distinct: torch.Tensor, inverse: torch.Tensor) -> torch.Tensor:
+        """Counts ids, gives those a row that have come often enough."""
+        ids = distinct.numpy()
+        places = self._index.add(ids)
+        self._grow(self._index.places)
+        before = self._seen[places]
+        self._ids[places] = ids
+        self._seen[places] = before + torch.bincount(inverse, minlength=len(ids)).numpy()
+        self._seen_at[places] = self._clock
+        admitted = self._seen[places] >= self._admit_after
+        new = admitted & (before < self._admit_after)
+        if new.any():
+            self.rows[places[new]] = self.first_rows(ids[new])
+            for beside in self._beside:
+                beside.values[places[new]] = beside.initial
+            self._touched_at[places[new]] = self._clock
+            for id in ids[new].tolist():
+                self._deleted_at.pop(id, None)
+        return torch.from_numpy(np.where(admitted, places, -1))
+
+    def first_rows(self, ids: npt.NDArray[np.int64]) -> torch.Tensor:
+        """What rows of ids begin as: splitmix64 of the seed, the id and the column, its upper 24 bits as a number."""
+        with np.errstate(over="ignore"):
+            start = _mixed(ids.astype(np.uint64) ^ _mixed(np.full(1, self._seed, np.uint64)))
+            columns = np.arange(1, self.width + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+            bits = _mixed(start[:, None] + columns) >> np.uint64(40)
+        unit = bits.astype(np.float64) / (1 << 23) - 1.0
+        return torch.from_numpy((unit * self._scale).astype(np.float32))
+
+    def _grow(self, places: int) -> None:
+        size = len(self._ids)
+        if places <= size:
+            return
+        while size < places:
+            size *= 2
+        more = size - len(self._ids)
+        self._ids = np.pad(self._ids, (0, more))
+        self._seen = np.pad(self._seen, (0, more))
+        self._seen_at = np.pad(self._seen_at, (0, more))
+        self._touched_at = np.pad(self._touched_at, (0, more))
+        self._change = np.pad(self._change, (0, more))
+        self.rows = torch.cat([self.rows, torch.zeros(more, self.width)])
+        for beside in self._beside:
+            new = beside.values.new_full((more, *beside.values.shape[1:]), beside.initial)
+            beside.values = torch.cat([beside.values, new])
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def gradients(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """What passes since the last call have found, those of one row together: places [m] and gradients [m, width].
+        For optimizers; what is given is forgotten."""
+        looked, self._looked = self._looked, []
+        with_rows = [
+            (one.places[one.places >= 0], one.values.grad[one.places >= 0])
+            for one in looked
+            if one.values.grad is not None
+        ]
+        if not with_rows:
+            return
+        places, which = torch.unique(torch.cat([p for p, _ in with_rows]), return_inverse=True)
+        sums = torch.zeros(len(places), self.width).index_add_(0, which, torch.cat([g for _, g in with_rows]))
+        yield places, sums
+
+    def keep_beside(self, *shape: int, initial: float = 0.0) -> Beside:
+        """Room for what an optimizer keeps for each row, by place; the table makes it longer, and anew for new rows."""
+        made = Beside(torch.full((len(self.rows), *shape), initial), initial)
+        self._beside.append(made)
+        return made
+
+    def move(self, places: torch.Tensor, by: torch.Tensor) -> None:
+        """Adds to rows, once each, and notes that they have changed. For optimizers."""
+        self.rows[places] += by
+        touched = places.numpy()
+        self._touched_at[touched] = self._clock
+        self._change[touched] += by.abs().sum(1).numpy()
+
+    def tick(self) -> None:
+        """A step of training is over: ids get older."""
+        self._clock += 1
+
+    def evict(self, unseen_for: int) -> int:
+        """Forgets ids that no training pass of the last `unseen_for` steps has looked at, with their rows and counts;
+        to be called between steps. Returns how many had a row."""
+        held = self._held()
+        old = held[self._clock - self._seen_at[held] > unseen_for]
+        had_rows = old[self._seen[old] >= self._admit_after]
+        for id in self._ids[had_rows].tolist():
+            self._deleted_at[id] = self._clock
+        self._index.forget(self._ids[old])
+        self._seen[old] = self._touched_at[old] = 0
+        self._change[old] = 0.0
+        return len(had_rows)
+
+    def _held(self) -> npt.NDArray[np.int64]:
+        """The places of all ids."""
+        places = np.arange(self._index.places)
+        return places[self._seen[places] > 0]
+
+    # --- publishing ---------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many ids have a row."""
+        return int((self._seen[: self._index.places] >= self._admit_after).sum())
+
+    def change(self, *, all_rows: bool = False) -> TableChange:
+        """What has changed since it was last published, or all that it has. Nothing is forgotten by this."""
+        until, self._clock = self._clock, self._clock + 1
+        places = self._held()
+        places = places[self._seen[places] >= self._admit_after]
+        if not all_rows:
+            places = places[self._touched_at[places] > 0]
+        return TableChange(
+            self._ids[places],
+            self.rows[torch.from_numpy(places)].numpy(),
+            self._change[places],
+            np.fromiter(self._deleted_at, np.int64, len(self._deleted_at)),
+            until,
+        )
+
+    def published(self, change: TableChange) -> None:
+        """Others have these rows, as they were then; what has been touched since is still to be told."""
+        places = self._index.find(change.ids)
+        places = places[places >= 0]
+        told = places[self._touched_at[places] <= change.until]
+        self._touched_at[told] = 0
+        self._change[told] = 0.0
+        for id in change.deleted.tolist():
+            if self._deleted_at.get(id, change.until + 1) <= change.until:
+                del self._deleted_at[id]
+
+
+def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The finalizer of splitmix64 (Steele, Lea and Flood 2014)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

@@ -1,0 +1,161 @@
+"""Embedding tables in training: no collisions, admission, eviction, and no change is lost on its way to others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featdsl.torch.embedding_table import EmbeddingTable
+from featdsl.torch.row_optimizers import RowAdagrad, RowAdam, RowOptimizer, RowSGD
+
+IDS = torch.tensor([5, -9_223_372_036_854_775_808, 0, 9_223_372_036_854_775_807, 5, 1 << 40])
+
+
+def rows_of(table: EmbeddingTable, ids: torch.Tensor) -> torch.Tensor:
+    table.eval()
+    try:
+        return table(ids)
+    finally:
+        table.train()
+
+
+def test_a_table_gives_each_id_a_row_of_its_own() -> None:
+    table = EmbeddingTable("items", 3)
+    ids = torch.from_numpy(np.random.default_rng(1).integers(-(1 << 63), 1 << 63, 50_000))
+    rows = table(ids)
+    assert len(table) == len(set(ids.tolist()))
+    assert torch.equal(rows_of(table, ids), rows.detach())
+    assert torch.equal(rows[:10], EmbeddingTable("another", 3)(ids[:10].flip(0)).flip(0)), (
+        "whoever comes first"
+    )
+    assert rows.abs().max() <= 0.01
+    assert abs(float(rows.detach().mean())) < 1e-4
+    assert table(IDS.reshape(2, 3)).shape == (2, 3, 3)
+
+
+def test_an_id_gets_a_row_when_it_has_come_often_enough() -> None:
+    table = EmbeddingTable("items", 2, admit_after=3)
+    assert not table(torch.tensor([7, 7])).any()
+    assert len(table) == 0
+    assert not rows_of(table, torch.tensor([7])).any(), "looking without training does not count"
+    assert table(torch.tensor([7, 8])).count_nonzero() == 2
+    assert len(table) == 1
+    assert table.change().ids.tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda t: RowSGD([t], 0.1), lambda p: torch.optim.SGD(p, 0.1)),
+        (lambda t: RowAdagrad([t], 0.1), lambda p: torch.optim.Adagrad(p, 0.1)),
+        (lambda t: RowAdam([t], 0.1), lambda p: torch.optim.SparseAdam(p, 0.1)),
+    ],
+)
+def test_a_step_is_that_of_torch_on_the_rows_that_were_looked_at(ours: object, theirs: object) -> None:
+    """All ids in every step, so that the counts of steps agree."""
+    table, plain = EmbeddingTable("items", 4), torch.nn.Embedding(6, 4, sparse=True)
+    ids = torch.arange(6) * 1_000_003
+    plain.weight.data = table.first_rows(ids.numpy())
+    optimizers = ours(table), theirs(plain.parameters())  # type: ignore[operator]
+    torch.manual_seed(1)
+    for _ in range(20):
+        which, wanted = torch.cat([torch.arange(6), torch.randint(0, 6, (10,))]), torch.randn(16, 4)
+        for rows in (table(ids[which]), plain(which)):
+            ((rows - wanted) ** 2).sum().backward()
+        if isinstance(optimizers[1], torch.optim.SGD | torch.optim.Adagrad):
+            plain.weight.grad = plain.weight.grad.to_dense()  # type: ignore[union-attr]
+        for optimizer in optimizers:
+            optimizer.step()
+        plain.weight.grad = None
+    torch.testing.assert_close(rows_of(table, ids), plain.weight.data, rtol=1e-4, atol=1e-5)
+
+
+def test_several_passes_before_a_step_are_summed() -> None:
+    table = EmbeddingTable("items", 1)
+    optimizer = RowSGD([table], 1.0)
+    before = table(torch.tensor([1])).item()
+    table.gradients()
+    for factor in (1.0, 2.0):
+        (table(torch.tensor([1, 1])) * factor).sum().backward()
+    optimizer.step()
+    assert rows_of(table, torch.tensor([1])).item() == pytest.approx(before - 6.0)
+    optimizer.step()
+    assert rows_of(table, torch.tensor([1])).item() == pytest.approx(before - 6.0), "a gradient counts once"
+
+
+def test_what_is_not_seen_any_more_goes_and_comes_back_as_new() -> None:
+    table = EmbeddingTable("items", 2, admit_after=2)
+    optimizer = RowAdagrad([table], 0.5)
+    for step in range(10):
+        ids = [1, 1, 2, 2] if step < 3 else [1]
+        table(torch.tensor(ids)).sum().backward()
+        optimizer.step()
+    table(torch.tensor([3]))  # once: it is forgotten with its count
+    table.published(table.change())
+    assert table.evict(unseen_for=5) == 1
+    assert table.change().deleted.tolist() == [2]
+    assert not rows_of(table, torch.tensor([2])).any()
+    table(torch.tensor([2]))
+    assert not table(torch.tensor([9])).any()
+    assert torch.equal(table(torch.tensor([2])), table.first_rows(np.array([2]))), "its count has begun anew"
+    change = table.change()
+    assert (change.ids.tolist(), change.deleted.tolist()) == ([2], [])
+
+
+class Step:
+    """A table that is trained, and what somebody has who was told of changes, of which some were lost on the way."""
+
+    def __init__(self) -> None:
+        self.table = EmbeddingTable("items", 2, admit_after=2)
+        self.optimizer: RowOptimizer = RowAdagrad([self.table], 0.3)
+        self.told: dict[int, list[float]] = {}
+
+    def train(self, ids: list[int]) -> None:
+        (self.table(torch.tensor(ids)) * torch.tensor([1.0, -2.0])).sum().backward()
+        self.optimizer.step()
+
+    def evict(self, unseen_for: int) -> None:
+        self.table.evict(unseen_for)
+
+    def publish(self, ids: list[int], arrives: bool) -> None:
+        change = self.table.change()
+        self.train(ids)  # meanwhile
+        if not arrives:
+            return
+        self.told |= dict(zip(change.ids.tolist(), change.rows.tolist(), strict=True))
+        for id in change.deleted.tolist():
+            self.told.pop(id, None)
+        self.table.published(change)
+
+
+IDS_OF_A_STEP = st.lists(st.integers(-3, 12), min_size=1, max_size=6)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("train"), IDS_OF_A_STEP),
+            st.tuples(st.just("evict"), st.integers(0, 4)),
+            st.tuples(st.just("publish"), IDS_OF_A_STEP, st.booleans()),
+        ),
+        max_size=30,
+    )
+)
+def test_no_change_is_lost(steps: list[tuple[object, ...]]) -> None:
+    """Whatever was trained and evicted, and whichever publish did not arrive: the next one that does tells it all."""
+    one = Step()
+    for name, *arguments in steps:
+        getattr(one, str(name))(*arguments)
+    one.publish([1], arrives=True)
+    one.publish([1], arrives=True)
+    whole = one.table.change(all_rows=True)
+    touched = set(one.table.change().ids.tolist())
+    wanted = dict(zip(whole.ids.tolist(), whole.rows.tolist(), strict=True))
+    assert {id: row for id, row in one.told.items() if id not in touched} == {
+        id: row for id, row in wanted.items() if id not in touched
+    }
+    assert touched <= {1}
