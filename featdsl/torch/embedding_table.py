@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -228,6 +229,43 @@ class EmbeddingTable(torch.nn.Module):
         for id in change.deleted.tolist():
             if self._deleted_at.get(id, change.until + 1) <= change.until:
                 del self._deleted_at[id]
+
+    # --- checkpoints --------------------------------------------------------------------------------------
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """All that training goes on from, what optimizers keep among it: part of `state_dict`."""
+        held = torch.from_numpy(self._held())
+        by_place = {name: torch.from_numpy(values)[held] for name, values in self._by_place().items()}
+        return {
+            **by_place,
+            "rows": self.rows[held],
+            "beside": [beside.values[held] for beside in self._beside],
+            "deleted": dict(self._deleted_at),
+            "clock": self._clock,
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes the place of all that the table has. Optimizers are made before, as they were when it was saved.
+        Errors: `ValueError` for a table of another width, or optimizers that keep something else."""
+        kept = [beside.values.shape[1:] for beside in self._beside]
+        if state["rows"].shape[1] != self.width or [b.shape[1:] for b in state["beside"]] != kept:
+            raise ValueError(f"the table {self.name} was saved with another width or for other optimizers")
+        self._index = IdIndex()
+        places = self._index.add(state["_ids"].numpy())
+        self._grow(self._index.places)
+        for name, values in self._by_place().items():
+            values[:] = 0
+            values[places] = state[name].numpy()
+        self.rows[places] = state["rows"]
+        for beside, values in zip(self._beside, state["beside"], strict=True):
+            beside.values[places] = values
+        self._deleted_at = dict(state["deleted"])
+        self._clock = state["clock"]
+        self._looked = []
+
+    def _by_place(self) -> dict[str, npt.NDArray[Any]]:
+        names = ("_ids", "_seen", "_seen_at", "_touched_at", "_change")
+        return {name: getattr(self, name) for name in names}
 
 
 def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

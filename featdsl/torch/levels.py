@@ -236,6 +236,11 @@ def _embedding(o: _Operation) -> bool:
     return o.fixed("weight") and o.by_row("indices")
 
 
+def _searched(o: _Operation) -> bool:
+    """In one ascending list, whatever the row."""
+    return o.fixed("sorted_sequence") and o.rank("sorted_sequence") == 1 and o.by_row("self")
+
+
 def _joined(o: _Operation) -> bool:
     extra = 1 if o.name == "stack" else 0
     return o.by_row("tensors") and 0 not in o.dims("dim", "tensors", extra)
@@ -288,6 +293,7 @@ _RULES: dict[str, _Rule] = {
     "scaled_dot_product_attention": _attention,
     "einsum": _einsum,
     "embedding": _embedding,
+    "searchsorted": _searched,
     "layer_norm": _normalized,
     "native_layer_norm": _normalized,
     "rms_norm": _normalized,

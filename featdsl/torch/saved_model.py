@@ -33,6 +33,7 @@ from safetensors.torch import load, save_file
 
 from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundle
 from featdsl.errors import InputError
+from featdsl.torch.frozen_table import frozen_tables
 
 PROGRAM, PARAMETERS, BUNDLE, MODEL = "program.pt2", "parameters.safetensors", "bundle.featb", "model.json"
 _DTYPES = {
@@ -104,7 +105,8 @@ def save_model(
     """Saves `module` as the model of a bundle, ready for `feat publish`.
 
     `module.forward` takes the model's inputs by name ([n, k] or [n]; [1, k] or [1] per request) and returns
-    the output [n], a tuple of them in the order of the file, or a dict by name. `model` names the model when
+    the output [n], a tuple of them in the order of the file, or a dict by name; an `EmbeddingTable` in it is saved with
+    the rows that it has. `model` names the model when
     the program has several. `metrics` travel with the version. The folder is written aside and renamed.
     Errors: `InputError` when the module does not fit the program's model or cannot be exported.
     """
@@ -205,13 +207,14 @@ def _export(
     module.eval()
     try:
         example = _zeros(inputs, _EXAMPLE_ROWS)
-        with torch.no_grad():
-            outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
-        for name, tensor in outputs.items():
-            _check_output(name, tensor, _EXAMPLE_ROWS)
-        program = torch.export.export(
-            _with_names(module, list(inputs)), (), example, dynamic_shapes=dynamic, strict=False
-        )
+        with frozen_tables(module):
+            with torch.no_grad():
+                outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
+            for name, tensor in outputs.items():
+                _check_output(name, tensor, _EXAMPLE_ROWS)
+            program = torch.export.export(
+                _with_names(module, list(inputs)), (), example, dynamic_shapes=dynamic, strict=False
+            )
     except Exception as fault:  # whatever the user's own module raises
         raise InputError(
             f"the module does not fit model {signature.name}: {_first_line(fault)}",

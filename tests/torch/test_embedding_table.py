@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featdsl.torch.embedding_table import EmbeddingTable
-from featdsl.torch.row_optimizers import RowAdagrad, RowAdam, RowOptimizer, RowSGD
+from compiler.bundle import build
+from featdsl.torch import EmbeddingTable, RowAdagrad, RowAdam, RowSGD, load_model, save_model
+from featdsl.torch.levels import levels
+from featdsl.torch.row_optimizers import RowOptimizer
 
 IDS = torch.tensor([5, -9_223_372_036_854_775_808, 0, 9_223_372_036_854_775_807, 5, 1 << 40])
 
@@ -103,6 +107,90 @@ def test_what_is_not_seen_any_more_goes_and_comes_back_as_new() -> None:
     assert torch.equal(table(torch.tensor([2])), table.first_rows(np.array([2]))), "its count has begun anew"
     change = table.change()
     assert (change.ids.tolist(), change.deleted.tolist()) == ([2], [])
+
+
+PROGRAM = """
+entity user: int64 per request
+entity item: string per candidate
+source profile of user { liked: list<string> }
+source movie of item { year: int32 = 0 }
+model ranker {
+  dense: float32 = [movie.year]
+  movie: int64   = item |> hash
+  liked: int64 per request = profile.liked |> hash |> pad(3)
+  output like: float32
+}
+"""
+
+
+class Ranker(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.items = EmbeddingTable("items", 4)
+        self.also_items = self.items
+        self.nothing = EmbeddingTable("nothing", 2)
+        self.layer = torch.nn.Linear(1 + 4 + 4 + 2, 1)
+
+    def forward(self, dense: torch.Tensor, movie: torch.Tensor, liked: torch.Tensor) -> torch.Tensor:
+        user = self.also_items(liked).mean(1).expand(dense.shape[0], -1)
+        rows = torch.cat([dense, self.items(movie), user, self.nothing(movie)], 1)
+        return self.layer(rows)[:, 0]
+
+
+def test_a_module_with_tables_is_saved_with_their_rows(tmp_path: Path) -> None:
+    (tmp_path / "ranker.feat").write_text(PROGRAM)
+    bundle = build(tmp_path / "ranker.feat")
+    ranker = Ranker()
+    known = np.random.default_rng(2).integers(-(1 << 63), 1 << 63, 300)
+    optimizer = RowAdagrad([ranker.items], 0.5)
+    for _ in range(3):
+        ids = torch.from_numpy(known)
+        ranker.items(ids).sum().backward()
+        optimizer.step()
+    saved = load_model(save_model(ranker, bundle, tmp_path / "saved"))
+    assert isinstance(ranker.items, EmbeddingTable)
+    assert ranker.items.training
+    assert levels(saved.module, saved.inputs)  # or it would serve one call at a time
+    ranker.eval()
+    for rows in (0, 1, 50):
+        given = {
+            "dense": torch.randn(rows, 1),
+            "movie": torch.from_numpy(np.resize(np.append(known, [0, 1, 2]), (rows, 1))),
+            "liked": torch.tensor([[int(known[5]), 77, 0]]),
+        }
+        given = {
+            name: tensor.reshape([rows if d is None else d for d in saved.inputs[name][1]])
+            for name, tensor in given.items()
+        }
+        with torch.no_grad():
+            assert torch.equal(saved.predict(given)["like"], ranker(**given))
+
+
+def test_training_goes_on_from_a_checkpoint() -> None:
+    def trained() -> tuple[EmbeddingTable, RowOptimizer]:
+        table = EmbeddingTable("items", 2, admit_after=2)
+        return table, RowAdam([table], 0.1)
+
+    def step(table: EmbeddingTable, optimizer: RowOptimizer, ids: list[int]) -> None:
+        (table(torch.tensor(ids)) ** 2 - table(torch.tensor(ids))).sum().backward()
+        optimizer.step()
+
+    whole, other = trained(), trained()
+    steps = [[1, 1, 2], [2, 3, 1 << 62], [1, 3, 4], [5, 2, 1 << 62]]
+    for ids in steps[:2]:
+        step(*whole, ids)
+    step(*other, [9, 9, 10])  # which is gone then
+    other[0].load_state_dict(whole[0].state_dict())
+    for table, optimizer in (whole, other):
+        for ids in steps[2:]:
+            step(table, optimizer, ids)
+        table.evict(unseen_for=2)
+    changes = [table.change() for table, _ in (whole, other)]
+    rows = [dict(zip(c.ids.tolist(), c.rows.tolist(), strict=True)) for c in changes]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == len(whole[0])
+    with pytest.raises(ValueError, match="other optimizers"):
+        EmbeddingTable("items", 2).load_state_dict(whole[0].state_dict())
 
 
 class Step:
