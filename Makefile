@@ -16,7 +16,6 @@ PYTHON := .venv/bin/python
 STORE ?= lmdb
 DATA ?=
 FUZZ_SECONDS ?= 60
-TEST_WORKERS ?= 2
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
@@ -41,9 +40,8 @@ demo-tfserving: model-servers
 	@[ -d demo/registry ] || $(MAKE) --no-print-directory demo
 	@$(PYTHON) examples/tfserving/demo_tfserving.py $(if $(DATA),--data $(DATA))
 
-# By two processes, a file to each in turn: many tests wait for servers, Spark and compilers.
 test: setup model-servers
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile tests
+	@$(PYTHON) -m pytest tests
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -46,6 +46,7 @@ KEPT_BYTES = 1 << 26
 """A connection whose memory has grown beyond this is closed after the call, so that one large call does not keep it."""
 _CONNECT_PAUSE_S = 0.005
 _WARM_START_S = 0.5
+_DYING_S = 1.0
 _ATTEMPTS = 3
 """How often a call is asked whose process dies; the call itself may be what kills it."""
 
@@ -60,9 +61,13 @@ class _Process:
 
     def lives(self) -> bool:
         """Whether it runs; one that has ended does not, even where nobody collects it."""
+        return not self.ends(0.0)
+
+    def ends(self, within_s: float) -> bool:
+        """Whether it has ended by then: what was killed answers no more some time before it is gone."""
         watch = select.poll()
         watch.register(self._handle, select.POLLIN)
-        return not watch.poll(0)
+        return bool(watch.poll(within_s * 1000))
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -245,9 +250,10 @@ class EmbeddedModelServer:
         }
 
     def revived(self, version: int, pid: int) -> dict[str, Any]:
-        """The same, once it is another than the process `pid`, if that has died. Errors: `ModelServerDown`."""
+        """The same, once it is another than the process `pid`, which did not answer, if that has died.
+        Errors: `ModelServerDown`."""
         worker = self._worker(version)
-        if worker.process.pid == pid and not worker.process.lives():
+        if worker.process.pid == pid and worker.process.ends(within_s=_DYING_S):
             self._revive(version, worker)
         return self.place(version)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from online.model_server import shared
-from online.model_server.embedded import EmbeddedModelServer
+from online.model_server.embedded import EmbeddedModelServer, _Process, _Worker
 from online.model_server.shared import AttachedModelServer, ModelKeeper
 from online.models import ModelRefused, ModelServerDown
 from tests.online.test_robust import wait_for
@@ -117,3 +118,20 @@ def test_a_keeper_that_is_gone_is_told(tmp_path: Path, keeper: ModelKeeper) -> N
     with pytest.raises(ModelServerDown, match="does not answer"):
         AttachedModelServer(keeper.path)
     attached.close()
+
+
+def test_a_process_that_is_being_killed_is_waited_for() -> None:
+    """It answers no more before it has ended: who asks for another then must not be given the same again."""
+    with subprocess.Popen(["sleep", "0.2"]) as dying:
+        began = []
+
+        class Dies(Loads):
+            def _worker(self, version: int) -> _Worker:
+                return _Worker(_Process(dying.pid), "", Path())
+
+            def _revive(self, version: int, dead: _Worker) -> _Worker:
+                began.append(version)
+                return dead
+
+        Dies().revived(7, dying.pid)
+        assert began == [7]
