@@ -27,7 +27,9 @@ from compiler.bundle import write_bundle
 from featdsl.torch import save_model
 from online.client import ScorerClient
 from online.errors import CallError, Reason
+from online.messages import keys_message, value_message
 from online.proto import SERVICE
+from online.proto.scorer_pb2 import ScoreAnswer, ScoreRequest
 from tests.online.shop import AT, PROGRAM, REQUEST, bundle
 
 ROOT = Path(__file__).parents[2]
@@ -199,9 +201,12 @@ def test_the_model_process_dies_and_comes_back(shared: Served) -> None:
 
 def test_told_to_stop_it_answers_what_is_in_flight(served: Served) -> None:
     items = ["a", "d"] * 2500
-    with ScorerClient(served.address) as client, ThreadPoolExecutor(8) as pool:
-        client.score(KEYS, REQUEST)
-        calls = [pool.submit(client.score, {"shopper": 1, "item": items}, REQUEST) for _ in range(24)]
+    keys = {name: keys_message(given) for name, given in {"shopper": 1, "item": items}.items()}
+    request = ScoreRequest(keys=keys, request={n: value_message(v) for n, v in REQUEST.items()})
+    with grpc.insecure_channel(served.address) as channel:
+        ask = channel.unary_unary(f"/{SERVICE}/Score", ScoreRequest.SerializeToString, ScoreAnswer.FromString)
+        ask(request)
+        calls = [ask.future(request, timeout=30) for _ in range(24)]  # all of them are on their way
         time.sleep(0.02)
         assert served.stop(signal.SIGTERM) == 0
         answers = [call.result() for call in calls]
