@@ -54,7 +54,7 @@ class EmbeddingTable(torch.nn.Module):
     from `seed` and the id alone: it does not depend on who sees an id first.
 
     Rows are no `nn.Parameter`: a step of an optimizer of `featdsl.torch.row_optimizers` touches those that a pass has
-    looked at and no others. One process trains it; ids may be divided among several (`shard_of`).
+    looked at and no others. One process trains it.
 
     Errors: `ValueError` for a width below 1, or `admit_after` below 1.
     """

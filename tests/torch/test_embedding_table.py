@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -58,19 +59,23 @@ def test_an_id_gets_a_row_when_it_has_come_often_enough() -> None:
         (lambda t: RowAdam([t], 0.1), lambda p: torch.optim.SparseAdam(p, 0.1)),
     ],
 )
-def test_a_step_is_that_of_torch_on_the_rows_that_were_looked_at(ours: object, theirs: object) -> None:
+def test_a_step_is_that_of_torch_on_the_rows_that_were_looked_at(
+    ours: Callable[[EmbeddingTable], RowOptimizer],
+    theirs: Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer],
+) -> None:
     """All ids in every step, so that the counts of steps agree."""
     table, plain = EmbeddingTable("items", 4), torch.nn.Embedding(6, 4, sparse=True)
     ids = torch.arange(6) * 1_000_003
     plain.weight.data = table.first_rows(ids.numpy())
-    optimizers = ours(table), theirs(plain.parameters())  # type: ignore[operator]
+    optimizers = ours(table), theirs(plain.parameters())
     torch.manual_seed(1)
     for _ in range(20):
         which, wanted = torch.cat([torch.arange(6), torch.randint(0, 6, (10,))]), torch.randn(16, 4)
         for rows in (table(ids[which]), plain(which)):
             ((rows - wanted) ** 2).sum().backward()
         if isinstance(optimizers[1], torch.optim.SGD | torch.optim.Adagrad):
-            plain.weight.grad = plain.weight.grad.to_dense()  # type: ignore[union-attr]
+            assert plain.weight.grad is not None
+            plain.weight.grad = plain.weight.grad.to_dense()
         for optimizer in optimizers:
             optimizer.step()
         plain.weight.grad = None
