@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 
 from engine import IdIndex
+from featdsl.torch.row_changes import Held, RowChanges, hashes_of
+from model_sync.table_stack import TableState
 
 _FIRST_ROWS = 1024
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -19,13 +21,17 @@ _GOLDEN = 0x9E3779B97F4A7C15
 @dataclass(frozen=True, slots=True)
 class TableChange:
     """What became of a table's rows since it was last published: `rows` float32 [n, width] of `ids` int64 [n] as they
-    are now, and ids that have none any more. `until`: what `EmbeddingTable.published` is told once others have it.
-    `change` float32 [n]: by how much a row's values have moved in all, the sum of all steps' absolute values."""
+    are now, and ids that have none any more. `change` float32 [n]: by how much a row's values have moved in all, the
+    sum of all steps' absolute values, from zeros on for a row that others have not had. `whole`: it is all that the
+    table has. `after`: what others have who take it; if it is whole, in the place of all that they had. `until`: for
+    `EmbeddingTable.published`, which is told once others have it."""
 
     ids: npt.NDArray[np.int64]
     rows: npt.NDArray[np.float32]
     change: npt.NDArray[np.float32]
     deleted: npt.NDArray[np.int64]
+    after: TableState
+    whole: bool
     until: int
 
 
@@ -74,9 +80,8 @@ class EmbeddingTable(torch.nn.Module):
         self._ids = np.zeros(_FIRST_ROWS, np.int64)
         self._seen = np.zeros(_FIRST_ROWS, np.int64)
         self._seen_at = np.zeros(_FIRST_ROWS, np.int64)
-        self._touched_at = np.zeros(_FIRST_ROWS, np.int64)
-        self._change = np.zeros(_FIRST_ROWS, np.float32)
-        self._deleted_at: dict[int, int] = {}
+        self._changes = RowChanges(_FIRST_ROWS)
+        self._count = 0
         self.rows = torch.zeros(_FIRST_ROWS, width)
         self._beside: list[Beside] = []
         self._looked: list[Looked] = []
@@ -96,9 +101,7 @@ class EmbeddingTable(torch.nn.Module):
         return values[inverse].reshape(*ids.shape, self.width)
 
     def _find(self, distinct: torch.Tensor) -> torch.Tensor:
-        places = self._index.find(distinct.numpy())
-        admitted = (places >= 0) & (self._seen[places] >= self._admit_after)
-        return torch.from_numpy(np.where(admitted, places, -1))
+        return torch.from_numpy(self._with_rows(distinct.numpy()))
 
     def _admit(self, distinct: torch.Tensor, inverse: torch.Tensor) -> torch.Tensor:
         """Counts ids, gives those a row that have come often enough."""
@@ -112,12 +115,12 @@ class EmbeddingTable(torch.nn.Module):
         admitted = self._seen[places] >= self._admit_after
         new = admitted & (before < self._admit_after)
         if new.any():
-            self.rows[places[new]] = self.first_rows(ids[new])
+            rows = self.first_rows(ids[new])
+            self.rows[places[new]] = rows
             for beside in self._beside:
                 beside.values[places[new]] = beside.initial
-            self._touched_at[places[new]] = self._clock
-            for id in ids[new].tolist():
-                self._deleted_at.pop(id, None)
+            self._changes.begin(ids[new], places[new], rows.abs().sum(1).numpy())
+            self._count += len(rows)
         return torch.from_numpy(np.where(admitted, places, -1))
 
     def first_rows(self, ids: npt.NDArray[np.int64]) -> torch.Tensor:
@@ -139,8 +142,7 @@ class EmbeddingTable(torch.nn.Module):
         self._ids = np.pad(self._ids, (0, more))
         self._seen = np.pad(self._seen, (0, more))
         self._seen_at = np.pad(self._seen_at, (0, more))
-        self._touched_at = np.pad(self._touched_at, (0, more))
-        self._change = np.pad(self._change, (0, more))
+        self._changes.grow(more)
         self.rows = torch.cat([self.rows, torch.zeros(more, self.width)])
         for beside in self._beside:
             new = beside.values.new_full((more, *beside.values.shape[1:]), beside.initial)
@@ -172,9 +174,7 @@ class EmbeddingTable(torch.nn.Module):
     def move(self, places: torch.Tensor, by: torch.Tensor) -> None:
         """Adds to rows, once each, and notes that they have changed. For optimizers."""
         self.rows[places] += by
-        touched = places.numpy()
-        self._touched_at[touched] = self._clock
-        self._change[touched] += by.abs().sum(1).numpy()
+        self._changes.touch(places.numpy(), by.abs().sum(1).numpy())
 
     def tick(self) -> None:
         """A step of training is over: ids get older."""
@@ -186,11 +186,10 @@ class EmbeddingTable(torch.nn.Module):
         held = self._held()
         old = held[self._clock - self._seen_at[held] > unseen_for]
         had_rows = old[self._seen[old] >= self._admit_after]
-        for id in self._ids[had_rows].tolist():
-            self._deleted_at[id] = self._clock
+        self._changes.end(self._ids[had_rows], had_rows)
+        self._count -= len(had_rows)
         self._index.forget(self._ids[old])
-        self._seen[old] = self._touched_at[old] = 0
-        self._change[old] = 0.0
+        self._seen[old] = 0
         return len(had_rows)
 
     def _held(self) -> npt.NDArray[np.int64]:
@@ -202,33 +201,47 @@ class EmbeddingTable(torch.nn.Module):
 
     def __len__(self) -> int:
         """How many ids have a row."""
-        return int((self._seen[: self._index.places] >= self._admit_after).sum())
+        return self._count
 
-    def change(self, *, all_rows: bool = False) -> TableChange:
-        """What has changed since it was last published, or all that it has. Nothing is forgotten by this."""
-        until, self._clock = self._clock, self._clock + 1
-        places = self._held()
-        places = places[self._seen[places] >= self._admit_after]
-        if not all_rows:
-            places = places[self._touched_at[places] > 0]
-        return TableChange(
-            self._ids[places],
-            self.rows[torch.from_numpy(places)].numpy(),
-            self._change[places],
-            np.fromiter(self._deleted_at, np.int64, len(self._deleted_at)),
-            until,
-        )
+    @property
+    def told(self) -> TableState:
+        """What others have, after all that `published` was told of."""
+        return _state(self._changes.held)
+
+    def touched(self) -> int:
+        """How many rows others have not as they are."""
+        return len(self._changes.touched())
+
+    def change(self, *, all_rows: bool = False, most_rows: int | None = None) -> TableChange:
+        """What has changed since it was last published, at the cost of that; or all that it has. Nothing is forgotten
+        by this. Of more than `most_rows` changed rows those that have moved the most; the others stay changed."""
+        until = self._changes.close_round()
+        if all_rows:
+            places = self._held()
+            places = places[self._seen[places] >= self._admit_after]
+        else:
+            places = self._changes.touched()
+            if most_rows is not None and len(places) > most_rows:
+                by_movement = np.argsort(-self._changes.moved(places), kind="stable")
+                places = places[np.sort(by_movement[:most_rows])]
+        ids, rows, gone = self._ids[places], self.rows[torch.from_numpy(places)].numpy(), self._changes.gone()
+        if all_rows:
+            after = Held().with_rows(hashes_of(ids, rows))
+        else:
+            after = self._changes.held_after(places, ids, rows, gone)
+        moved = self._changes.moved(places)
+        return TableChange(ids, rows, moved, gone, _state(after), all_rows, until)
 
     def published(self, change: TableChange) -> None:
         """Others have these rows, as they were then; what has been touched since is still to be told."""
-        places = self._index.find(change.ids)
-        places = places[places >= 0]
-        told = places[self._touched_at[places] <= change.until]
-        self._touched_at[told] = 0
-        self._change[told] = 0.0
-        for id in change.deleted.tolist():
-            if self._deleted_at.get(id, change.until + 1) <= change.until:
-                del self._deleted_at[id]
+        changes = self._changes
+        changes.told(change.ids, self._with_rows(change.ids), change.rows, change.change, change.until)
+        changes.told_gone(change.deleted, self._with_rows(change.deleted), change.until)
+
+    def _with_rows(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The places of ids, -1 of one that has no row."""
+        places = self._index.find(ids)
+        return np.where((places >= 0) & (self._seen[places] >= self._admit_after), places, -1)
 
     # --- checkpoints --------------------------------------------------------------------------------------
 
@@ -240,7 +253,7 @@ class EmbeddingTable(torch.nn.Module):
             **by_place,
             "rows": self.rows[held],
             "beside": [beside.values[held] for beside in self._beside],
-            "deleted": dict(self._deleted_at),
+            "changes": {name: _tensor(value) for name, value in self._changes.state(held.numpy()).items()},
             "clock": self._clock,
         }
 
@@ -259,13 +272,26 @@ class EmbeddingTable(torch.nn.Module):
         self.rows[places] = state["rows"]
         for beside, values in zip(self._beside, state["beside"], strict=True):
             beside.values[places] = values
-        self._deleted_at = dict(state["deleted"])
+        self._changes.restore({name: _array(value) for name, value in state["changes"].items()}, places)
+        self._count = int((self._seen >= self._admit_after).sum())
         self._clock = state["clock"]
         self._looked = []
 
     def _by_place(self) -> dict[str, npt.NDArray[Any]]:
-        names = ("_ids", "_seen", "_seen_at", "_touched_at", "_change")
+        names = ("_ids", "_seen", "_seen_at")
         return {name: getattr(self, name) for name in names}
+
+
+def _state(held: Held) -> TableState:
+    return TableState.of(held.rows, held.words())
+
+
+def _tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _array(value: Any) -> Any:
+    return value.numpy() if isinstance(value, torch.Tensor) else value
 
 
 def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
