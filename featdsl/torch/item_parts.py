@@ -24,12 +24,14 @@ from compiler.passes.split import made_by
 from featdsl.torch.by_level import made_of, split_by_level
 from featdsl.torch.levels import BY_ROW, Level, NotByRow, levels
 from featdsl.torch.saved_model import BUNDLE, SavedModel
+from featdsl.torch.table_rows import ROWS
 
 _ATEN: Any = torch.ops.aten
 _PRODUCTS = frozenset(
     getattr(_ATEN, name).default
     for name in ("linear", "matmul", "mm", "addmm", "bmm", "einsum", "conv1d", "conv2d")
 )
+_LOOK_UPS = frozenset((_ATEN.embedding.default, ROWS))
 _FLOATS = (torch.float32, torch.float64)
 
 
@@ -90,7 +92,7 @@ def _parts(known: Mapping[Node, Level], of_items: Collection[Node]) -> Iterator[
             continue
         operators = {one.target for one in behind[node]}
         given_bytes = sum(_row_bytes(one) for one in behind[node] if one.op == "placeholder")
-        small = _ATEN.embedding.default in operators and _row_bytes(node) < given_bytes
+        small = bool(operators & _LOOK_UPS) and _row_bytes(node) < given_bytes
         if small or operators & _PRODUCTS:
             yield node
 

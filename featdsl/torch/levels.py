@@ -236,6 +236,10 @@ def _embedding(o: _Operation) -> bool:
     return o.fixed("weight") and o.by_row("indices")
 
 
+def _rows_of_table(o: _Operation) -> bool:
+    return o.by_row("ids")
+
+
 def _searched(o: _Operation) -> bool:
     """In one ascending list, whatever the row."""
     return o.fixed("sorted_sequence") and o.rank("sorted_sequence") == 1 and o.by_row("self")
@@ -293,6 +297,7 @@ _RULES: dict[str, _Rule] = {
     "scaled_dot_product_attention": _attention,
     "einsum": _einsum,
     "embedding": _embedding,
+    "featdsl::rows": _rows_of_table,
     "searchsorted": _searched,
     "layer_norm": _normalized,
     "native_layer_norm": _normalized,

@@ -4,6 +4,7 @@
     program.pt2              the graph as `torch.export` writes it, without the parameters' values
     parameters.safetensors   the parameters and buffers
     bundle.featb             the feature program that makes the inputs
+    tables.json, layers/     the embedding tables that the graph reads and does not hold, if there are any
 
 Nothing of it is executed or unpickled on load: the graph is JSON, the parameters are plain arrays, and an
 archive with anything else inside is refused.
@@ -22,18 +23,23 @@ import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundle
+from engine import SnapshotTable
 from featdsl.errors import InputError
-from featdsl.torch.frozen_table import frozen_tables
+from featdsl.torch.embedding_table import EmbeddingTable
+from featdsl.torch.stand_ins import FrozenTable, TableApart, stand_ins, tables_of
+from featdsl.torch.table_layers import ResidentTable, resident_table, write_anchors
+from featdsl.torch.table_rows import pinned, tables_read
+from model_sync.table_stack import TABLES, TableEntry, read_tables
 
 PROGRAM, PARAMETERS, BUNDLE, MODEL = "program.pt2", "parameters.safetensors", "bundle.featb", "model.json"
 _DTYPES = {
@@ -45,19 +51,31 @@ _DTYPES = {
 }
 _ALLOWED_FILES = ("data/weights/", "models/model.json", ".data/", "data/constants/tensor_")
 _ALLOWED_NAMES = ("archive_format", "archive_version", "byteorder", "version", "model_constants_config.json")
+_UNREADABLE = (
+    OSError,
+    SafetensorError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+)
 _EXAMPLE_ROWS = 4
 MAX_CANDIDATES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A loaded model. `inputs` maps a name to (dtype, shape), shape without values for the rows."""
+    """A loaded model. `inputs` maps a name to (dtype, shape), shape without values for the rows; `tables`: what the
+    graph reads and does not hold."""
 
     name: str
     fingerprint: str
     inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]]
     outputs: tuple[str, ...]
     module: torch.fx.GraphModule
+    tables: Mapping[str, ResidentTable] = field(default_factory=dict)
 
     def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The outputs, float32 or float64 [n] each. Errors: `ValueError` for a tensor that is absent or of
@@ -69,9 +87,15 @@ class SavedModel:
                 raise ValueError(f"input {name} is {tensors[name].dtype}, the model wants {dtype}")
         # torch's hooks look at shapes by symbolic algebra, half a millisecond a call: they are for what does not fit
         run = self.module.forward if self._fits(tensors) else self.module
-        with torch.inference_mode():
+        with self.running():
             answer = run(**{name: tensors[name] for name in self.inputs})
         return self.named(answer)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Within it this thread runs the graph, or what was made of it, on this version of its tables."""
+        with pinned({name: table.rows for name, table in self.tables.items()}), torch.inference_mode():
+            yield
 
     def _fits(self, tensors: Mapping[str, torch.Tensor]) -> bool:
         """Whether all shapes are as the graph was exported for."""
@@ -101,13 +125,15 @@ def save_model(
     *,
     model: str | None = None,
     metrics: Mapping[str, float] | None = None,
+    tables: Literal["frozen", "apart"] = "frozen",
 ) -> Path:
     """Saves `module` as the model of a bundle, ready for `feat publish`.
 
     `module.forward` takes the model's inputs by name ([n, k] or [n]; [1, k] or [1] per request) and returns
-    the output [n], a tuple of them in the order of the file, or a dict by name; an `EmbeddingTable` in it is saved with
-    the rows that it has. `model` names the model when
-    the program has several. `metrics` travel with the version. The folder is written aside and renamed.
+    the output [n], a tuple of them in the order of the file, or a dict by name. An `EmbeddingTable` in it is saved with
+    the rows that it has, `frozen` as parameters of the graph, or `apart`, beside it: then a later version is loaded as
+    what has changed. `model` names the model when the program has several. `metrics` travel with the version. The
+    folder is written aside and renamed.
     Errors: `InputError` when the module does not fit the program's model or cannot be exported.
     """
     signature = _signature(bundle, model)
@@ -120,7 +146,8 @@ def save_model(
         raise InputError(
             f"not a saved model, so it is not overwritten: {target}", help="choose another folder"
         )
-    program, parameters = _export(module, signature)
+    apart = _tables_apart(module) if tables == "apart" else {}
+    program, parameters = _export(module, signature, TableApart if apart else FrozenTable)
     target.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -129,7 +156,7 @@ def save_model(
             torch.export.save(program, writing / PROGRAM)
         save_file(parameters, writing / PARAMETERS)
         write_bundle(bundle, writing / BUNDLE)
-        description = {
+        description: dict[str, Any] = {
             "format": 1,
             "model": signature.name,
             "fingerprint": bundle.fingerprint,
@@ -139,6 +166,9 @@ def save_model(
             "metrics": {name: float(value) for name, value in (metrics or {}).items()},
             "files": {n: _sha256(writing / n) for n in (PROGRAM, PARAMETERS, BUNDLE)},
         }
+        if apart:
+            description["tables"] = {name: {"width": table.width} for name, table in apart.items()}
+            write_anchors(writing, apart.values())
         (writing / MODEL).write_text(json.dumps(description, indent=1))
         writing.chmod(0o755)
         _swap(writing, target)
@@ -149,8 +179,16 @@ def save_model(
 
 def load_model(path: str | os.PathLike[str]) -> SavedModel:
     """The saved model at `path`, wholly in memory: what happens to the files later does not matter. Errors:
-    `InputError` for anything that `save_model` did not write, and for parameters that are not finite."""
+    `InputError` for anything that `save_model` did not write, and for parameters and rows that are not finite."""
     directory = Path(path)
+    model = load_dense(directory)
+    entries = table_entries(directory, tables_read(model.module))
+    tables = {name: resident_table(name, entry, directory) for name, entry in entries.items()}
+    return replace(model, tables=tables)
+
+
+def load_dense(directory: Path) -> SavedModel:
+    """The same without its tables. Errors: `InputError`."""
     description = _description(directory)
     try:
         program = _read(directory, PROGRAM, description)
@@ -166,16 +204,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         }
         outputs = tuple(str(name) for name in description["outputs"])
         name, fingerprint = str(description["model"]), str(description["fingerprint"])
-    except (
-        OSError,
-        SafetensorError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as fault:
+    except _UNREADABLE as fault:
         raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault
     for key, tensor in parameters.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -183,6 +212,28 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     for tensor in module.parameters():
         tensor.requires_grad_(False)
     return SavedModel(name, fingerprint, inputs, outputs, module)
+
+
+def table_entries(directory: Path, read: Mapping[str, int]) -> dict[str, TableEntry]:
+    """What the tables of a saved model are made of. `read`: the width of each that its graph reads. Errors:
+    `InputError`, where the folder has others than it should."""
+    try:
+        said = {str(n): int(table["width"]) for n, table in _description(directory).get("tables", {}).items()}
+        entries = read_tables(directory)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault
+    for name, width in read.items():
+        if said.get(name) != width:
+            raise InputError(
+                f"the graph reads a table of width {width} that is not there: {directory}: {name}"
+            )
+    for name in sorted(said.keys() | entries.keys()):
+        found = entries[name].width if name in entries else None
+        if said.get(name) != found:
+            raise InputError(
+                f"{MODEL} says that its width is {said.get(name)}, {TABLES} {found}: {directory}: {name}"
+            )
+    return entries
 
 
 def _signature(bundle: Bundle, model: str | None) -> ModelSignature:
@@ -196,8 +247,23 @@ def _signature(bundle: Bundle, model: str | None) -> ModelSignature:
     return bundle.model(model)
 
 
+def _tables_apart(module: torch.nn.Module) -> dict[str, EmbeddingTable]:
+    """The tables of a module by name. Errors: `InputError` for two of one name."""
+    found: dict[str, EmbeddingTable] = {}
+    for table in tables_of(module):
+        if table.name in found:
+            raise InputError(
+                f"two tables have one name: {table.name}",
+                help="each EmbeddingTable that lies apart has its own",
+            )
+        found[table.name] = table
+    return found
+
+
 def _export(
-    module: torch.nn.Module, signature: ModelSignature
+    module: torch.nn.Module,
+    signature: ModelSignature,
+    stand_in: Callable[[EmbeddingTable], torch.nn.Module],
 ) -> tuple[torch.export.ExportedProgram, dict[str, torch.Tensor]]:
     """The graph with place-holders for its parameters, and the parameters."""
     inputs = {t.name: (_DTYPES[t.dtype], t.shape) for t in signature.inputs}
@@ -207,8 +273,9 @@ def _export(
     module.eval()
     try:
         example = _zeros(inputs, _EXAMPLE_ROWS)
-        with frozen_tables(module):
-            with torch.no_grad():
+        no_rows = {table.name: SnapshotTable(table.width).empty() for table in tables_of(module)}
+        with stand_ins(module, stand_in):
+            with torch.no_grad(), pinned(no_rows):
                 outputs = _named_outputs(module(**example), [c.name for c in signature.outputs])
             for name, tensor in outputs.items():
                 _check_output(name, tensor, _EXAMPLE_ROWS)

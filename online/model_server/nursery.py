@@ -17,6 +17,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -24,7 +25,7 @@ def main() -> int:
     import torch
 
     from featdsl.errors import InputError
-    from featdsl.torch.saved_model import load_model
+    from featdsl.torch.saved_model import load_dense
 
     folder, alive = sys.argv[1], int(sys.argv[2])
     if len(sys.argv) > 3:
@@ -45,7 +46,7 @@ def main() -> int:
         if not warmed:
             # the first load imports two seconds' worth of torch: once, here, for all workers
             with contextlib.suppress(InputError):
-                load_model(order["directory"])
+                load_dense(Path(order["directory"]))
                 warmed = True
             gc.collect()
         if "socket" not in order:

@@ -31,7 +31,7 @@ class Eager:
         if len(calls) == 1:
             return self._model.predict(calls[0])
         assert self._across is not None
-        with torch.inference_mode():
+        with self._model.running():
             joined = self._across.joined(calls, rows)
             return self._model.named(self._across(joined, joined[CALL_OF_ROW]))
 

@@ -1,18 +1,19 @@
-"""Embedding tables in a graph that is saved: what they have then, by operators that every runtime of torch has."""
+"""What stands for an `EmbeddingTable` in a graph that is saved: it gives what that gives in evaluation."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
 from featdsl.torch.embedding_table import EmbeddingTable
+from featdsl.torch.table_rows import ROWS
 
 
 class FrozenTable(torch.nn.Module):
-    """Gives what an `EmbeddingTable` gives in evaluation. `ids` int64 [m] ascending, `rows` float32 [m + 1, width], the
-    last of zeros, for ids that have none."""
+    """The rows that it has then, as parameters of the graph, by operators that every runtime of torch has. `ids` int64
+    [m] ascending, `rows` float32 [m + 1, width], the last of zeros, for ids that have none."""
 
     ids: torch.Tensor
     rows: torch.Tensor
@@ -35,10 +36,25 @@ class FrozenTable(torch.nn.Module):
         return torch.embedding(self.rows, place.masked_fill(there != ids, count))
 
 
+class TableApart(torch.nn.Module):
+    """The rows of a version of the table that lies beside the graph."""
+
+    def __init__(self, table: EmbeddingTable) -> None:
+        super().__init__()
+        self.name = table.name
+        self.width = table.width
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = ROWS(self.name, ids, self.width)
+        return rows
+
+
 @contextlib.contextmanager
-def frozen_tables(module: torch.nn.Module) -> Iterator[None]:
-    """Within it the module has a `FrozenTable` in the place of each `EmbeddingTable`."""
-    frozen: dict[EmbeddingTable, FrozenTable] = {}
+def stand_ins(
+    module: torch.nn.Module, made_of: Callable[[EmbeddingTable], torch.nn.Module]
+) -> Iterator[None]:
+    """Within it the module has one in the place of each `EmbeddingTable`."""
+    made: dict[EmbeddingTable, torch.nn.Module] = {}
     places = [
         (parent, name, child)
         for parent in list(module.modules())
@@ -46,11 +62,16 @@ def frozen_tables(module: torch.nn.Module) -> Iterator[None]:
         if isinstance(child, EmbeddingTable)
     ]
     for parent, name, table in places:
-        if table not in frozen:
-            frozen[table] = FrozenTable(table)
-        setattr(parent, name, frozen[table])
+        if table not in made:
+            made[table] = made_of(table)
+        setattr(parent, name, made[table])
     try:
         yield
     finally:
         for parent, name, table in places:
             setattr(parent, name, table)
+
+
+def tables_of(module: torch.nn.Module) -> list[EmbeddingTable]:
+    """The tables of a module, each once."""
+    return [child for child in module.modules() if isinstance(child, EmbeddingTable)]
