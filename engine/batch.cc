@@ -1,5 +1,7 @@
 #include "engine/batch.h"
 
+#include <algorithm>
+#include <array>
 #include <climits>
 
 namespace feat {
@@ -11,6 +13,26 @@ Form::Form(std::vector<NamedType> columns) : columns_(std::move(columns)) {
       throw EngineError("two columns of a batch are named `" + column.name + "`");
     }
   }
+}
+
+std::shared_ptr<const Form> Form::shared(std::vector<NamedType> columns) {
+  struct Last {
+    std::mutex mutex;
+    std::array<std::weak_ptr<const Form>, 16> forms;
+    size_t next = 0;
+  };
+  static Last* last = new Last;  // outlives every batch
+  {
+    const std::lock_guard lock(last->mutex);
+    for (const auto& known : last->forms) {
+      std::shared_ptr<const Form> form = known.lock();
+      if (form != nullptr && form->columns_ == columns) return form;
+    }
+  }
+  auto form = std::make_shared<const Form>(std::move(columns));
+  const std::lock_guard lock(last->mutex);
+  last->forms[last->next++ % last->forms.size()] = form;
+  return form;
 }
 
 int64_t Form::find(std::string_view name) const {
@@ -42,7 +64,7 @@ Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) 
     held.columns.push_back(field.column);
     held.memory.push_back(std::move(field.memory));
   }
-  held.form = std::make_shared<const Form>(std::move(columns));
+  held.form = Form::shared(std::move(columns));
   held_ = std::make_shared<const Held>(std::move(held));
   check_lengths();
 }

@@ -20,6 +20,7 @@ namespace feat {
 struct NamedType {
   std::string name;
   Type type;
+  bool operator==(const NamedType&) const = default;
 };
 
 // The names and types of a batch's columns, made once for all batches of a program.
@@ -27,6 +28,9 @@ class Form {
  public:
   // Errors: EngineError when two columns have one name.
   explicit Form(std::vector<NamedType> columns);
+  // The same object for equal columns, of the last few that are in use: by it a program knows a batch again. Errors: as
+  // above.
+  static std::shared_ptr<const Form> shared(std::vector<NamedType> columns);
   Form(const Form&) = delete;
   Form& operator=(const Form&) = delete;
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/arena.h"
+#include "engine/batch.h"
 #include "engine/column.h"
 #include "engine/convert.h"
 #include "engine/tests/check.h"
@@ -169,6 +170,20 @@ TEST(builder_forgets_rows) {
   const Column column = builder.finish();
   CHECK(column.length == 3 && column.valid == nullptr && column.child->length == 3);
   CHECK(column.child->text(1) == "1" && column.child->text(2) == "z");
+}
+
+TEST(batches_of_equal_columns_have_one_form) {
+  Arena arena;
+  const auto batch = [&](const char* name, const char* type) {
+    return Batch(0, {{name, Type::parse(type), ColumnBuilder(Type::parse(type), arena).finish(), nullptr}});
+  };
+  const Batch first = batch("a", "int64");
+  CHECK(batch("a", "int64").form() == first.form());
+  CHECK(batch("a", "int64?").form() != first.form());
+  CHECK(batch("b", "int64").form() != first.form());
+  std::vector<Batch> others;
+  for (int i = 0; i < 20; ++i) others.push_back(batch(("c" + std::to_string(i)).c_str(), "int64"));
+  for (const Batch& other : others) CHECK(batch(other.name(0).c_str(), "int64").form()->size() == 1);
 }
 
 TEST(gather_rows) {
