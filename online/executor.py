@@ -92,6 +92,7 @@ class Executor:
             if items is not None and isinstance(server, PartingModelServer)
             else None
         )
+        self._of_request = [entity.name for entity in bundle.schema.entities if not entity.per_candidate]
         self._features = Stages(bundle, "features")
         self._features_plan = rows.plan(self._features.programs)
         roots = bundle.outputs("features")
@@ -134,7 +135,8 @@ class Executor:
 
     def _on_one_version(self, call: Call, budget: Budget, record: CallRecord) -> tuple[Scored, Serving]:
         """The whole call on the version that serves; where a model server has lost that one, on the next."""
-        with self._versions.pin() as serving:
+        user = self._user(call)
+        with self._versions.pin(user=user) as serving:
             record.version = serving.version
             try:
                 return self._score(call, serving, budget), serving
@@ -143,11 +145,15 @@ class Executor:
                     raise
                 gone = error
         self._versions.wait_for_another(serving, budget.left())
-        with self._versions.pin() as other:
+        with self._versions.pin(user=user) as other:
             if other is serving:
                 raise gone
             record.version = other.version
             return self._score(call, other, budget), other
+
+    def _user(self, call: Call) -> str:
+        """Who asks, as far as the choice of a version goes: the keys that are one a request."""
+        return "\0".join(str(call.keys[name][0]) for name in self._of_request)
 
     def _score(self, call: Call, serving: Serving, budget: Budget) -> Scored:
         size = call.num_candidates

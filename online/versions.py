@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from compiler.bundle import Bundle
 from featdsl.errors import FeatError
-from model_sync import Registry, RegistryError, Version, VersionRefused, open_registry
+from model_sync import Registry, RegistryError, Version, open_registry
+from model_sync.labels import CANARY, label
+from model_sync.replicas import TELLS_S, Replica, take_leave, tell
+from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.mismatch import mismatch
-from online.models import ModelNotReady, ModelRefused, ModelServer, ModelServerDown
+from online.models import ModelServer, ModelServerDown
+from online.version_loader import VersionLoader
 
 log = logging.getLogger("featdsl.versions")
 
@@ -54,12 +59,6 @@ class VersionState:
 
 
 @dataclass(slots=True)
-class _Refusal:
-    reason: str
-    stamp: str
-
-
-@dataclass(slots=True)
 class _Residents:
     """Versions that are loaded, the one used last at the end, and how many calls hold each (by handle)."""
 
@@ -68,7 +67,8 @@ class _Residents:
 
 
 class VersionWatcher:
-    """Follows HEAD of a registry for one model of one program.
+    """Follows HEAD of a registry, or a label, for one model of one program; and the label `canary`, whose version is
+    given to its share of the users.
 
     A version is verified, loaded and warmed while the old one serves; then `_serving`, the only reference
     that calls look at, is replaced. What does not verify or match is refused, and tried again only when its
@@ -85,34 +85,44 @@ class VersionWatcher:
         server: ModelServer,
         kept: int = KEPT_BESIDE_SERVING,
         also: Callable[[], Collection[int]] = tuple,
+        label: str = "",
     ) -> None:
-        """The registry may come later. Errors: `InputError` for a URL that can never be one."""
+        """`also`: versions that are loaded beside. `label`: what is followed instead of HEAD. The registry may come
+        later. Errors: `InputError` for a URL that can never be one."""
         self.model = model
         self._url = registry_url
         self._bundle = bundle
         self._server = server
         self._kept = kept
         self._also = also
+        self._label = label
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._serving: Serving | None = None
+        self._canary: tuple[Serving, float] | None = None
         self._residents = _Residents()
-        self._refused: dict[int, _Refusal] = {}
-        self._waiting: dict[int, str] = {}
-        self._verified: dict[int, tuple[str, Version]] = {}
-        """By number the stamps of versions whose files are good, so that they are read once while a version waits."""
+        self._loader = VersionLoader(model, bundle, server)
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
+        self._told: Replica | None = None
         self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._published_us: dict[int, int] = {}
-        self.loading = 0
         self.switches_total = 0
-        self.refused_total = 0
         self.problem = "the registry has not been read yet"
 
     @property
     def serving(self) -> Serving | None:
         return self._serving
+
+    @property
+    def loading(self) -> int:
+        """How many versions are being loaded."""
+        return self._loader.loading
+
+    @property
+    def refused_total(self) -> int:
+        return self._loader.refused_total
 
     @property
     def resident(self) -> int:
@@ -129,11 +139,11 @@ class VersionWatcher:
         return self._published_us.get(version.handle, 0)
 
     @contextlib.contextmanager
-    def pin(self, number: int | None = None) -> Iterator[Serving]:
-        """The version for one call, or one by its number if it is loaded; it stays loaded until the block ends.
-        Errors: `CallError`."""
+    def pin(self, number: int | None = None, user: str = "") -> Iterator[Serving]:
+        """The version for one call of a user, or one by its number if it is loaded; it stays loaded until the block
+        ends. Errors: `CallError`."""
         with self._lock:
-            serving = self._serving if number is None else self._resident(number)
+            serving = self._for_user(user) if number is None else self._resident(number)
             if serving is None:
                 raise CallError(
                     Reason.NO_MODEL_YET,
@@ -155,6 +165,12 @@ class VersionWatcher:
         with self._changed:
             self._changed.wait_for(lambda: self._serving is not lost, min(left_s, LOST_WAIT_S))
 
+    def _for_user(self, user: str) -> Serving | None:
+        """The lock is held."""
+        if self._canary is not None and user and is_in_share(user, self._canary[1]):
+            return self._canary[0]
+        return self._serving
+
     def _resident(self, number: int) -> Serving | None:
         """The newest that is loaded under a number. The lock is held."""
         return next((one for one in reversed(self._residents.order) if one.version == number), None)
@@ -169,13 +185,17 @@ class VersionWatcher:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        if self._registry is not None:
+            take_leave(self._registry, self._name)
+            self._registry.close()
+        self._loader.close()
 
     def poll(self) -> None:
         """One look at the registry, with what follows from it. Never raises."""
         wanted: Collection[int] = ()
         try:
             wanted = self._also()
-            problem = self._follow() or self._load_beside(wanted)
+            problem = self._follow() or self._load_beside(wanted) or self._follow_canary()
         except (FeatError, OSError, ModelServerDown) as fault:
             problem = str(fault)
         except Exception:
@@ -185,6 +205,7 @@ class VersionWatcher:
             log.warning("model %s: %s", self.model, problem)
         self.problem = problem
         self._unload_unused(wanted)
+        self._tell()
 
     def states(self) -> list[VersionState]:
         """Every version of the registry. Errors: `FeatError` or `OSError` when it cannot be read."""
@@ -193,21 +214,26 @@ class VersionWatcher:
             resident = {one.version for one in self._residents.order}
         states = []
         for info in self._open().versions():
-            refusal = self._refused.get(info.number)
+            refusal = self._loader.refusal(info.number)
             if serving is not None and info.number == serving.version:
                 states.append(VersionState(info, "serving"))
-            elif refusal is not None or (info.refusal and info.number not in resident):
-                states.append(
-                    VersionState(info, "refused", refusal.reason if refusal is not None else info.refusal)
-                )
+            elif refusal or (info.refusal and info.number not in resident):
+                states.append(VersionState(info, "refused", refusal or info.refusal))
             else:
                 state = "ready" if info.number in resident else "published"
-                states.append(VersionState(info, state, self._waiting.get(info.number, "")))
+                states.append(VersionState(info, state, self._loader.waiting.get(info.number, "")))
         return states
 
     def _watch(self) -> None:
-        while not self._stop.wait(POLL_S):
-            self.poll()
+        while not self._stop.is_set():
+            try:
+                if self._registry is None:
+                    raise RegistryError("it is not there yet")
+                self._registry.wait(POLL_S)
+            except RegistryError:
+                self._stop.wait(POLL_S)
+            if not self._stop.is_set():
+                self.poll()
 
     def _open(self) -> Registry:
         if self._registry is None:
@@ -215,24 +241,49 @@ class VersionWatcher:
         return self._registry
 
     def _follow(self) -> str:
-        """Serves what HEAD names, or else stays. Returns what is wrong, if anything is."""
+        """Serves what HEAD or the label names, or else stays. Returns what is wrong, if anything is."""
         registry = self._open()
-        head = self._server.followed() or registry.head()
+        target = self._target(registry)
         serving = self._serving
-        if head is None:
+        if target is None:
+            if self._label:
+                return f"no version has the label {self._label}"
             return "nothing is published yet" if serving is None else "the registry has no HEAD any more"
+        number, identity = target
         held = serving is not None and self._holds(serving)
-        if serving is not None and held and serving.is_still(head, registry.identity(head)):
+        if serving is not None and held and serving.is_still(number, identity):
             return ""
-        reason = self._serve(registry, head)
+        reason = self._serve(registry, number, identity)
         if not reason:
             return ""
         if not held:
-            for number in before(head, registry.versions()):
-                if not self._serve(registry, number):
+            withdrawn = registry.withdrawn()
+            for other in before(number, registry.versions()):
+                if other not in withdrawn and not self._serve(registry, other, registry.identity(other)):
                     break
-        waits = head in self._waiting
-        return f"version {head} {'waits' if waits else 'is refused'}: {reason}"
+        waits = number in self._loader.waiting
+        return f"version {number} {'waits' if waits else 'is refused'}: {reason}"
+
+    def _target(self, registry: Registry) -> tuple[int, str] | None:
+        """The version that is to serve, and its identity."""
+        told = self._server.followed()
+        if told is not None:
+            return told, registry.identity(told)
+        named = label(registry, self._label) if self._label else registry.head()
+        return None if named is None else (named.version, named.digest or registry.identity(named.version))
+
+    def _follow_canary(self) -> str:
+        """Has the version with the label `canary` ready for its share of the users. Returns what is wrong."""
+        named = label(self._open(), CANARY)
+        if named is None or not named.share:
+            with self._lock:
+                self._canary = None
+            return ""
+        problem = self._beside(named.version, named.digest)
+        with self._lock:
+            canary = None if problem else self._resident(named.version)
+            self._canary = None if canary is None else (canary, named.share)
+        return problem and f"the canary, version {named.version}, is not loaded: {problem}"
 
     def _holds(self, serving: Serving) -> bool:
         """Whether the version that serves is loaded. One that the model server has lost is no resident from then
@@ -248,9 +299,8 @@ class VersionWatcher:
         self._server.unload(serving.handle)
         return False
 
-    def _serve(self, registry: Registry, number: int) -> str:
+    def _serve(self, registry: Registry, number: int, identity: str) -> str:
         """Makes a version serve. Returns why it is refused or waits, or ""."""
-        identity = registry.identity(number)
         loaded = next((one for one in self._residents.order if one.is_still(number, identity)), None)
         if loaded is None:
             loaded = Serving(number, self.model, self._bundle.fingerprint, self._handle(number), identity)
@@ -273,70 +323,40 @@ class VersionWatcher:
         return number if number not in taken else min(0, *taken) - 1
 
     def _load(self, registry: Registry, version: Serving) -> str:
-        number = version.version
-        stamp = stamp_of(registry.path(number))
-        known = self._refused.get(number)
-        if known is not None and known.stamp == stamp:
-            return known.reason
-        self.loading = 1
-        try:
-            verified = self._verify(registry, number, stamp)
-            self._server.load(version.handle, registry.path(number))
-        except ModelNotReady as waits:
-            self._waiting[number] = str(waits)
-            return str(waits)
-        except (VersionRefused, ModelRefused) as refused:
-            self._refused[number] = _Refusal(refused.reason, stamp)
-            self.refused_total += 1
-            registry.refuse(number, refused.reason)
-            log.error("model %s: version %d is refused: %s", self.model, number, refused.reason)
-            return refused.reason
-        finally:
-            self.loading = 0
-        self._published_us[version.handle] = verified.created_at_us
-        self._refused.pop(number, None)
-        self._waiting.pop(number, None)
-        self._verified.pop(number, None)
-        registry.accept(number)
+        loaded = self._loader.load(registry, version.version, version.identity, version.handle)
+        if isinstance(loaded, str):
+            return loaded
+        self._published_us[version.handle] = loaded.created_at_us
         with self._lock:
             self._residents.order.append(version)
         return ""
 
-    def _verify(self, registry: Registry, number: int, stamp: str) -> Version:
-        known, verified = self._verified.get(number, ("", None))
-        if verified is None or known != stamp:
-            verified = registry.verify(number)
-            self._check(verified, registry.path(number))
-            self._verified[number] = stamp, verified
-        return verified
-
-    def _check(self, version: Version, directory: Path) -> None:
-        if version.model != self.model:
-            raise ModelRefused(f"it is of another model: {version.model}")
-        if version.fingerprint != self._bundle.fingerprint:
-            raise ModelRefused(mismatch(self._bundle, version.fingerprint, directory))
-
     def _load_beside(self, wanted: Collection[int]) -> str:
         """Loads those that are not. Returns what is wrong, if anything is."""
-        registry, problem = self._open(), ""
+        problem = ""
         for number in sorted(wanted):
-            identity = registry.identity(number)
-            if any(one.is_still(number, identity) for one in self._residents.order):
-                continue
-            beside = Serving(number, self.model, self._bundle.fingerprint, self._handle(number), identity)
-            reason = self._load(registry, beside)
+            reason = self._beside(number, self._open().identity(number))
             if reason:
                 problem = f"version {number}, which is wanted beside, is not loaded: {reason}"
-                continue
+        return problem
+
+    def _beside(self, number: int, identity: str) -> str:
+        """Has a version loaded that does not serve. Returns why it is not, or ""."""
+        if any(one.is_still(number, identity) for one in self._residents.order):
+            return ""
+        beside = Serving(number, self.model, self._bundle.fingerprint, self._handle(number), identity)
+        reason = self._load(self._open(), beside)
+        if not reason:
             with self._lock:  # it has not served: when it is wanted no more it is the first to go
                 self._residents.order.remove(beside)
                 self._residents.order.insert(0, beside)
-        return problem
+        return reason
 
     def _unload_unused(self, wanted: Collection[int]) -> None:
         with self._lock:
             order = self._residents.order
-            others = [one for one in order if one is not self._serving and one.version not in wanted]
+            used = [self._serving, self._canary and self._canary[0]]
+            others = [one for one in order if one not in used and one.version not in wanted]
             old = others[: max(0, len(others) - self._kept)]
             gone = [one for one in old if not self._residents.pins[one.handle]]
             order[:] = [one for one in order if one not in gone]
@@ -349,6 +369,24 @@ class VersionWatcher:
                 log.info("model %s: version %d is unloaded", self.model, one.version)
             except ModelServerDown as down:
                 log.warning("model %s: version %d is not unloaded: %s", self.model, one.version, down)
+        if gone and self._registry is not None:
+            self._registry.keep_local([one.version for one in self.loaded()])
+
+    def _tell(self) -> None:
+        """Says in the registry what is held here, so that it is not removed there."""
+        if self._registry is None:
+            return
+        serves = None if self._serving is None else self._serving.version
+        holds = tuple(sorted({one.version for one in self.loaded()}))
+        now_us = time.time_ns() // 1000
+        told = self._told
+        if (
+            told is None
+            or (serves, holds) != (told.serves, told.holds)
+            or now_us - told.told_at_us > TELLS_S * 1e6
+        ):
+            self._told = Replica(self._name, self.model, serves, holds, now_us)
+            tell(self._registry, self._told)
 
 
 def _opened(url: str) -> Registry | None:
@@ -374,12 +412,3 @@ def before(head: int, versions: Sequence[Version]) -> list[int]:
         found.append(number)
     found = [n for n in found if n in by_number]
     return found + sorted((n for n in by_number if n < head and n not in found), reverse=True)
-
-
-def stamp_of(directory: Path) -> str:
-    """Changes whenever a file in the folder does."""
-    try:
-        entries = sorted((path.name, path.stat()) for path in directory.iterdir())
-    except OSError as fault:
-        return f"unreadable: {fault.errno}"
-    return ";".join(f"{name}:{s.st_size}:{s.st_mtime_ns}:{s.st_ino}" for name, s in entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import AbstractContextManager
@@ -20,7 +21,10 @@ def make(demo: Path, data: Path, models: Path) -> Elsewhere:
 
     def put(version: int) -> None:
         """A version for the server, which looks for folders by itself."""
-        published = open_registry(f"dir://{demo / 'registry'}").path(version)
+        published = demo / "tfserving" / f"{version}"
+        shutil.rmtree(published, ignore_errors=True)
+        published.parent.mkdir(exist_ok=True)
+        open_registry(f"dir://{demo / 'registry'}").fetch(version, published)
         place = ["--version-folder", str(published), "--out", str(models / "ranker" / f"{version}")]
         (models / "ranker").mkdir(exist_ok=True)
         command = [python, str(HERE / "saved_model_layout.py"), *place]

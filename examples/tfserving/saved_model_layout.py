@@ -1,7 +1,7 @@
 """Writes a published version of the movie ranker as a SavedModel: `models/<name>/<N>/`, TensorFlow Serving's layout.
 
-.venv-tensorflow/bin/python examples/tfserving/saved_model_layout.py \\
-    --version-folder demo/registry/versions/000001 --out models/ranker/1
+feat fetch 1 --registry dir://demo/registry --out version
+.venv-tensorflow/bin/python examples/tfserving/saved_model_layout.py --version-folder version --out models/ranker/1
 
 The graph of `examples/movies/train.py` once more, in TensorFlow, with the parameters that were published. A model that
 is trained in TensorFlow writes its SavedModel itself; what matters is the signature: the names, types and shapes of the
@@ -83,7 +83,7 @@ def export(published: Path, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A published version as a SavedModel.")
-    parser.add_argument("--version-folder", type=Path, required=True, help="of the registry")
+    parser.add_argument("--version-folder", type=Path, required=True, help="what `feat fetch` writes")
     parser.add_argument("--out", type=Path, required=True, help="models/<name>/<N>")
     args = parser.parse_args()
     export(args.version_folder, args.out)

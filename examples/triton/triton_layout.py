@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
 
 from compiler.bundle import read_bundle
@@ -20,16 +21,18 @@ FILES = ("model.json", "program.pt2", "parameters.safetensors")
 
 def export(registry: Path, version: int, out: Path) -> Path:
     """The folder of the version, whole when it appears."""
-    published = open_registry(f"dir://{registry}").path(version)
-    model = next(iter(read_bundle(published / "bundle.featb").models.values()))
-    folder = out / model.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(config(model))
-    aside = folder / f".{version}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    for name in FILES:
-        shutil.copy(published / name, aside)
+    with tempfile.TemporaryDirectory() as scratch:
+        published = Path(scratch) / "version"
+        open_registry(f"dir://{registry}").fetch(version, published)
+        model = next(iter(read_bundle(published / "bundle.featb").models.values()))
+        folder = out / model.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.pbtxt").write_text(config(model))
+        aside = folder / f".{version}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for name in FILES:
+            shutil.copy(published / name, aside)
     shutil.copy(HERE / "model.py", aside)
     return aside.rename(folder / f"{version}")
 

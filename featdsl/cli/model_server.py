@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,10 +107,17 @@ def run(args: argparse.Namespace) -> int:
 def _bundle(url: str) -> Bundle:
     """The program that the newest version was made for."""
     from compiler.bundle import read_bundle
-    from model_sync import open_registry
+    from model_sync import VersionRefused, open_registry
 
     registry = open_registry(url)
     head = registry.head()
     if head is None:
         raise InputError(f"nothing is published yet: {url}", help="publish a version with `feat publish`")
-    return read_bundle(registry.path(head) / "bundle.featb")
+    with tempfile.TemporaryDirectory(prefix="featdsl-version-") as folder:
+        try:
+            registry.fetch(head.version, Path(folder) / "version")
+        except VersionRefused as refused:
+            raise InputError(str(refused), help="`feat versions --verify` shows which are whole") from refused
+        finally:
+            registry.close()
+        return read_bundle(Path(folder) / "version" / "bundle.featb")

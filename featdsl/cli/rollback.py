@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 SUMMARY = "Goes back to the version before, or to the one named with --to, after verifying it."
 
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
 
     registry = open_registry(args.registry)
     try:
-        version = registry.rollback(args.to)
+        version = registry.rollback(args.to, now_us=time.time_ns() // 1000)
     except VersionRefused as refused:
         raise InputError(str(refused), help="`feat versions --verify` shows which are whole") from refused
     if args.json:

@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     registry = open_registry(args.registry)
     unreadable: RegistryError | None = None
     try:
-        head = registry.head()
+        found = registry.head()
+        head = None if found is None else found.version
     except RegistryError as fault:
         head, unreadable = None, fault
     faulty = 0

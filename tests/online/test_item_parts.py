@@ -148,7 +148,7 @@ class Scene:
         return self._registry.publish(model, now_us=time.time_ns() // 1000).number
 
     def go_back(self, to: int) -> None:
-        self._registry.rollback(to)
+        self._registry.rollback(to, now_us=1)
 
     def started(self) -> ScorerClient:
         client = ScorerClient(f"127.0.0.1:{self.server.start()}")

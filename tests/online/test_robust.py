@@ -276,7 +276,7 @@ def test_versions_change_under_clients_and_no_answer_mixes_them(
                 number = publish(registry, tmp_path, weight)
                 weights[number] = weight
                 wait_for(lambda: model_version(client), number, 3)
-            open_registry(f"dir://{registry}").rollback(2)
+            open_registry(f"dir://{registry}").rollback(2, now_us=1)
             wait_for(lambda: model_version(client), 2, 3)
             done.set()
             for one in asking:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from compiler.bundle import write_bundle
 from featdsl.torch import save_model
+from model_sync import open_registry
 from online.client import ScorerClient
 from online.errors import CallError, Reason
 from online.messages import keys_message, value_message
@@ -167,7 +168,8 @@ def test_it_switches_under_load_and_refuses_what_is_damaged(served: Served, save
 
     children = child_processes(served.process.pid)
     served.stop(signal.SIGKILL)
-    parameters = next((served.folder / "registry" / "versions" / "000003").glob("*.safetensors"))
+    (chunk,) = open_registry(served.registry).version(3).files["parameters.safetensors"].chunks
+    parameters = served.folder / "registry" / "chunks" / chunk.sha256
     damaged = bytearray(parameters.read_bytes())
     damaged[-1] ^= 1
     parameters.write_bytes(damaged)

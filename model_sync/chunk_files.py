@@ -1,0 +1,106 @@
+"""Chunks of a registry as files of this machine, each compared with its checksum once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Collection
+from pathlib import Path
+
+from model_sync.blobs import Blobs
+from model_sync.table_stack import Chunk
+from model_sync.version import digest_of
+
+CHUNKS = "chunks/"
+
+
+class ChunkFiles:
+    """Where the chunks of a registry lie on this machine: in the registry itself where that is a directory, else in a
+    folder of its own that goes with this object."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._verified: dict[str, tuple[int, int, int]] = {}
+        """By checksum what the file was when its content was compared: its inode, size, time of writing."""
+        self._folder: Path | None = None
+        self._lock = threading.Lock()
+
+    def path(self, chunk: Chunk) -> Path:
+        """A file whose content is the chunk. Errors: `ValueError` that says what is wrong with what is there."""
+        path = self._blobs.local(CHUNKS + chunk.sha256)
+        if path is None:
+            path = self._own_folder() / chunk.sha256
+            if not path.exists():
+                self._bring(chunk, path)
+        stamp = _stamp(path)
+        if stamp is None:
+            raise ValueError("is not there")
+        if self._verified.get(chunk.sha256) != stamp:
+            try:
+                compare(path.read_bytes(), chunk)
+            except OSError as fault:
+                raise ValueError(f"does not read: {fault.strerror}") from fault
+            self._verified[chunk.sha256] = stamp
+        return path
+
+    def keep(self, chunks: Collection[str]) -> None:
+        """Lets go of all others."""
+        self._verified = {name: stamp for name, stamp in self._verified.items() if name in chunks}
+        if self._folder is not None:
+            for path in self._folder.iterdir():
+                if path.name not in chunks:
+                    path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def _bring(self, chunk: Chunk, path: Path) -> None:
+        data = self._blobs.read(CHUNKS + chunk.sha256)
+        if data is None:
+            raise ValueError("is not there")
+        compare(data, chunk)
+        aside = path.with_name(f".{chunk.sha256}.{threading.get_ident()}")
+        aside.write_bytes(data)
+        aside.replace(path)
+        stamp = _stamp(path)
+        assert stamp is not None
+        self._verified[chunk.sha256] = stamp
+
+    def _own_folder(self) -> Path:
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="featdsl-chunks-"))
+            return self._folder
+
+
+def compare(data: bytes, chunk: Chunk) -> None:
+    """Errors: `ValueError` when these are not the bytes of the chunk."""
+    if len(data) != chunk.size:
+        raise ValueError(f"has {len(data)} bytes, the manifest says {chunk.size}")
+    if digest_of(data) != chunk.sha256:
+        raise ValueError("has a wrong checksum")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A file that nobody changes, under another name: without a second copy where the file system has both."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

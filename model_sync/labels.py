@@ -1,0 +1,87 @@
+"""Versions by name: `stable` for servers that do not follow HEAD, `canary` for a share of the users."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from featdsl.errors import InputError
+from model_sync.registry import Registry
+from model_sync.version import RegistryError
+
+CANARY = "canary"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """`digest`: the SHA-256 of the version's manifest. `share`: of the users that get the version, above 0 and at most
+    1; a label without a share is for servers that follow it."""
+
+    name: str
+    version: int
+    digest: str
+    moved_at_us: int
+    share: float | None = None
+
+
+def labels(registry: Registry) -> dict[str, Label]:
+    """All labels by name. One that does not read is left out. Errors: `RegistryError`."""
+    found = {}
+    for path in registry.blobs.names("labels/"):
+        label = _read(registry, path.removeprefix("labels/"))
+        if label is not None:
+            found[label.name] = label
+    return found
+
+
+def label(registry: Registry, name: str) -> Label | None:
+    """Errors: `RegistryError` for one that does not read."""
+    raw = registry.blobs.read(f"labels/{name}")
+    found = _read(registry, name)
+    if raw is not None and found is None:
+        raise RegistryError(
+            f"the label {name} of the registry does not read: {registry.url}",
+            help=f"`feat promote N --to {name}` writes it anew",
+        )
+    return found
+
+
+def promote(registry: Registry, number: int, name: str, *, share: float | None = None, now_us: int) -> Label:
+    """Puts a label on a version, after reading every byte of that; a version that was taken back counts as good again.
+    Errors: `InputError` for a name or a share that cannot be, `VersionRefused`."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"not a label: {name}", help="small letters, digits, `-` and `_`, a letter first")
+    if share is not None and not 0 < share <= 1:
+        raise InputError(f"not a share of the users: {share}", help="0.05 are five of a hundred")
+    if number not in registry.numbers():
+        known = ", ".join(map(str, registry.numbers())) or "none"
+        raise InputError(f"there is no such version: {number}", help=f"the versions: {known}")
+    registry.verify(number)
+    registry.restore(number)
+    made = Label(name, number, registry.identity(number), now_us, share)
+    content = {"version": number, "digest": made.digest, "moved_at_us": now_us, "share": share}
+    registry.blobs.write(f"labels/{name}", json.dumps(content).encode())
+    registry.blobs.moved()
+    return made
+
+
+def remove_label(registry: Registry, name: str) -> bool:
+    """Returns whether there was one. Errors: `RegistryError`."""
+    if not _NAME.fullmatch(name) or registry.blobs.read(f"labels/{name}") is None:
+        return False
+    registry.blobs.remove(f"labels/{name}")
+    registry.blobs.moved()
+    return True
+
+
+def _read(registry: Registry, name: str) -> Label | None:
+    try:
+        data = json.loads(registry.blobs.read(f"labels/{name}") or b"")
+        share = data["share"]
+        return Label(
+            name, int(data["version"]), str(data["digest"]), int(data["moved_at_us"]), share and float(share)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

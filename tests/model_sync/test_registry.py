@@ -1,0 +1,357 @@
+"""Versions: whole or not there, verified, and HEAD moves as one step. In a directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from featdsl.errors import InputError
+from model_sync import (
+    Draft,
+    HeadMoved,
+    Registry,
+    RegistryError,
+    VersionRefused,
+    open_registry,
+)
+
+
+def saved(path: Path, content: bytes = b"weights", fingerprint: str = "f" * 64) -> Path:
+    """A folder that looks like what `save_model` writes."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "parameters.safetensors").write_bytes(content)
+    description = {
+        "model": "ranker",
+        "fingerprint": fingerprint,
+        "metrics": {"auc": 0.75},
+        "files": {"parameters.safetensors": hashlib.sha256(content).hexdigest()},
+    }
+    (path / "model.json").write_text(json.dumps(description))
+    return path
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return open_registry(f"dir://{tmp_path}/registry", create=True)
+
+
+def root(registry: Registry) -> Path:
+    return Path(registry.url.removeprefix("dir://"))
+
+
+def manifest(registry: Registry, number: int) -> Path:
+    return root(registry) / "versions" / f"{number:06d}" / "manifest.json"
+
+
+def chunk(registry: Registry, number: int, name: str) -> Path:
+    """Where a file of a version lies that is one chunk."""
+    (only,) = registry.version(number).files[name].chunks
+    return root(registry) / "chunks" / only.sha256
+
+
+def number_of(registry: Registry) -> int | None:
+    head = registry.head()
+    return None if head is None else head.version
+
+
+def test_versions_are_numbered_and_head_follows(registry: Registry, tmp_path: Path) -> None:
+    assert registry.head() is None
+    first = registry.publish(saved(tmp_path / "a"), now_us=1)
+    second = registry.publish(saved(tmp_path / "a", b"other"), now_us=2)
+    assert (first.number, first.parent) == (1, None)
+    assert (second.number, second.parent) == (2, 1)
+    assert number_of(registry) == 2
+    assert [v.metrics for v in registry.versions()] == [{"auc": 0.75}] * 2
+    registry.fetch(1, tmp_path / "fetched")
+    assert (tmp_path / "fetched" / "parameters.safetensors").read_bytes() == b"weights"
+    assert sorted(p.name for p in (tmp_path / "fetched").iterdir()) == [
+        "model.json",
+        "parameters.safetensors",
+    ]
+
+
+def test_rollback_goes_to_the_parent_or_to_the_named_version(registry: Registry, tmp_path: Path) -> None:
+    for i in range(3):
+        registry.publish(saved(tmp_path / "a", b"%d" % i), now_us=i)
+    assert registry.rollback(now_us=9).number == 2
+    assert registry.rollback(to=3, now_us=9).number == 3
+    assert number_of(registry) == 3
+    with pytest.raises(InputError, match="no such version: 9"):
+        registry.rollback(to=9, now_us=9)
+    registry.rollback(to=1, now_us=9)
+    with pytest.raises(InputError, match="no parent"):
+        registry.rollback(now_us=9)
+    assert registry.publish(saved(tmp_path / "a"), now_us=9).parent == 1
+
+
+@pytest.mark.parametrize("name", ["parameters.safetensors", "model.json"])
+def test_every_flipped_bit_and_every_cut_is_found(registry: Registry, tmp_path: Path, name: str) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    path = chunk(registry, 1, name)
+    whole = path.read_bytes()
+    for bit in range(len(whole) * 8):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(VersionRefused, match=f"a chunk of {name} has a wrong checksum"):
+            registry.verify(1)
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(VersionRefused, match="bytes, the manifest says"):
+            registry.verify(1)
+        with pytest.raises(VersionRefused, match="bytes, the manifest says"):
+            registry.fetch(1, tmp_path / "fetched")
+    assert [p.name for p in tmp_path.iterdir()] in (["a", "registry"], ["registry", "a"]), "nothing is left"
+    path.unlink()
+    with pytest.raises(VersionRefused, match="is not there"):
+        registry.verify(1)
+    registry.distrust()
+    registry.publish(tmp_path / "a", now_us=2)
+    assert registry.verify(1).number == 1, "what is put again is whole again"
+
+
+def test_a_damaged_manifest_is_refused_or_says_the_same(registry: Registry, tmp_path: Path) -> None:
+    version = registry.publish(saved(tmp_path / "a"), now_us=1)
+    path = manifest(registry, 1)
+    whole = path.read_bytes()
+    for bit in range(len(whole) * 8):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        registry.versions()
+        try:
+            found = registry.verify(1)
+        except VersionRefused:
+            continue
+        assert found == version
+        head = registry.head()
+        assert head is not None
+        if registry.identity(1) != head.digest:
+            with pytest.raises(VersionRefused, match="not the one that HEAD names"):
+                registry.fetch(1, tmp_path / "fetched", identity=head.digest)
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(VersionRefused, match="does not read"):
+        registry.verify(1)
+    assert registry.versions()[0].refusal
+
+
+def test_a_refusal_is_kept_and_taken_back(registry: Registry, tmp_path: Path) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    registry.refuse(1, "its fingerprint is another program's")
+    assert registry.versions()[0].refusal == "its fingerprint is another program's"
+    registry.accept(1)
+    assert registry.versions()[0].refusal == ""
+
+
+def test_a_rollback_to_a_damaged_version_leaves_head(registry: Registry, tmp_path: Path) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    registry.publish(saved(tmp_path / "b"), now_us=2)
+    chunk(registry, 1, "parameters.safetensors").write_bytes(b"weighty")
+    with pytest.raises(VersionRefused, match="checksum"):
+        registry.rollback(now_us=9)
+    assert number_of(registry) == 2
+
+
+def test_a_number_is_not_given_again(registry: Registry, tmp_path: Path) -> None:
+    for i in range(3):
+        registry.publish(saved(tmp_path / "a"), now_us=i)
+    shutil.rmtree(manifest(registry, 3).parent)
+    assert registry.publish(saved(tmp_path / "a"), now_us=9).number == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created_at_us": 10**30},
+        {"created_at_us": -1},
+        {"files": {"../../HEAD": {"size": 1, "sha256": "x"}}},
+        {"files": {"a\0b": {"size": 1, "sha256": "x"}}},
+        {"files": [1]},
+        {"parent": float("inf")},
+        {"format": None},
+    ],
+)
+def test_a_manifest_of_nonsense_is_refused(
+    registry: Registry, tmp_path: Path, change: dict[str, object]
+) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    path = manifest(registry, 1)
+    said = {**json.loads(path.read_text()), **change}
+    del said["sha256"]
+    said["sha256"] = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(said))
+    with pytest.raises(VersionRefused, match=r"manifest\.json does not read"):
+        registry.verify(1)
+    assert "manifest.json does not read" in registry.versions()[0].refusal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"epoch": 1, "ver',
+        "",
+        "[]",
+        '{"epoch": 1, "version": 1e999}',
+        '{"epoch": 1, "version": -1}',
+        "[" * 10**5,
+    ],
+)
+def test_a_head_that_does_not_read_is_told_and_mended(registry: Registry, tmp_path: Path, text: str) -> None:
+    registry.publish(saved(tmp_path / "a"), now_us=1)
+    (root(registry) / "HEAD").write_text(text)
+    with pytest.raises(RegistryError, match="HEAD of the registry does not read"):
+        registry.head()
+    assert registry.publish(saved(tmp_path / "a"), now_us=2).number == 2
+    assert number_of(registry) == 2
+
+
+def test_what_is_no_saved_model_is_not_published(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"there is no model\.json"):
+        registry.publish(tmp_path / "empty", now_us=1)
+    half = saved(tmp_path / "half")
+    (half / "parameters.safetensors").write_bytes(b"weig")
+    with pytest.raises(InputError, match="checksum of parameters"):
+        registry.publish(half, now_us=1)
+    (half / "parameters.safetensors").unlink()
+    with pytest.raises(InputError, match=r"parameters\.safetensors is missing"):
+        registry.publish(half, now_us=1)
+    assert registry.head() is None
+    assert registry.versions() == []
+
+
+def test_publishers_that_race_each_get_a_version(registry: Registry, tmp_path: Path) -> None:
+    folders = [saved(tmp_path / str(i), b"%d" % i) for i in range(4)]
+    numbers: list[int] = []
+
+    def publish(folder: Path) -> None:
+        for _ in range(5):
+            numbers.append(registry.publish(folder, now_us=1).number)
+
+    threads = [threading.Thread(target=publish, args=(f,)) for f in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(numbers)) == 20
+    assert sorted(numbers) == registry.numbers(), "who was too late has taken another number"
+    for number in numbers:
+        registry.verify(number)
+    assert number_of(registry) in numbers
+
+
+def test_a_publisher_killed_at_any_moment_leaves_whole_versions(tmp_path: Path) -> None:
+    """`kill -9` at random moments: HEAD always names a version that verifies, and nothing is in the way."""
+    registry = open_registry(f"dir://{tmp_path}/registry", create=True)
+    folder = saved(tmp_path / "model", os.urandom(3_000_000))
+    registry.publish(folder, now_us=1)
+    program = (
+        "import sys, pathlib, model_sync\n"
+        "r = model_sync.open_registry(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "while True: r.publish(pathlib.Path(sys.argv[2]), now_us=1)\n"
+    )
+    for delay_s in (0.0, 0.002, 0.005, 0.009, 0.014, 0.02, 0.027, 0.035):
+        publisher = subprocess.Popen(
+            [sys.executable, "-c", program, registry.url, str(folder)], stdout=subprocess.PIPE
+        )
+        assert publisher.stdout is not None
+        publisher.stdout.readline()
+        threading.Event().wait(delay_s)
+        publisher.send_signal(signal.SIGKILL)
+        publisher.wait()
+        publisher.stdout.close()
+        assert number_of(registry) in registry.numbers()
+        for number in registry.numbers():
+            registry.verify(number)
+    assert registry.publish(folder, now_us=1).number == max(registry.numbers())
+
+
+def test_urls(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="there is no registry"):
+        open_registry(f"dir://{tmp_path}/none")
+    with pytest.raises(InputError, match="not a registry"):
+        open_registry("s3://bucket/x")
+    assert open_registry(str(tmp_path / "new"), create=True).head() is None
+
+
+def draft(registry: Registry, folder: Path, content: bytes = b"weights") -> Draft:
+    files = {path.name: registry.put_file(path.read_bytes()) for path in saved(folder, content).iterdir()}
+    return Draft("ranker", "f" * 64, files)
+
+
+def test_who_has_not_seen_the_last_move_of_head_moves_it_no_more(registry: Registry, tmp_path: Path) -> None:
+    first = registry.commit(draft(registry, tmp_path / "a"), None, now_us=1)
+    head = registry.head()
+    assert head is not None
+    assert (head.version, head.digest, head.epoch) == (1, registry.identity(1), 1)
+    second = registry.commit(draft(registry, tmp_path / "b", b"other"), head, now_us=2)
+    assert (second.parent, second.parent_digest) == (1, registry.identity(first.number))
+    for late in (None, head):
+        with pytest.raises(HeadMoved, match="to version 2") as moved:
+            registry.commit(draft(registry, tmp_path / "c", b"zombie"), late, now_us=3)
+        assert moved.value.now is not None
+        assert moved.value.now.version == 2
+    assert registry.numbers() == [1, 2], "what was not published is not there"
+    registry.rollback(now_us=4)
+    with pytest.raises(HeadMoved, match=r"to version 1 \(rollback from 2\)"):
+        registry.commit(draft(registry, tmp_path / "c", b"late"), moved.value.now, now_us=5)
+    assert number_of(registry) == 1
+
+
+def test_what_was_taken_back_is_not_gone_back_to(registry: Registry, tmp_path: Path) -> None:
+    for i in range(4):
+        registry.publish(saved(tmp_path / "a", b"%d" % i), now_us=i)
+    registry.withdraw(3, "a bad batch")
+    assert registry.rollback(now_us=9).number == 2
+    assert registry.withdrawn() == {3: "a bad batch", 4: "rolled back to version 2"}
+    assert [v.refusal for v in registry.versions()] == ["", "", "a bad batch", "rolled back to version 2"]
+    assert registry.rollback(to=4, now_us=10).number == 4
+    assert registry.withdrawn() == {3: "a bad batch"}
+
+
+def test_what_versions_share_is_kept_once(registry: Registry, tmp_path: Path) -> None:
+    content = os.urandom(20 << 20)
+    for i in range(3):
+        registry.publish(saved(tmp_path / "a", content + b"%d" % i), now_us=i)
+    entry = registry.version(1).files["parameters.safetensors"]
+    assert [chunk.size for chunk in entry.chunks] == [8 << 20, 8 << 20, (4 << 20) + 1]
+    held = sum(path.stat().st_size for path in (root(registry) / "chunks").iterdir())
+    assert held < 20 * (1 << 20) + 2 * (4 << 20) + 10_000
+    for number in (1, 2, 3):
+        registry.fetch(number, tmp_path / f"{number}")
+        assert (tmp_path / f"{number}" / "parameters.safetensors").read_bytes()[-1:] == b"%d" % (number - 1)
+
+
+def test_a_registry_of_the_first_format_reads_on(registry: Registry, tmp_path: Path) -> None:
+    model = saved(tmp_path / "a")
+    folder = manifest(registry, 1).parent
+    shutil.copytree(model, folder)
+    files = {
+        path.name: {"size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in model.iterdir()
+    }
+    old = {
+        "format": 1, "version": 1, "parent": None, "model": "ranker", "fingerprint": "f" * 64,
+        "created_at_us": 1, "metrics": {}, "files": files,
+    }  # fmt: skip
+    manifest(registry, 1).write_text(json.dumps(old))
+    (root(registry) / "HEAD").write_text('{"epoch": 1, "version": 1}')
+    assert number_of(registry) == 1
+    assert registry.verify(1).size == sum(path.stat().st_size for path in model.iterdir())
+    registry.fetch(1, tmp_path / "fetched")
+    assert (tmp_path / "fetched" / "parameters.safetensors").read_bytes() == b"weights"
+    assert registry.publish(saved(tmp_path / "b", b"other"), now_us=2).parent == 1
+    assert registry.rollback(now_us=3).number == 1
+    (folder / "parameters.safetensors").write_bytes(b"weighty")
+    with pytest.raises(VersionRefused, match="checksum of parameters"):
+        registry.verify(1)
