@@ -260,6 +260,7 @@ class Registry:
         """Adds a saved model as the next version and moves HEAD to it, whatever it says by then: both or, after a
         crash, neither that anybody would serve. Errors: `InputError` when the folder is not a saved model."""
         folder = SavedFolder(directory)
+        self.distrust()
         files = {name: self.put_file(data) for name, data in folder.contents()}
         for data in folder.layer_chunks():
             self.put_chunk(data)

@@ -69,7 +69,7 @@ class ServerOptions:
     lost, so that connections spread anew; 0: never. `slow_ms`: calls that take so long are told in the log, None
     for none. `cache_bytes`: memory for the results of items (0: none are kept), `cache_ttl_s`: for how long they
     are kept at most. `traces`: where an OTLP collector takes spans by gRPC, None for nowhere; `trace_ratio` of the
-    calls whose callers do not decide it themselves."""
+    calls whose callers do not decide it themselves. `label`: of the version that serves, "" for HEAD's."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -88,6 +88,7 @@ class ServerOptions:
     cache_ttl_s: float = 600.0
     traces: str | None = None
     trace_ratio: float = 0.01
+    label: str = ""
 
 
 class ScoringServer:
@@ -106,7 +107,7 @@ class ScoringServer:
         self._options = options
         self._models = model_server
         self.store = StoreLink(store_url, bundle.schema.namespace, options.store_timeout_s)
-        self.versions = VersionWatcher(registry_url, model.name, bundle, model_server)
+        self.versions = VersionWatcher(registry_url, model.name, bundle, model_server, label=options.label)
         self.items = ItemCache(options.cache_bytes, options.cache_ttl_s) if options.cache_bytes else None
         self.kept_rows = (
             RowCache(options.cache_bytes // _ROWS_SHARE, options.cache_ttl_s) if options.cache_bytes else None

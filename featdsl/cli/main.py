@@ -23,8 +23,11 @@ COMMANDS = {
     "bench": "drive a scoring server: latency against throughput",
     "tune": "find the best options of a scoring server",
     "publish": "publish a model's version",
-    "versions": "list the published versions",
+    "versions": "list the published versions, and who serves them",
+    "promote": "give a version a label, or to a share of the users",
     "rollback": "go back to an earlier version",
+    "prune": "remove old versions that nobody needs",
+    "fetch": "write a version's files into a folder",
 }
 """Every command and its one-line help; `feat NAME` is `featdsl/cli/NAME.py`, with `_` for `-`."""
 

@@ -64,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where rows are: lmdb://folder, redis://host:port/0, redis+cluster://host:port",
     )
     parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
+    parser.add_argument(
+        "--follow",
+        metavar="LABEL",
+        default="",
+        help="serve the version that `feat promote` gave this label, such as stable (default: the newest, HEAD)",
+    )
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
     parser.add_argument(
         "--model-server",
@@ -295,6 +301,7 @@ def _server(
         cache_ttl_s=_positive(args.cache_ttl_s, "--cache-ttl-s"),
         traces=args.traces,
         trace_ratio=_ratio(args.trace_ratio),
+        label=args.follow,
     )
     models = _models(args, model)
     try:

@@ -23,20 +23,9 @@ from model_sync import (
     VersionRefused,
     open_registry,
 )
-
-
-def saved(path: Path, content: bytes = b"weights", fingerprint: str = "f" * 64) -> Path:
-    """A folder that looks like what `save_model` writes."""
-    path.mkdir(parents=True, exist_ok=True)
-    (path / "parameters.safetensors").write_bytes(content)
-    description = {
-        "model": "ranker",
-        "fingerprint": fingerprint,
-        "metrics": {"auc": 0.75},
-        "files": {"parameters.safetensors": hashlib.sha256(content).hexdigest()},
-    }
-    (path / "model.json").write_text(json.dumps(description))
-    return path
+from model_sync.layer_file import read_chunk
+from model_sync.table_stack import read_tables
+from tests.model_sync.folders import saved, saved_with_table
 
 
 @pytest.fixture
@@ -355,3 +344,31 @@ def test_a_registry_of_the_first_format_reads_on(registry: Registry, tmp_path: P
     (folder / "parameters.safetensors").write_bytes(b"weighty")
     with pytest.raises(VersionRefused, match="checksum of parameters"):
         registry.verify(1)
+
+
+def test_layers_of_a_table_are_kept_once_and_fetched_whole(registry: Registry, tmp_path: Path) -> None:
+    anchor = dict.fromkeys(range(1000), 1.0)
+    registry.publish(saved_with_table(tmp_path / "a", [anchor]), now_us=1)
+    registry.publish(saved_with_table(tmp_path / "b", [anchor, {1: 2.0, 5000: 3.0}]), now_us=2)
+    first, second = registry.version(1).tables["users"], registry.version(2).tables["users"]
+    assert second.layers[0] == first.layers[0]
+    assert second.keys()[0] == first.keys()[0]
+    assert (first.state.rows, second.state.rows) == (1000, 1001)
+    registry.fetch(2, tmp_path / "fetched")
+    assert read_tables(tmp_path / "fetched") == {"users": second}
+    (layer,) = second.layers[1].chunks
+    path = tmp_path / "fetched" / "layers" / layer.sha256
+    ids, rows, _ = read_chunk(path.read_bytes(), 4)
+    assert (ids.tolist(), rows[:, 0].tolist()) == ([1, 5000], [2.0, 3.0])
+    assert path.stat().st_nlink == 2, "no second copy of it"
+
+    held = root(registry) / "chunks" / layer.sha256
+    held.write_bytes(held.read_bytes()[:-1] + b"\0")
+    registry.fetch(1, tmp_path / "of 1")
+    with pytest.raises(VersionRefused, match="a chunk of table users has a wrong checksum"):
+        registry.fetch(2, tmp_path / "of 2")
+    assert not (tmp_path / "of 2").exists()
+    with pytest.raises(InputError, match="a chunk of table users has a wrong checksum"):
+        registry.publish(tmp_path / "fetched", now_us=3)
+    registry.publish(tmp_path / "b", now_us=4)
+    assert registry.verify(2).number == 2, "put again it is whole again"
