@@ -209,8 +209,8 @@ class EmbeddingTable(torch.nn.Module):
         return _state(self._changes.held)
 
     def touched(self) -> int:
-        """How many rows others have not as they are."""
-        return len(self._changes.touched())
+        """How many rows others have not as they are, those that they have and the table has not among them."""
+        return len(self._changes.touched()) + len(self._changes.gone())
 
     def change(self, *, all_rows: bool = False, most_rows: int | None = None) -> TableChange:
         """What has changed since it was last published, at the cost of that; or all that it has. Nothing is forgotten

@@ -65,7 +65,7 @@ def test_feat_check_parses_no_more_of_the_library_than_a_program_calls() -> None
 
 
 @pytest.mark.parametrize(
-    "module", ["featdsl.cli.serve", "featdsl.cli.score", "online.server", "online.client"]
+    "module", ["featdsl.cli.serve", "featdsl.cli.score", "online.server", "online.client", "model_sync"]
 )
 def test_a_server_and_its_client_load_neither_spark_nor_torch(module: str) -> None:
     assert loaded_by(f"import {module}") & {"pyspark", "torch", "tensorflow", "pandas"} == set()

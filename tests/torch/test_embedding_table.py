@@ -254,7 +254,7 @@ class Step:
         touched = set(self.table.change().ids.tolist())
         rows = dict(zip(whole.ids.tolist(), whole.rows.tolist(), strict=True))
         assert len(rows) == len(self.table)
-        assert len(touched) == self.table.touched()
+        assert len(touched) + len(self.table.change().deleted) == self.table.touched()
         assert touched <= set(rows)
         assert self.table.told == TableState.of(self.snapshot.rows, self.snapshot.sum)
         gone = set(self.table.change().deleted.tolist())
