@@ -214,7 +214,8 @@ class ScoringServer:
         stopped = self._grpc.stop(grace_s + _LAST_WORDS_S)
         if not stopped.wait(grace_s):
             self._service.give_up()
-            stopped.wait()
+            if not stopped.wait(2 * _LAST_WORDS_S):
+                log.error("calls that were given up have not ended, and are left")
         self.versions.stop()
         self._models.close()
         if self._changes is not None:

@@ -27,6 +27,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from online.stopping import CLOSED_IN_S, end_within
+
 log = logging.getLogger("featdsl.supervisor")
 
 STEADY_S = 10.0
@@ -37,8 +39,8 @@ LONGEST_PAUSE_S = 10.0
 SILENT_S = 30.0
 """A worker that listens and has said nothing for so long hangs: it is killed, and started again."""
 
-KILLED_AFTER_S = 5.0
-"""Beyond the grace, until a worker that does not end is killed."""
+KILLED_AFTER_S = CLOSED_IN_S + 3.0
+"""Beyond the grace, until a worker that does not end, not even by itself as one that hangs does, is killed."""
 
 
 def pause_before(failures: int) -> float:
@@ -293,9 +295,13 @@ class Supervisor:
         log.info("stopping: the workers finish the calls in flight")
         for worker in self._living():
             worker.process.terminate()
-        give_up = self.clock() + self.grace_s + KILLED_AFTER_S
+        most_s = self.grace_s + KILLED_AFTER_S
+        end_within(most_s + CLOSED_IN_S)
+        give_up = self.clock() + most_s
         while self._living() and self.clock() < give_up:
             self._turn(give_up)
+        for worker in self._living():
+            log.error("worker %d (pid %d) does not end and is killed", worker.number, worker.process.pid)
         return 0
 
     def _kill(self) -> None:

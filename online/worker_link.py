@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from online.listening import share_new_connections, take_new_connections
+from online.stopping import Stopping
 
 _BEAT_S = 1.0
 
@@ -31,11 +32,13 @@ class WorkerLink:
         self.port: int = first["port"]
         self.arguments: dict[str, Any] = first["arguments"]
         self.told = threading.Event()
-        """Set when it is time to end: `leaves` says whether another worker has taken this one's place, else all
-        stop."""
-        self.leaves = False
-        self.stops = False
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        """Set when it is time to end: `stops` says whether all do, else another worker has taken this one's place."""
+        # whoever stops all processes of a service tells a worker once more than its supervisor does
+        self.stopping = Stopping((signal.SIGTERM,), then=self.told.set, ends_at_second=False)
+
+    @property
+    def stops(self) -> bool:
+        return self.stopping.told.is_set()
 
     def ready(self, *, problem: str, state: str, name: str) -> None:
         """Tells that this worker listens, and obeys from now on, in a thread."""
@@ -57,19 +60,14 @@ class WorkerLink:
                     case "share":
                         share_new_connections(self.port)
                     case "leave":
-                        self.leaves = True
                         self.told.set()
         finally:
-            self._stop()
+            self.stopping.tell()
 
     def _beat(self) -> None:
         while True:
             self._tell(alive=True)
             time.sleep(_BEAT_S)
-
-    def _stop(self) -> None:
-        self.stops = True
-        self.told.set()
 
     def _received(self) -> Iterator[dict[str, Any]]:
         # a supervisor that is killed while it has not read all leaves an error in place of an end

@@ -7,14 +7,13 @@ Prints its port.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from benchmarks.model_servers.torchserve import TorchServe
 from compiler.bundle import read_bundle
 from online.server import ScoringServer, ServerOptions
+from online.stopping import Stopping
 
 _CACHE_BYTES = 256 << 20
 
@@ -25,10 +24,9 @@ def main() -> None:
     model = next(iter(bundle.models.values()))
     options = ServerOptions(cache_bytes=_CACHE_BYTES)
     server = ScoringServer(bundle, model, store, registry, TorchServe(address), options)
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    stopping = Stopping()
     print(server.start(), flush=True)
-    stopping.wait()
+    stopping.told.wait()
     server.stop(1.0)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
     from online.model_server import EmbeddedModelServer
     from online.model_server.grpc_face import FacedModel, ModelFace
     from online.model_server.kserve_face import KServeFace
@@ -54,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from online.model_server.tfserving_face import TensorFlowServingFace
     from online.observe.exposition import MetricsPort
     from online.observe.model_metrics import ModelCalls, ModelCollector
+    from online.stopping import Stopping, end_now
     from online.versions import VersionWatcher
 
     logging.basicConfig(
@@ -66,9 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"the program has {len(bundle.models)} models", help="name one with --model")
     signature = bundle.model(args.model or next(iter(bundle.models)))
     labels = Labels(args.labels) if args.labels is not None else None
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = Stopping()
     server = EmbeddedModelServer(model_options(args))
     wanted = tuple if labels is None else labels.versions
     versions = VersionWatcher(args.registry, signature.name, bundle, server, also=wanted)
@@ -84,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
                 ModelCollector(calls, versions, server.counts), args.host, args.metrics_port
             )
         port = face.start(args.host, args.port)
+        stopping.grace_s = args.grace_s
         if args.port_file is not None:
             aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
             aside.write_text(f"{port}\n")
@@ -92,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         state = f"version {serving.version}" if serving is not None else f"not serving: {versions.problem}"
         told = "" if metrics is None else f"; metrics on http://{args.host}:{metrics.port}/metrics"
         print(f"listening on {args.host}:{port} for {signature.name}, {state}{told}", flush=True)
-        stopping.wait()
+        stopping.told.wait()
         face.stop(args.grace_s)
     finally:
         if metrics is not None:
@@ -101,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         server.close()
         if args.port_file is not None:
             args.port_file.unlink(missing_ok=True)
-    return 0
+    end_now(0)
 
 
 def _bundle(url: str) -> Bundle:

@@ -7,9 +7,7 @@ import contextlib
 import logging
 import math
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +162,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
+    from online.stopping import Stopping, end_now
+
     given, args = args, _with_config(args)
     _log(args)
     if args.workers is not None:
@@ -171,22 +171,21 @@ def run(args: argparse.Namespace) -> int:
     program, store, registry, model_name = _places(args)
     bundle = program_of(program)
     model = _model(bundle, model_name)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _signalled(stopping))
+    stopping = Stopping()
     server = _server(args, bundle, model, store, registry)
     try:
         port = server.start()
+        stopping.grace_s = args.grace_s
         told = server.metrics_port
         metrics = "" if told is None else f"; metrics on http://{args.host}:{told}/metrics"
         _announce(args, port, f"{bundle.schema.namespace}/{model.name}", _state(server) + metrics)
-        stopping.wait()
+        stopping.told.wait()
         logging.getLogger("featdsl.server").info("stopping: finishing the calls in flight")
     finally:
-        server.stop(args.grace_s if stopping.is_set() else 0)
+        server.stop(stopping.grace_s if stopping.told.is_set() else 0)
         if args.port_file is not None:
             args.port_file.unlink(missing_ok=True)
-    return 0
+    end_now(0)
 
 
 def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
@@ -206,11 +205,13 @@ def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     stopped = False
     try:
         server.start()
+        link.stopping.grace_s = args.grace_s
         name = f"{bundle.schema.namespace}/{model.name}"
         link.ready(problem=server.health.check(), state=_state(server), name=name)
         link.told.wait()
         if not link.stops:
             server.leave(link.closed, lambda: link.stops)
+            link.stopping.tell()
         stopped = True
     finally:
         server.stop(args.grace_s if stopped else 0)
@@ -270,12 +271,6 @@ def _log(args: argparse.Namespace, who: str = "") -> None:
         if not secret:
             raise InputError(f"the secret is empty: {args.log_secret}")
         use_secret(secret)
-
-
-def _signalled(stopping: threading.Event) -> None:
-    if stopping.is_set():
-        os._exit(130)
-    stopping.set()
 
 
 def _server(

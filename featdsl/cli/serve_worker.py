@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 
 from featdsl.cli import serve
 from featdsl.cli.main import run_command
+from online.stopping import end_now
 from online.worker_link import WorkerLink
 
 
@@ -20,7 +19,4 @@ if __name__ == "__main__":
     link = WorkerLink(int(sys.argv[1]))
     arguments = argparse.Namespace(**link.arguments, link=link)
     code = run_command(sys.modules["__main__"], arguments)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the server has stopped: a call that still waits for something is not waited for
+    end_now(code)

@@ -33,6 +33,9 @@ log = logging.getLogger("featdsl.models")
 DEFAULT_TIMEOUT_S = 10.0
 """Of calls that name none."""
 
+_LAST_WORDS_S = 1.0
+"""Beyond the grace, for calls that gRPC ends to end."""
+
 Arrays = dict[str, npt.NDArray[Any]]
 Method = Callable[[bytes, float], bytes]
 """Takes the request's bytes and the seconds that are left. Errors: `FaceError`."""
@@ -180,7 +183,8 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
     def stop(self, grace_s: float) -> None:
         """Takes nothing new, and finishes what has arrived."""
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        if not self._server.stop(grace_s).wait(grace_s + _LAST_WORDS_S):
+            log.error("calls that were given up have not ended, and are left")
 
     def service(self, handler_call_details: Any) -> Any:
         method = self._methods.get(handler_call_details.method)
