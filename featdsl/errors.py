@@ -22,3 +22,22 @@ class ServiceError(FeatError):
     """A service that is needed is not there (exit code 3)."""
 
     exit_code = 3
+
+
+def without_password(url: str) -> str:
+    """A service's URL as it may stand in messages and logs."""
+    from urllib.parse import urlsplit
+
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return url.partition("://")[0] + "://…"
+    if password is not None:
+        url = url.replace(f":{password}@", ":…@", 1)
+    base, mark, options = url.partition("?")
+    return base + mark + "&".join(_hidden(option) for option in options.split("&"))
+
+
+def _hidden(option: str) -> str:
+    name, mark, _ = option.partition("=")
+    return f"{name}=…" if mark and name.endswith(("password", "secret_access_key", "token")) else option

@@ -15,7 +15,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from engine._engine import RowReading
-from featdsl.errors import InputError
+from featdsl.errors import InputError, without_password
 from store.interface import CHANGES_KEPT, SCHEMA, Changes, Key, Store, StoreUnavailable, change, read_change
 from store.redis_in_time import ConnectionInTime, OutOfTime, SSLConnectionInTime, answer_within
 from store.redis_rows import RowsClient
@@ -170,17 +170,6 @@ class RedisStore(Store):
 
 def connection_class(url: str) -> type[redis.Connection]:
     return SSLConnectionInTime if url.startswith("rediss") else ConnectionInTime
-
-
-def without_password(url: str) -> str:
-    """The URL as it may stand in messages and logs."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "redis://…"
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":…@", 1)
 
 
 def _parts(items: Iterable[_T]) -> Iterator[list[_T]]:
