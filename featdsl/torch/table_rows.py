@@ -16,7 +16,7 @@ from torch.fx import GraphModule
 
 from engine import Snapshot
 
-_LIBRARY: Any = torch.library.Library("featdsl", "DEF")  # type: ignore[no-untyped-call]
+_LIBRARY: Any = torch.library.Library("featdsl", "FRAGMENT")  # type: ignore[no-untyped-call]
 """An operator is there as long as this is."""
 _LIBRARY.define("rows(str table, Tensor ids, int width) -> Tensor")
 
