@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.utils import _pytree as pytree
 
 from featdsl.torch.bfloat16 import with_bfloat16_products
+from featdsl.torch.graph import with_parameters
 from featdsl.torch.levels import BY_ROW, Level, Shapes, levels
 
 CALL_OF_ROW = "call_of_row__"
@@ -34,6 +36,12 @@ class AcrossCalls:
         """What the model answers. `call_of_row[i]` is the call of candidate i."""
         flat = self.module(**{name: tensors[name] for name in self._names}, **{CALL_OF_ROW: call_of_row})
         return pytree.tree_unflatten(flat, self.out_spec)
+
+    def with_parameters(self, parameters: Mapping[str, torch.Tensor]) -> AcrossCalls:
+        """The same with other parameters; not where products are in bfloat16, which has copies of its own."""
+        made = copy.copy(self)
+        made.module = with_parameters(self.module, parameters)
+        return made
 
     def joined(
         self, calls: Sequence[Mapping[str, torch.Tensor]], rows: Sequence[int]

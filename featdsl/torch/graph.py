@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,6 +38,27 @@ def add_call(module: GraphModule, target: Any, *args: Any, **kwargs: Any) -> Nod
     seen = torch.fx.map_arg((args, kwargs), lambda given: given.meta["val"])
     node.meta["val"] = target(*seen[0], **seen[1])
     return node
+
+
+def with_parameters(module: GraphModule, parameters: Mapping[str, torch.Tensor]) -> GraphModule:
+    """The same graph with other parameters, of the same shapes; it takes those that it has. Its code is not generated
+    anew, so this costs what a list of the parameters costs."""
+    made: GraphModule = _of_its_own(module)
+    read = made.state_dict().keys()
+    taken = {name: tensor for name, tensor in parameters.items() if name in read}
+    made.load_state_dict(taken, strict=False, assign=True)
+    for tensor in made.parameters():
+        tensor.requires_grad_(False)
+    return made
+
+
+def _of_its_own(module: Any) -> Any:
+    """A module of the same class, with the same parameters until it is given others."""
+    made = object.__new__(type(module))
+    children = {name: child and _of_its_own(child) for name, child in module._modules.items()}
+    own = {"_parameters": dict(module._parameters), "_buffers": dict(module._buffers), "_modules": children}
+    made.__dict__.update(module.__dict__, **own)
+    return made
 
 
 def moved(module: GraphModule, device: torch.device) -> GraphModule:

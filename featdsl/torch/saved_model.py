@@ -23,7 +23,7 @@ import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,7 @@ from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundl
 from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch.embedding_table import EmbeddingTable
+from featdsl.torch.graph import with_parameters
 from featdsl.torch.stand_ins import FrozenTable, TableApart, stand_ins, tables_of
 from featdsl.torch.table_layers import ResidentTable, resident_table, write_anchors
 from featdsl.torch.table_rows import pinned, tables_read
@@ -64,18 +65,21 @@ _UNREADABLE = (
 _EXAMPLE_ROWS = 4
 MAX_CANDIDATES = 1 << 24
 
+Inputs = Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]]
+
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
     """A loaded model. `inputs` maps a name to (dtype, shape), shape without values for the rows; `tables`: what the
-    graph reads and does not hold."""
+    graph reads and does not hold; `program`: the checksum of the graph."""
 
     name: str
     fingerprint: str
-    inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]]
+    inputs: Inputs
     outputs: tuple[str, ...]
     module: torch.fx.GraphModule
     tables: Mapping[str, ResidentTable] = field(default_factory=dict)
+    program: str = ""
 
     def predict(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The outputs, float32 or float64 [n] each. Errors: `ValueError` for a tensor that is absent or of
@@ -187,6 +191,31 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     return replace(model, tables=tables)
 
 
+def load_beside(path: str | os.PathLike[str], others: Sequence[SavedModel]) -> SavedModel:
+    """The saved model at `path` beside `others` of the same graph, one at least. It has the graph in common with them,
+    and of each table the layers of the one that has most of them, so it costs what is new. Errors: `InputError`."""
+    directory = Path(path)
+    description = _description(directory)
+    first = others[-1]
+    try:
+        _read(directory, PROGRAM, description)
+        parameters = load(_read(directory, PARAMETERS, description))
+        said = (description["files"][PROGRAM], *_said(description))
+    except _UNREADABLE as fault:
+        raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault
+    if said != (first.program, first.name, first.fingerprint, first.inputs, first.outputs):
+        raise InputError(f"the saved model has another graph: {directory}")
+    _check_finite(directory, parameters)
+    held = {name: (tensor.dtype, tensor.shape) for name, tensor in first.module.state_dict().items()}
+    if held != {name: (tensor.dtype, tensor.shape) for name, tensor in parameters.items()}:
+        raise InputError(f"the saved model has other parameters than its graph: {directory}")
+    tables = {
+        name: resident_table(name, entry, directory, [one.tables[name] for one in others])
+        for name, entry in table_entries(directory, tables_read(first.module)).items()
+    }
+    return replace(first, module=with_parameters(first.module, parameters), tables=tables)
+
+
 def load_dense(directory: Path) -> SavedModel:
     """The same without its tables. Errors: `InputError`."""
     description = _description(directory)
@@ -198,20 +227,13 @@ def load_dense(directory: Path) -> SavedModel:
             module = torch.export.load(io.BytesIO(program)).module(check_guards=False)
         parameters = load(_read(directory, PARAMETERS, description))
         module.load_state_dict(parameters, strict=True, assign=True)
-        inputs = {
-            str(i["name"]): (_DTYPES[i["dtype"]], tuple(None if d is None else int(d) for d in i["shape"]))
-            for i in description["inputs"]
-        }
-        outputs = tuple(str(name) for name in description["outputs"])
-        name, fingerprint = str(description["model"]), str(description["fingerprint"])
+        name, fingerprint, inputs, outputs = _said(description)
     except _UNREADABLE as fault:
         raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault
-    for key, tensor in parameters.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InputError(f"a parameter is not finite: {directory}: {key}")
+    _check_finite(directory, parameters)
     for tensor in module.parameters():
         tensor.requires_grad_(False)
-    return SavedModel(name, fingerprint, inputs, outputs, module)
+    return SavedModel(name, fingerprint, inputs, outputs, module, program=description["files"][PROGRAM])
 
 
 def table_entries(directory: Path, read: Mapping[str, int]) -> dict[str, TableEntry]:
@@ -342,9 +364,7 @@ def _check_output(name: str, tensor: torch.Tensor, rows: int) -> None:
         )
 
 
-def _zeros(
-    inputs: Mapping[str, tuple[torch.dtype, tuple[int | None, ...]]], rows: int
-) -> dict[str, torch.Tensor]:
+def _zeros(inputs: Inputs, rows: int) -> dict[str, torch.Tensor]:
     return {
         name: torch.zeros([rows if d is None else d for d in shape], dtype=dtype)
         for name, (dtype, shape) in inputs.items()
@@ -359,6 +379,22 @@ def _description(directory: Path) -> dict[str, Any]:
         return dict(description)
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise InputError(f"not a saved model: {directory}: {MODEL}: {_first_line(fault)}") from fault
+
+
+def _said(description: Mapping[str, Any]) -> tuple[str, str, Inputs, tuple[str, ...]]:
+    """The model's name, the fingerprint, the inputs and the outputs."""
+    inputs = {
+        str(i["name"]): (_DTYPES[i["dtype"]], tuple(None if d is None else int(d) for d in i["shape"]))
+        for i in description["inputs"]
+    }
+    outputs = tuple(str(name) for name in description["outputs"])
+    return str(description["model"]), str(description["fingerprint"]), inputs, outputs
+
+
+def _check_finite(directory: Path, parameters: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in parameters.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"a parameter is not finite: {directory}: {name}")
 
 
 def _read(directory: Path, name: str, description: Mapping[str, Any]) -> bytes:

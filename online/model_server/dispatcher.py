@@ -24,6 +24,7 @@ from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
+from online.model_server.residents import Residents
 from online.model_server.runner import Outcome, Runner
 
 _ABOUT_S = 0.1
@@ -61,15 +62,12 @@ class _Connection:
 
 
 class Dispatcher:
-    """Answers on a socket. `version` is None for a model that does not load: then all are told `reason`."""
+    """Answers on a socket, for the versions that are there."""
 
-    def __init__(
-        self, listener: socket.socket, version: LoadedVersion | None, reason: str, options: ModelOptions
-    ) -> None:
+    def __init__(self, listener: socket.socket, residents: Residents, options: ModelOptions) -> None:
         self._listener = listener
-        self._version = version
-        self._reason = reason
-        batches = version is not None and version.batches
+        self._residents = residents
+        batches = residents.batches
         self._queue: BatchQueue[_Connection] = BatchQueue(
             options.max_rows if batches else 0, options.max_delay_ms / 1000 if batches else 0.0
         )
@@ -135,8 +133,9 @@ class Dispatcher:
             return
         credentials = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         caller = _CREDENTIALS.unpack(credentials)[0]
-        pin = self._version.pin if self._version is not None else None
-        connection = _Connection(wire.Answering(accepted, pin), caller, accepted.fileno(), 0.0)
+        connection = _Connection(
+            wire.Answering(accepted, self._residents.pin), caller, accepted.fileno(), 0.0
+        )
         self._connections[connection.descriptor] = connection
         self._callers[caller] = self._callers.get(caller, 0) + 1
         self._epoll.register(connection.descriptor, select.EPOLLIN)
@@ -151,16 +150,38 @@ class Dispatcher:
             return
         connection.busy = True
         connection.last = time.monotonic()
-        if self._version is None:
-            self._answer(connection, {"ok": False, "reason": self._reason}, {})
-        elif request.get("op") == "ready":
-            self._answer(connection, {"ok": True, **self._version.told(), "counts": asdict(self._counts)}, {})
-        elif (runner := self._version.runner(str(request.get("op")), request.get("of"))) is None:
+        op, handle = str(request.get("op")), int(request.get("version", 0))
+        version = self._residents.find(handle)
+        if op == "load":
+            order = (connection, handle, str(request.get("directory")))
+            threading.Thread(target=self._load, args=order, name="load", daemon=True).start()
+        elif op == "unload":
+            self._residents.unload(handle)
+            self._answer(connection, {"ok": True}, {})
+        elif version is None:
+            reason = self._residents.refusal(handle)
+            self._answer(connection, {"ok": False, "gone": not reason, "reason": reason}, {})
+        elif op == "ready":
+            self._answer(connection, self._told(handle, version), {})
+        elif (runner := version.runner(op, request.get("of"))) is None:
             self._answer(connection, {"ok": False, "reason": "it makes no such parts of items"}, {})
         else:
             connection.tensors, connection.runner = tensors, runner
             by = float(request.get("by", float("inf")))
             self._queue.add(Waiting(connection, connection.caller, runner.rows(tensors), connection.last, by))
+
+    def _told(self, handle: int, version: LoadedVersion) -> dict[str, Any]:
+        counts = {**asdict(self._counts), **self._residents.counts(handle)}
+        return {"ok": True, **version.told(), "counts": counts}
+
+    def _load(self, connection: _Connection, handle: int, directory: str) -> None:
+        """On a thread of its own, so that calls go on."""
+        reason = self._residents.load(handle, directory)
+        version = self._residents.find(handle)
+        if version is None:
+            self._answer(connection, {"ok": False, "reason": reason or "it was unloaded again"}, {})
+        else:
+            self._answer(connection, self._told(handle, version), {})
 
     def _leave(self, connection: _Connection) -> None:
         self._epoll.unregister(connection.descriptor)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
+from online.model_server.own_files import bytes_of_layers, copy_files, graph_of
 from online.model_server.region import Arrays, TooLarge
 from online.models import (
     CallerGone,
@@ -42,11 +44,14 @@ log = logging.getLogger("featdsl.models")
 
 LOAD_TIMEOUT_S = 120.0
 """Of a version whose graph is not compiled."""
+LOADED_BYTES_A_S = 20e6
+"""Of tables; what takes longer is given up."""
 KEPT_BYTES = 1 << 26
 """A connection whose memory has grown beyond this is closed after the call, so that one large call does not keep it."""
 _CONNECT_PAUSE_S = 0.005
 _WARM_START_S = 0.5
 _DYING_S = 1.0
+_FORGETTING_S = 5.0
 _ATTEMPTS = 3
 """How often a call is asked whose process dies; the call itself may be what kills it."""
 
@@ -80,19 +85,23 @@ class _Process:
 
 @dataclass(slots=True)
 class _Worker:
-    """A version's process. `idle` holds connections that are open and not in use, the one used last on top: its
-    memory is the warmest."""
+    """A version in its process, which knows it by `handle`. Versions of one `graph` that read tables beside it share a
+    process; "" for a version that has one of its own. `idle` holds connections that are open and not in use, the one
+    used last on top: its memory is the warmest."""
 
     process: _Process
     address: str
     directory: Path
+    handle: int
+    graph: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     parts: ItemParts | None = None
     idle: queue.LifoQueue[wire.Asking] = field(default_factory=queue.LifoQueue)
 
 
 class EmbeddedModelServer:
-    """A `PartingModelServer`: one worker process a version.
+    """A `PartingModelServer`: one worker process a version, or one for all versions of a graph that read tables beside
+    it, where another version is what differs.
 
     It keeps its own copy of a version's files while that is loaded, so that a process which dies starts again
     whatever has become of the registry's.
@@ -105,6 +114,8 @@ class EmbeddedModelServer:
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
         """Held while a version that died is started again. A new version may take minutes, and holds only the next."""
+        self._sharing = threading.Lock()
+        """Held while a version comes or goes that shares a process."""
         self._ordering = threading.Lock()
         """Held while the nursery is spoken to."""
         self._alive = os.pipe()
@@ -123,7 +134,14 @@ class EmbeddedModelServer:
                 return
         own = self._copied(version, directory)
         try:
-            worker = self._spawn(version, own)
+            graph = graph_of(own)
+            if graph:
+                with self._sharing:
+                    worker = self._spawn_or_share(version, own, graph)
+                    with self._lock:
+                        self._workers[version] = worker
+                return
+            worker = self._spawned(version, own, "")
         except BaseException as fault:
             shutil.rmtree(own, ignore_errors=True)
             if isinstance(fault, OSError):
@@ -133,11 +151,19 @@ class EmbeddedModelServer:
             self._workers[version] = worker
 
     def unload(self, version: int) -> None:
-        with self._lock:
-            worker = self._workers.pop(version, None)
-        if worker is not None:
-            _end(worker)
-            shutil.rmtree(worker.directory, ignore_errors=True)
+        with self._sharing:
+            with self._lock:
+                worker = self._workers.pop(version, None)
+                shared = worker is not None and any(
+                    one.process is worker.process for one in self._workers.values()
+                )
+            if worker is None:
+                return
+            if shared:
+                self._forget(worker)
+            else:
+                _end(worker)
+        shutil.rmtree(worker.directory, ignore_errors=True)
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         return self._asked_to({"op": "predict"}, version, tensors, deadline_s)
@@ -171,6 +197,8 @@ class EmbeddedModelServer:
         hop = current_hop.get()
         if hop is not None and "ran" in answer:
             hop.inner.append(Stage("torch", *answer["ran"]))
+        if answer.get("gone"):
+            raise ModelServerDown(f"version {version} is not loaded")
         if answer.get("late"):
             raise ModelTimeout(f"version {version} had no time for the call in {deadline_s:.3f} s")
         if not answer.get("ok"):
@@ -201,7 +229,7 @@ class EmbeddedModelServer:
                 raise ModelServerDown(f"the process of version {version} is being started again")
         if self._ordering.acquire(blocking=False):
             try:
-                self._tend_nursery(worker.directory)
+                self._tend_nursery(worker)
             finally:
                 self._ordering.release()
 
@@ -240,7 +268,7 @@ class EmbeddedModelServer:
     # --- what a keeper lends (`shared.py`) ------------------------------------------------------
 
     def place(self, version: int) -> dict[str, Any]:
-        """Where a version's process is asked. Errors: `ModelServerDown`."""
+        """Where a version's process is asked, with `version` as its handle. Errors: `ModelServerDown`."""
         worker = self._worker(version)
         return {
             "pid": worker.process.pid,
@@ -267,21 +295,29 @@ class EmbeddedModelServer:
         return worker
 
     def _revive(self, version: int, dead: _Worker) -> _Worker:
-        """Another worker for a version whose process is gone; one thread starts it, the others wait."""
+        """Another worker for a version whose process is gone, and for all others that it had; one thread starts it, the
+        others wait. Errors: `ModelServerDown`, `OSError`."""
         with self._spawning:
             worker = self._worker(version)
             if worker is not dead:
                 return worker
-            try:
-                fresh = self._spawn(version, dead.directory)
-            except ModelRefused as refused:
-                raise ModelServerDown(
-                    f"version {version} does not start again: {refused.reason}"
-                ) from refused
             with self._lock:
-                self._workers[version] = fresh
-        _end(dead)
-        return fresh
+                lost = {one: w for one, w in self._workers.items() if w.process is dead.process}
+            if version not in lost:
+                raise ModelServerDown(f"version {version} is not loaded")
+            fresh, refused = self._spawn({one: w.directory for one, w in lost.items()}, dead.graph)
+            with self._lock:
+                there = {one: worker for one, worker in fresh.items() if one in self._workers}
+                self._workers.update(there)
+        for one, worker in fresh.items():
+            _end(lost[one])
+            if not there:  # all have been unloaded meanwhile
+                _end(worker)
+            elif one not in there:
+                self._forget(worker)
+        if version in refused:
+            raise ModelServerDown(f"version {version} does not start again: {refused[version]}")
+        return fresh[version]
 
     def _revive_aside(self, version: int, dead: _Worker) -> threading.Thread:
         """Revives in a thread: with a cold nursery it takes seconds, and health must not wait for that."""
@@ -299,38 +335,88 @@ class EmbeddedModelServer:
         with self._ordering:
             self._copies += 1
             own = Path(self._folder) / f"{version}-{self._copies}"
+        with self._lock:
+            kept = [worker.directory for worker in self._workers.values() if worker.graph]
         try:
-            shutil.copytree(directory, own)
+            copy_files(directory, own, kept)
         except OSError as fault:
             shutil.rmtree(own, ignore_errors=True)
             raise ModelRefused(f"its files do not read: {fault}") from fault
         return own
 
-    def _spawn(self, version: int, directory: Path) -> _Worker:
-        """Forks a worker and waits until it is warm. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when
-        it dies."""
+    def _spawned(self, version: int, directory: Path, graph: str) -> _Worker:
+        """A version in a new process. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when it dies."""
+        begun, refused = self._spawn({version: directory}, graph)
+        if refused:
+            raise ModelRefused(refused[version])
+        return begun[version]
+
+    def _spawn_or_share(self, version: int, directory: Path, graph: str) -> _Worker:
+        """A version in the process that its graph has, or in a new one. Errors: as of `_spawned`."""
+        for _ in range(2):
+            with self._lock:
+                of_graph = [one for one in self._workers.items() if one[1].graph == graph]
+            if not of_graph:
+                return self._spawned(version, directory, graph)
+            _, mate = of_graph[-1]
+            worker = _Worker(mate.process, mate.address, directory, version, graph)
+            try:
+                self._wait_for(worker, {"op": "load", "directory": str(directory)})
+                return worker
+            except OSError:  # it died, of this version or of something else
+                with contextlib.suppress(ModelServerDown):
+                    self._revive(*of_graph[-1])
+        raise ModelRefused("its process died while the model was loaded")
+
+    def _spawn(self, versions: Mapping[int, Path], graph: str) -> tuple[dict[int, _Worker], dict[int, str]]:
+        """Forks a worker and waits until it is warm. Returns the versions that it has, and of others why it has them
+        not; it is ended when it has none. Errors: `ModelServerDown`, `OSError` when it dies."""
         if self._closed:
             raise ModelServerDown("the model server was closed")
         with self._ordering:
             self._sockets += 1
-            path = f"{self._folder}/{version}-{self._sockets}.sock"
-            order = {"directory": str(directory), "socket": path, "options": self._options.as_json()}
-            worker = _Worker(_Process(self._order(order)), path, directory)
-        timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
-        give_up = time.monotonic() + timeout_s
-        try:
-            answer, _ = self._ask(worker, {"op": "ready"}, {}, give_up)
-        except TimeoutError as fault:
+            path = f"{self._folder}/{next(iter(versions))}-{self._sockets}.sock"
+            order = {
+                "versions": [[handle, str(directory)] for handle, directory in versions.items()],
+                "socket": path,
+                "options": self._options.as_json(),
+            }
+            process = _Process(self._order(order))
+        begun: dict[int, _Worker] = {}
+        refused: dict[int, str] = {}
+        for handle, directory in versions.items():
+            worker = _Worker(process, path, directory, handle, graph)
+            try:
+                self._wait_for(worker, {"op": "ready"})
+                begun[handle] = worker
+            except ModelRefused as fault:
+                refused[handle] = fault.reason
+        if not begun:
             _end(worker)
+        return begun, refused
+
+    def _wait_for(self, worker: _Worker, request: dict[str, Any]) -> None:
+        """Waits until a version is loaded, as the request asks, and notes what its process tells of it. Errors:
+        `ModelRefused`, `OSError` when the process dies."""
+        timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
+        timeout_s += bytes_of_layers(worker.directory) / LOADED_BYTES_A_S
+        try:
+            answer, _ = self._ask(worker, request, {}, time.monotonic() + timeout_s)
+        except TimeoutError as fault:
+            self._forget(worker)
             raise ModelRefused(f"the model did not load in {timeout_s:.0f} s") from fault
         if not answer.get("ok"):
-            _end(worker)
             raise ModelRefused(str(answer.get("reason", "")))
         worker.facts = {str(name): str(told) for name, told in answer["facts"].items()}
         worker.parts = ItemParts.of_json(answer["parts"]) if answer["parts"] else None
         for name, told in worker.facts.items():
-            log.info("version %d: %s: %s", version, name, told)
-        return worker
+            log.info("version %d: %s: %s", worker.handle, name, told)
+
+    def _forget(self, worker: _Worker) -> None:
+        """Has a process that others use forget a version."""
+        with contextlib.suppress(OSError):  # it has died, and forgotten all
+            self._ask(worker, {"op": "unload"}, {}, time.monotonic() + _FORGETTING_S)
+        _disconnect(worker)
 
     def _order(self, order: dict[str, Any]) -> int:
         """The pid of the worker that the nursery forked; a nursery that died is started again."""
@@ -351,14 +437,14 @@ class EmbeddedModelServer:
             self._nursery = _start_nursery(self._folder, self._alive[0])
         return self._nursery
 
-    def _tend_nursery(self, directory: Path) -> None:
+    def _tend_nursery(self, worker: _Worker) -> None:
         """Replaces a nursery that died (workers outlive it) before it is needed: the next load finds it warm."""
         if self._closed or self._nursery is None or self._nursery.poll() is None:
             return
         nursery = self._living_nursery()
         assert nursery.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            nursery.stdin.write(json.dumps({"directory": str(directory)}) + "\n")
+            nursery.stdin.write(json.dumps({"versions": [[worker.handle, str(worker.directory)]]}) + "\n")
             nursery.stdin.flush()
 
     # --- connections ---------------------------------------------------------------------------
@@ -369,7 +455,7 @@ class EmbeddedModelServer:
         connection = self._connection(worker, give_up)
         try:
             with waiting(connection.hang_up):
-                answer = connection.ask(request, tensors, give_up)
+                answer = connection.ask({**request, "version": worker.handle}, tensors, give_up)
         except BaseException as fault:
             connection.close()
             if is_cancelled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import platform
@@ -23,30 +24,48 @@ from online.model_server.runner import Runner, Sample
 from online.model_server.ways import Eager
 from online.models import ItemParts
 
+_OFF_WITH_TABLES = "off: the graph reads tables that lie beside it"
 _TOLD = ("largest error", "batching", "compile")
 
 
 class LoadedVersion:
     """A model's runners by what they are asked to do."""
 
-    def __init__(self, model: SavedModel, options: ModelOptions, files: Path) -> None:
-        """`files`: the folder of the model. Errors: `InputError` for a model that bears an option less well than
-        `options` allow."""
+    def __init__(
+        self, model: SavedModel, options: ModelOptions, files: Path, sample: Sample | None = None
+    ) -> None:
+        """`files`: the folder of the model; `sample`: calls to try it with, if they are known. Errors: `InputError` for
+        a model that bears an option less well than `options` allow."""
+        self.model = model
+        self.costs: dict[str, int] = {}
+        self._options = options
         self._parts: ItemParts | None = None
-        sample = Samples(model.inputs, model.predict).call
+        self._sample = sample = sample or Samples(model.inputs, model.predict).call
         halves: dict[str, Runner] = {}
         said = ""
+        options, off = _bearable(model, options)
         if options.item_parts:
             options = replace(options, split=True)
             halves, said = self._in_two(model, options, files, sample)
         whole = replace(options, item_parts=False, compile=options.compile and not halves)
         self._runners = {"predict": Runner(model, whole, files, sample), **halves}
-        self.facts = self._runners["predict"].facts
+        self.facts = self._runners["predict"].facts | off
         if said:
             self.facts["item parts"] = said
         if halves:
             facts = halves["predict with parts"].facts
             self.facts |= {f"{name}, with item parts": facts[name] for name in _TOLD if name in facts}
+
+    def beside(self, model: SavedModel, files: Path) -> LoadedVersion:
+        """Another version of the same graph. Errors: `InputError`, as when one is made."""
+        runners = {op: runner.of(model) for op, runner in self._runners.items()}
+        if self._parts is not None or None in runners.values():
+            return LoadedVersion(model, self._options, files, self._sample)
+        made = copy.copy(self)
+        made.model = model
+        made.facts = dict(self.facts)
+        made._runners = {op: runner for op, runner in runners.items() if runner is not None}
+        return made
 
     @property
     def batches(self) -> bool:
@@ -61,6 +80,20 @@ class LoadedVersion:
         if op != "predict" and (self._parts is None or of != self._parts.identity):
             return None
         return self._runners.get(op)
+
+    def tell_costs(self, seconds: float) -> None:
+        """What its tables have, and what it cost to make them of those that were there."""
+        tables = self.model.tables
+        applied = sum(table.applied for table in tables.values())
+        self.costs = {
+            "table_rows": sum(table.rows.rows for table in tables.values()),
+            "applied_rows": applied,
+            "load_us": int(seconds * 1e6),
+        }
+        self.facts["tables"] = ", ".join(
+            f"{name}: {table.rows.rows} rows of {table.rows.table.width}" for name, table in tables.items()
+        )
+        self.facts["applied"] = f"{applied} rows, loaded in {seconds * 1000:.1f} ms"
 
     def told(self) -> dict[str, Any]:
         """What a caller has to know."""
@@ -85,6 +118,18 @@ class LoadedVersion:
         return halves, parted.said
 
 
+def _bearable(model: SavedModel, options: ModelOptions) -> tuple[ModelOptions, dict[str, str]]:
+    """What of the options a model bears, and what is off. Errors: `InputError` for a device that is not there."""
+    off = {}
+    if model.tables and device_of(options.device).type != "cpu":
+        off["device"] = _OFF_WITH_TABLES
+        options = replace(options, device="cpu")
+    if model.tables and options.compile:
+        off["compile"] = _OFF_WITH_TABLES
+        options = replace(options, compile=False)
+    return options, off
+
+
 def _runners(
     model: SavedModel, parted: Parted, options: ModelOptions, files: Path, sample: Sample
 ) -> dict[str, Runner]:
@@ -106,6 +151,7 @@ def _described(parted: Parted, options: ModelOptions, files: Path) -> ItemParts:
     """The parts. Their identity is made of everything that their bits depend on."""
     machine = [torch.__version__, platform.machine(), torch.backends.cpu.get_cpu_capability()]
     known = hashlib.sha256((files / MODEL).read_bytes())  # with checksums of graph and parameters
+    known.update(json.dumps({name: table.keys[-1] for name, table in parted.rest.tables.items()}).encode())
     known.update(json.dumps([options.as_json(), *machine]).encode())
     shapes = {name: parted.rest.inputs[name] for name in parted.of_items.outputs}
     return ItemParts(

@@ -2,7 +2,7 @@
 
 With an order as a third argument it becomes that worker itself.
 
-It reads orders from its standard input, a JSON line each ({"directory", "socket", "options"}),
+It reads orders from its standard input, a JSON line each ({"versions": [[handle, directory], …], "socket", "options"}),
 forks a worker, and answers with a line {"pid"}. An order without a socket only warms it. When its input ends, as
 the server stopped or was killed, FOLDER (sockets, copies of models) is removed and it ends. Workers end with the
 server too, but not with the nursery: they watch ALIVE, a pipe whose other end only the server holds.
@@ -46,7 +46,7 @@ def main() -> int:
         if not warmed:
             # the first load imports two seconds' worth of torch: once, here, for all workers
             with contextlib.suppress(InputError):
-                load_dense(Path(order["directory"]))
+                load_dense(Path(order["versions"][0][1]))
                 warmed = True
             gc.collect()
         if "socket" not in order:
@@ -77,7 +77,7 @@ def _become_worker(folder: str, alive: int, order: dict[str, Any]) -> NoReturn:
         from online.model_server.worker import serve
 
         options = ModelOptions.of_json(order["options"])
-        serve(str(order["socket"]), str(order["directory"]), options, alive=alive)
+        serve(str(order["socket"]), order["versions"], options, alive=alive)
         status = 0
     finally:
         os._exit(status)

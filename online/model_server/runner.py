@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ class Runner:
         self._device = device_of(options.device)
         on_device = self._device.type != "cpu"
         graphs = graphs_of(model, options, on_device=on_device)
+        self._graphs = graphs
         self.facts = graphs.facts
         self._plain: Way = Eager(graphs.model, graphs.across)
         """For a call that is not as the model wants it: it says what is wrong."""
@@ -96,6 +98,20 @@ class Runner:
         self._batches = False
         if options.max_rows:
             self.facts["batching"] = self._try_together(graphs)
+
+    def of(self, model: SavedModel) -> Runner | None:
+        """A runner of another version of the graph; None where another graph than the saved one is run, which is to be
+        made anew of its parameters, and tried."""
+        if self._graphs.changed or self._way is not self._plain:
+            return None
+        made = copy.copy(self)
+        across = self._graphs.across
+        if across is not None:
+            across = across.with_parameters(model.module.state_dict())
+        made._graphs = replace(self._graphs, model=model, across=across)
+        made._exact = Eager(model, None)
+        made._plain = made._way = Eager(model, made._graphs.across)
+        return made
 
     @property
     def batches(self) -> bool:

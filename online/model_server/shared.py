@@ -29,7 +29,15 @@ from pathlib import Path
 from typing import Any
 
 from online.model_server.compiling import COMPILE_TIMEOUT_S
-from online.model_server.embedded import LOAD_TIMEOUT_S, EmbeddedModelServer, _disconnect, _Process, _Worker
+from online.model_server.embedded import (
+    LOAD_TIMEOUT_S,
+    LOADED_BYTES_A_S,
+    EmbeddedModelServer,
+    _disconnect,
+    _Process,
+    _Worker,
+)
+from online.model_server.own_files import bytes_of_layers
 from online.models import ItemParts, ModelRefused, ModelServerDown
 
 log = logging.getLogger("featdsl.models")
@@ -166,7 +174,8 @@ class AttachedModelServer(EmbeddedModelServer):
         with self._lock:
             if version in self._workers:
                 return
-        answer = self._asked(op="load", directory=str(directory.resolve()))
+        tables_s = bytes_of_layers(directory) / LOADED_BYTES_A_S
+        answer = self._asked(op="load", within_s=tables_s, directory=str(directory.resolve()))
         with self._lock:
             self._keys[version] = answer["key"]
             self._workers[version] = _borrowed(answer)
@@ -204,10 +213,11 @@ class AttachedModelServer(EmbeddedModelServer):
         _disconnect(dead)
         return fresh
 
-    def _asked(self, **request: Any) -> dict[str, Any]:
+    def _asked(self, within_s: float = 0.0, **request: Any) -> dict[str, Any]:
+        """`within_s`: how much longer than any version this one may take."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(_ANSWER_TIMEOUT_S)
+                connection.settimeout(_ANSWER_TIMEOUT_S + within_s)
                 connection.connect(self._path)
                 _send(connection, {**request, "holder": self._holder})
                 answer = _received(connection)
@@ -224,7 +234,7 @@ def _borrowed(answer: dict[str, Any]) -> _Worker:
     except OSError as fault:
         raise ModelServerDown("the process of the version is gone") from fault
     parts = ItemParts.of_json(answer["parts"]) if answer.get("parts") else None
-    return _Worker(process, answer["address"], Path(), answer["facts"], parts)
+    return _Worker(process, answer["address"], Path(), answer["key"], facts=answer["facts"], parts=parts)
 
 
 def _content(directory: Path) -> str:

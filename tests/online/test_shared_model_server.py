@@ -127,7 +127,7 @@ def test_a_process_that_is_being_killed_is_waited_for() -> None:
 
         class Dies(Loads):
             def _worker(self, version: int) -> _Worker:
-                return _Worker(_Process(dying.pid), "", Path())
+                return _Worker(_Process(dying.pid), "", Path(), version)
 
             def _revive(self, version: int, dead: _Worker) -> _Worker:
                 began.append(version)
