@@ -211,11 +211,13 @@ class ScoringServer:
         self.health.drain()
         time.sleep(LAME_DUCK_S)
         self._service.drain()
+        self._service.settle()
         stopped = self._grpc.stop(grace_s + _LAST_WORDS_S)
         if not stopped.wait(grace_s):
             self._service.give_up()
             if not stopped.wait(2 * _LAST_WORDS_S):
                 log.error("calls that were given up have not ended, and are left")
+        self._service.close()
         self.versions.stop()
         self._models.close()
         if self._changes is not None:

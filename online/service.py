@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
 
 from online.admission import Admission
 from online.budget import NO_LIMIT_S
-from online.errors import CallError, Reason, to_details
+from online.errors import CallError, Reason, cancelled, deadline_exceeded, to_details
 from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher, current_call
 from online.observe.tracing import CallTraces
 from online.proto import SERVICE
@@ -30,8 +32,17 @@ Method = Callable[[bytes, CallRecord], bytes]
 RECEIVED_IN_S = 10.0
 """A request of which so long after its call's start a part is still missing is given up."""
 
+_GIVEN_UP = (grpc.StatusCode.DEADLINE_EXCEEDED, f"the request did not come in {RECEIVED_IN_S:.0f} s")
+
 _THREADS_BESIDE = 64
 """For calls that arrive while as many wait as may: they are told so at once."""
+
+_BROKEN_IN_S = 0.05
+
+_TURN_S = 0.01
+_QUIET_TURNS = 5
+_SETTLES_IN_S = 1.0
+"""At most, where calls come all the time."""
 
 
 class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -65,16 +76,29 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._draining = False
         self._running: set[CallRecord] = set()
         self._given_up = False
+        self._arrived = 0
 
     def drain(self) -> None:
         self._draining = True
-        self._receiving.end()
+
+    def settle(self) -> None:
+        """Returns when gRPC has handed on the calls that it holds: it would end them without a word. It hands them on
+        in a thread that waits for its turns of Python as the one that calls this does."""
+        give_up, quiet = time.monotonic() + _SETTLES_IN_S, 0
+        while quiet < _QUIET_TURNS and time.monotonic() < give_up:
+            arrived = self._arrived
+            time.sleep(_TURN_S)
+            quiet = quiet + 1 if arrived == self._arrived else 0
 
     def give_up(self) -> None:
         """Ends the calls that still run, whatever they wait for: they are told that the server stops."""
         self._given_up = True
+        self._receiving.give_up(grpc.StatusCode.UNAVAILABLE, "the server stops, and the request has not come")
         for record in list(self._running):
             record.cancel()
+
+    def close(self) -> None:
+        self._receiving.end()
 
     def waiting(self) -> int:
         """How many calls wait for their turn now."""
@@ -90,11 +114,16 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
         name, method = found
         admitted, arrived = not self._draining, time.monotonic()
+        self._arrived += 1
 
         def handle(requests: Iterator[bytes], context: Any) -> bytes:
-            with self._receiving.of(context):
-                data = next(requests, b"")
-            record = CallRecord(name, context.time_remaining(), arrived)
+            record = CallRecord(name, arrived=arrived)
+            with self._receiving.of(context) as coming, contextlib.suppress(grpc.RpcError):
+                coming.request = next(requests, None)
+            data = coming.request
+            if data is None:
+                self._fail(self._why_none(coming, context), record, context)
+            record.left_s = context.time_remaining()
             if not context.add_callback(record.cancel):
                 record.cancel()
             if self._traces is not None:
@@ -103,6 +132,20 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
         return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _why_none(self, coming: _Coming, context: Any) -> CallError:
+        """Why a call has no request."""
+        if coming.given_up or not context.time_remaining():
+            return cancelled("receive") if self._given_up else deadline_exceeded("receive")
+        ended = threading.Event()
+        # that a connection has broken is told a moment after the end of what came on it
+        if not context.add_callback(ended.set) or ended.wait(_BROKEN_IN_S):
+            return cancelled("receive")
+        return CallError(
+            Reason.MALFORMED_REQUEST,
+            "the call ended before its request was there",
+            help="send one message whole",
+        )
 
     def _in_turn(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         record.failed_in = "queue"
@@ -127,14 +170,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         try:
             answer = self._in_turn(method, data, record, context)
         except CallError as error:
-            if error.reason is Reason.CANCELLED and self._given_up:
-                error = CallError(
-                    Reason.DRAINING, "the server stops and had no more time", help="ask another one"
-                )
-            if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
-                log.error("a call failed: %s: %s", error.reason.name, error.message)
-            self._end(record, error.reason.name, context)
-            _abort(context, error)
+            self._fail(error, record, context)
         except Exception:
             number = uuid.uuid4().hex[:12]
             log.exception("a call failed: %s", number)
@@ -150,6 +186,16 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._end(record, ANSWERED, context)
         return answer
 
+    def _fail(self, error: CallError, record: CallRecord, context: Any) -> NoReturn:
+        if error.reason is Reason.CANCELLED and self._given_up:
+            error = CallError(
+                Reason.DRAINING, "the server stops and had no more time", help="ask another one"
+            )
+        if error.reason in (Reason.MODEL_FAILED, Reason.INTERNAL):
+            log.error("a call failed: %s: %s", error.reason.name, error.message)
+        self._end(record, error.reason.name, context)
+        _abort(context, error)
+
     def _end(self, record: CallRecord, outcome: str, context: Any) -> None:
         record.ended = time.monotonic()
         self._running.discard(record)
@@ -161,36 +207,59 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 log.exception("a watcher of calls failed")
 
 
+@dataclass(slots=True)
+class _Coming:
+    """A request that is still coming."""
+
+    since: float
+    request: bytes | None = None
+    given_up: bool = False
+
+
 class _Receiving:
-    """The calls whose request is still coming; those that take too long are cancelled."""
+    """The calls whose request is still coming; those that take too long are ended."""
 
     def __init__(self) -> None:
-        self._since: dict[Any, float] = {}
+        self._coming: dict[Any, _Coming] = {}
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="receiving", daemon=True).start()
 
     @contextlib.contextmanager
-    def of(self, context: Any) -> Iterator[None]:
-        self._since[context] = time.monotonic()
+    def of(self, context: Any) -> Iterator[_Coming]:
+        coming = self._coming[context] = _Coming(time.monotonic())
         try:
-            yield
+            yield coming
         finally:
-            del self._since[context]
+            del self._coming[context]
 
     def count(self) -> int:
-        return len(self._since)
+        return len(self._coming)
 
     def end(self) -> None:
         self._ended.set()
 
+    def give_up(self, code: grpc.StatusCode, message: str, before: float = math.inf) -> int:
+        """Ends the calls that began before then; returns how many."""
+        slow = [(context, one) for context, one in list(self._coming.items()) if one.since < before]
+        for context, one in slow:
+            one.given_up = True
+            _end_with(context, code, message)
+        return len(slow)
+
     def _watch(self) -> None:
         while not self._ended.wait(RECEIVED_IN_S / 10):
-            too_old = time.monotonic() - RECEIVED_IN_S
-            slow = [context for context, since in list(self._since.items()) if since < too_old]
-            for context in slow:
-                context.cancel()
+            slow = self.give_up(*_GIVEN_UP, before=time.monotonic() - RECEIVED_IN_S)
             if slow:
-                log.warning("%d calls are given up: their requests did not come", len(slow))
+                log.warning("%d calls are given up: their requests did not come", slow)
+
+
+def _end_with(context: Any, code: grpc.StatusCode, message: str) -> None:
+    """Ends a call from another thread than its own. What gRPC has for that tells no reason, but that which it calls
+    itself does."""
+    try:
+        context._rpc_event.call.cancel(code.value[0], message)
+    except AttributeError:
+        context.cancel()
 
 
 def _refuse(data: bytes, record: CallRecord) -> bytes:

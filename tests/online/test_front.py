@@ -23,6 +23,7 @@ from online.errors import CallError, Reason
 from online.listening import connections
 from online.proto import SERVICE
 from online.server import ScoringServer
+from online.service import ScorerService
 from tests.online.shop import REQUEST, publish, request_of, serving
 from tests.online.test_robust import METHODS, health, send, wait_for
 
@@ -37,7 +38,7 @@ def front(
 ) -> Iterator[tuple[ScoringServer, ScorerClient]]:
     folder = tmp_path_factory.mktemp("front")
     publish(folder / "registry", folder, 1.0)
-    with serving(lmdb_url, folder / "registry", threads=THREADS) as (server, client):
+    with serving(lmdb_url, folder / "registry", threads=THREADS, metrics_port=0) as (server, client):
         yield server, client
 
 
@@ -55,8 +56,17 @@ class Raw:
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         self._frame(4, 0, 0, struct.pack(">HI", 4, window))  # SETTINGS: INITIAL_WINDOW_SIZE
 
-    def call(self, method: str, data: bytes, *, promised: int | None = None) -> None:
-        """Sends a call whose message is said to have `promised` bytes, of which only `data` come."""
+    def call(
+        self, method: str, data: bytes, *, promised: int | None = None, ends: bool | None = None
+    ) -> None:
+        """Sends a call whose message is said to have `promised` bytes, of which only `data` come. `ends`: it is said to
+        be all; unless it is said, what is whole is all."""
+        self.begin(method)
+        message = struct.pack(">BI", 0, len(data) if promised is None else promised) + data
+        self._frame(0, int(promised is None if ends is None else ends), 1, message)  # DATA, END_STREAM
+
+    def begin(self, method: str, *, ends: bool = False) -> None:
+        """Sends the headers of a call, and that they are all if they are."""
         headers = {
             ":method": "POST",
             ":scheme": "http",
@@ -68,9 +78,17 @@ class Raw:
         literal = b"".join(
             b"\x00" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in headers.items()
         )
-        self._frame(1, 0x4, 1, literal)  # HEADERS, END_HEADERS
-        message = struct.pack(">BI", 0, len(data) if promised is None else promised) + data
-        self._frame(0, 0x1 if promised is None else 0, 1, message)  # DATA
+        self._frame(1, 0x4 | ends, 1, literal)  # HEADERS, END_HEADERS, END_STREAM
+
+    def said(self, what: bytes) -> bytes:
+        """What has come when `what` has."""
+        self.socket.settimeout(20)
+        came = b""
+        while what not in came:
+            part = self.socket.recv(65_536)
+            assert part, came
+            came += part
+        return came
 
     def _frame(self, kind: int, flags: int, stream: int, body: bytes) -> None:
         self.socket.sendall(
@@ -112,8 +130,65 @@ def test_clients_that_send_half_a_request_keep_no_other_waiting(
         started = time.monotonic()
         assert client.score(KEYS, REQUEST).version == 1
         assert time.monotonic() - started < 2
+        ended = server.calls.totals().calls["Score", "DEADLINE_EXCEEDED"]
         monkeypatch.setattr(service, "RECEIVED_IN_S", 0.1)
         wait_for(server.receiving, 0, 10)
+        for one in half:
+            assert b"grpc-status\x014" in one.said(b"the request did not come in 10 s")
+        assert server.calls.totals().calls["Score", "DEADLINE_EXCEEDED"] == ended + len(half)
+
+
+@pytest.mark.parametrize(("data", "promised"), [(b"", 0), (b"\x0a", 100), (request_of(["a"])[:-1], 1000)])
+def test_a_call_that_ends_before_its_request_is_told_so(front: Front, data: bytes, promised: int) -> None:
+    _, client = front
+    raw = Raw(client.address)
+    with raw.socket:
+        if promised:
+            raw.call("Score", data, promised=promised, ends=True)
+        else:
+            raw.begin("Score", ends=True)
+        assert b"grpc-status\x013" in raw.said(b"the call ended before its request was there")
+
+
+def test_a_client_that_goes_away_amid_its_request_is_counted(front: Front) -> None:
+    server, client = front
+    before = server.calls.totals().calls["Score", "CANCELLED"]
+    raw = Raw(client.address)
+    with raw.socket:
+        raw.call("Score", b"\x0a", promised=100)
+        wait_for(server.receiving, 1, 10)
+    wait_for(lambda: server.calls.totals().calls["Score", "CANCELLED"], before + 1, 10)
+
+
+def test_half_a_request_does_not_keep_a_server_that_stops(lmdb_url: str, registry: Path) -> None:
+    with serving(lmdb_url, registry) as (server, client):
+        raw = Raw(client.address)
+        with raw.socket:
+            raw.call("Score", b"\x0a", promised=100)
+            wait_for(server.receiving, 1, 10)
+            server.stop(grace_s=0.5)
+            assert b"grpc-status\x0214" in raw.said(b"the server stops, and the request has not come")
+
+
+def test_calls_that_a_stopping_server_has_not_looked_at_are_told_so(
+    lmdb_url: str, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gRPC holds them, and would end them without a word."""
+    with serving(lmdb_url, registry) as (server, client), grpc.insecure_channel(client.address) as channel:
+        ask = channel.unary_unary(f"/{SERVICE}/Score")
+        ask(request_of(["a"]))
+        look = server._service.service
+
+        def look_late(_: ScorerService, details: object) -> object:
+            time.sleep(0.03)
+            return look(details)
+
+        monkeypatch.setattr(ScorerService, "service", look_late)
+        calls = [ask.future(request_of(["a"]), timeout=30) for _ in range(25)]
+        time.sleep(0.05)
+        server.stop(grace_s=5)
+        codes = {call.code() for call in calls}
+    assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
 
 
 def test_clients_that_do_not_read_their_answers_keep_no_other_waiting(front: Front) -> None:
