@@ -4,7 +4,8 @@
     pending/<job>/<round>/1.json             what rank 1 has to tell, its chunks put
     pending/<job>/<round>/commit.json        rank 0 has all, and commits a version that says it was made then
 
-A round that comes to nothing leaves notes that nobody follows: the next has another name.
+A round that comes to nothing leaves notes that nobody follows: the next has another name. Who has failed writes why in
+the place of what was awaited, so that the others need not wait.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from featdsl.errors import InputError
+from featdsl.errors import FeatError, InputError
 from model_sync.layer_file import read_chunk
 from model_sync.registry import Registry
 from model_sync.shares import Share
@@ -33,10 +34,15 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`round`: its name. `whole`: the tables that everybody tells all rows of."""
+    """`round`: its name. `whole`: the tables that everybody tells all rows of. `failed`: why nothing came of it."""
 
     round: str
     whole: frozenset[str]
+    failed: str
+
+    @staticmethod
+    def from_json(data: Any) -> Call:
+        return Call(str(data["round"]), frozenset(map(str, data["whole"])), str(data.get("failed", "")))
 
 
 class Job:
@@ -57,31 +63,32 @@ class Job:
         self._timeout_s = timeout_s
         self.rank, self.world = rank, world
         self._round = ""
-        self._committed = ""
-        """The round of which a version was made last: some may not have heard of it yet."""
 
     # --- rank 0 -------------------------------------------------------------------------------------------
 
-    def ask(self, whole: frozenset[str]) -> list[Share]:
-        """What the other processes have to tell, in a new round. Errors: `RegistryError` when one does not answer."""
+    def ask(self, whole: frozenset[str], made_at_us: int | None) -> list[Share]:
+        """What the other processes have to tell, in a new round. `made_at_us`: when HEAD's version was made; some may
+        not have heard yet that it came of the round before. Errors: `RegistryError` when one does not answer."""
         if self.world == 1:
             return []
         self._round = uuid.uuid4().hex
-        for name in self._blobs.names(self._folder):
-            if not self._committed or not name.startswith(f"{self._folder}{self._committed}/"):
-                self._blobs.remove(name)
+        notes = [name.removeprefix(self._folder) for name in self._blobs.names(self._folder)]
+        rounds = {name.partition("/")[0] for name in notes if "/" in name}
+        known = {round for round in rounds if made_at_us and self.committed_at_us(round) == made_at_us}
+        for name in notes:
+            if name.partition("/")[0] not in known:
+                self._blobs.remove(self._folder + name)
         self._write("call.json", {"round": self._round, "whole": sorted(whole)})
         answers: dict[int, Share] = {}
-        try:
-            self._wait(lambda: self._heard(answers), lambda: f"rank {self._absent(answers)} has not answered")
-        except BaseException:
-            self.call_off()
-            raise
+        self._wait(lambda: self._heard(answers), lambda: f"rank {self._absent(answers)} has not answered")
         return [answers[rank] for rank in sorted(answers)]
 
     def _heard(self, answers: dict[int, Share]) -> bool:
         for rank in range(1, self.world):
-            if rank not in answers and (said := self._read(f"{self._round}/{rank}.json", Share.from_json)):
+            said = None if rank in answers else self._read(f"{self._round}/{rank}.json", _answer)
+            if isinstance(said, str):
+                raise self._nothing(f"rank {rank}: {said}")
+            if said is not None:
                 answers[rank] = said
         return len(answers) == self.world - 1
 
@@ -91,14 +98,16 @@ class Job:
     def committing(self, now_us: int) -> None:
         """Tells the others by what they know the version: the time that it says it was made."""
         if self.world > 1:
-            self._committed = self._round
             self._write(f"{self._round}/commit.json", {"created_at_us": now_us})
 
-    def call_off(self) -> None:
-        """Nobody who comes later answers any more."""
-        if self.world > 1:
+    def over(self, failed: str = "") -> None:
+        """Nobody who comes later answers any more, and who waits does not wait longer."""
+        if self.world > 1 and self._round:
             with contextlib.suppress(RegistryError):
-                self._blobs.remove(f"{self._folder}call.json")
+                if failed:
+                    self._write("call.json", {"round": self._round, "whole": [], "failed": failed})
+                else:
+                    self._blobs.remove(f"{self._folder}call.json")
 
     # --- the others ---------------------------------------------------------------------------------------
 
@@ -111,18 +120,22 @@ class Job:
             nonlocal answered
             if over():
                 return True
-            call = self._call()
-            if call is not None and call.round != answered:
-                answered = call.round
-                self._write(f"{call.round}/{self.rank}.json", share(call.round, call.whole).to_json())
+            call = self._read("call.json", Call.from_json)
+            if call is not None and call.failed and call.round == answered:
+                raise self._nothing(f"rank 0: {call.failed}")
+            if call is None or call.failed or call.round == answered:
+                return False
+            answered = call.round
+            note = f"{answered}/{self.rank}.json"
+            try:
+                said = share(answered, call.whole)
+            except FeatError as fault:
+                self._write(note, {"failed": str(fault)})
+                raise
+            self._write(note, said.to_json())
             return False
 
         self._wait(look, lambda: "rank 0 has not published")
-
-    def _call(self) -> Call | None:
-        return self._read(
-            "call.json", lambda said: Call(str(said["round"]), frozenset(map(str, said["whole"])))
-        )
 
     def committed_at_us(self, round: str) -> int | None:
         """When the version of a round was made, if rank 0 has come so far."""
@@ -147,11 +160,19 @@ class Job:
         until = time.monotonic() + self._timeout_s
         while not done():
             if time.monotonic() > until:
-                raise RegistryError(
-                    f"nothing is published: {what()} for {self._timeout_s:g} s: job {self._name}",
-                    help="nothing is lost: the next publish tells it all; a process that died is started again",
-                )
+                raise self._nothing(f"{what()} for {self._timeout_s:g} s")
             self._registry.wait(_LOOK_S)
+
+    def _nothing(self, why: str) -> RegistryError:
+        return RegistryError(
+            f"nothing is published by job {self._name}: {why}",
+            help="nothing is lost: the next publish tells it all; a process that died is started again",
+        )
+
+
+def _answer(data: Any) -> Share | str:
+    """What a process has to tell, or why it cannot."""
+    return str(data["failed"]) if "failed" in data else Share.from_json(data)
 
 
 def check_apart(registry: Registry, shares: list[Share], widths: dict[str, int]) -> None:

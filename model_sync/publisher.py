@@ -156,9 +156,26 @@ class Publisher:
         head = self._follow()
         if self._job.rank > 0:
             return self._tell()
+        try:
+            draft, share = self._drafted(head, metrics or {}, watermark_us, state_dict)
+            version = self._commit(draft, share, head)
+        except BaseException as fault:
+            self._job.over(failed=str(fault) or type(fault).__name__)
+            raise
+        self._job.over()
+        return version
+
+    def _drafted(
+        self,
+        head: Head | None,
+        metrics: Mapping[str, float],
+        watermark_us: int | None,
+        state_dict: Mapping[str, torch.Tensor] | None,
+    ) -> tuple[Draft, Share]:
+        """What the next version is to be, its chunks put."""
         live = self._exported()
-        files = live.files(metrics or {}, state_dict)
-        share, others = self._shares(live.tables)
+        files = live.files(metrics, state_dict)
+        share, others = self._shares(live.tables, head)
         tables = {
             name: stacked(
                 self._stack(name),
@@ -170,8 +187,7 @@ class Publisher:
         }
         entries = self._graph or {name: self.registry.put_file(data) for name, data in live.graph.items()}
         entries = {**entries, **{name: self.registry.put_file(data) for name, data in files.items()}}
-        draft = Draft(live.name, live.fingerprint, entries, tables, dict(metrics or {}), watermark_us)
-        return self._commit(draft, head, share)
+        return Draft(live.name, live.fingerprint, entries, tables, dict(metrics), watermark_us), share
 
     def take_over(self) -> None:
         """Goes on from what HEAD says now, whoever moved it there: the next version follows that one, and has all rows
@@ -229,7 +245,7 @@ class Publisher:
             raise HeadMoved(head)
         self._took(version, sent.share)
 
-    def _commit(self, draft: Draft, head: Head | None, share: Share) -> Version:
+    def _commit(self, draft: Draft, share: Share, head: Head | None) -> Version:
         now_us = int(self._clock() * 1e6)
         self._job.committing(now_us)
         made = Version(0, None, draft.model, draft.fingerprint, now_us, draft.files, tables=draft.tables)
@@ -240,8 +256,6 @@ class Publisher:
             self._settle(self.registry.head())
             assert self._last is not None
             return self._last
-        finally:
-            self._job.call_off()
         self._took(version, share)
         return version
 
@@ -284,7 +298,7 @@ class Publisher:
     def _share(self, whole: frozenset[str]) -> Share:
         return share_of(self._tables().values(), whole, self.registry.put_chunk, self._budget())
 
-    def _shares(self, tables: Mapping[str, Table]) -> tuple[Share, list[Share]]:
+    def _shares(self, tables: Mapping[str, Table], head: Head | None) -> tuple[Share, list[Share]]:
         """What this process tells, and the others of the job."""
         world = self._job.world
         whole = self._untold() | frozenset(
@@ -292,15 +306,28 @@ class Publisher:
             for name, table in tables.items()
             if needs_anchor(self._stack(name), table, self._budget(), world)
         )
-        others = self._job.ask(whole)
+        made_at_us = self._made_at_us(head)
+        others = self._job.ask(whole, made_at_us)
         while not (wanted := whole.union(*(other.whole for other in others))) <= whole:
             whole = wanted
-            others = self._job.ask(whole)
+            others = self._job.ask(whole, made_at_us)
         share = self._share(whole)
+        for other in others:
+            if other.layers.keys() != tables.keys():
+                raise InputError(
+                    "the processes of the job have other tables", help="all train the same module"
+                )
         if others:
-            widths = {name: table.width for name, table in tables.items()}
-            check_apart(self.registry, [share, *others], widths)
+            check_apart(
+                self.registry, [share, *others], {name: table.width for name, table in tables.items()}
+            )
         return share, others
+
+    def _made_at_us(self, head: Head | None) -> int | None:
+        try:
+            return None if head is None else self.registry.version(head.version).created_at_us
+        except VersionRefused:
+            return None
 
     def _tell(self) -> Version:
         """The part of a process of a higher rank. Errors: `HeadMoved`, `RegistryError`."""

@@ -211,12 +211,12 @@ def test_a_publish_that_fails_anywhere_loses_nothing(
         before = trainer.scores()
         trainer.step()
         after = trainer.scores()
-        blobs.fail(failed, done_before=done_before)
+        blobs.fail_at(failed, done_before=done_before)
         fails = True
         with contextlib.suppress(RegistryError):
             publisher.publish()
             fails = False
-        blobs.fails_at = -1
+        blobs.fail_at(-1, done_before=False)
         if not fails:
             break
         failed += 1

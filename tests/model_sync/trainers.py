@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from compiler.bundle import Bundle, build
 from featdsl.torch import EmbeddingTable, RowAdagrad, load_model
 from model_sync import Publisher, Registry
+from model_sync.blobs import Found
 from model_sync.directory import DirectoryBlobs
 from model_sync.version import RegistryError
 
@@ -29,6 +30,7 @@ model ranker {
 }
 """
 IDS = 400
+T = TypeVar("T")
 Batch = dict[str, torch.Tensor]
 
 
@@ -116,63 +118,55 @@ class FaultyBlobs(DirectoryBlobs):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, create=True)
-        self.operations: list[str] = []
-        self.fails_at = -1
-        self.done_before = False
-        self.kills = False
+        self.operations = 0
+        self._fails_at: int | str = -1
+        self._done_before = False
+        self._kills = False
 
-    def fail(self, at: int, *, done_before: bool, kills: bool = False) -> None:
+    def fail_at(self, at: int, *, done_before: bool) -> None:
         """At the operation of this number from now on."""
-        self.operations, self.fails_at = [], at
-        self.done_before, self.kills = done_before, kills
+        self.operations, self._fails_at, self._done_before = 0, at, done_before
 
-    def _fault(self, name: str, when: bool) -> None:
-        if when == self.done_before and len(self.operations) - 1 == self.fails_at:
-            if self.kills:
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise RegistryError(f"cannot write to the registry: {name}: no space left on device")
+    def die_at(self, at: int | str, *, done_before: bool) -> None:
+        """The same with a SIGKILL, or at the first operation that has this in its name."""
+        self.fail_at(-1, done_before=done_before)
+        self._fails_at, self._kills = at, True
+
+    def _operation(self, name: str, operation: Callable[[], T]) -> T:
+        number, self.operations = self.operations, self.operations + 1
+        at = self._fails_at in name if isinstance(self._fails_at, str) else self._fails_at == number
+        if at and not self._done_before:
+            self._fail(name)
+        done = operation()
+        if at:
+            self._fail(name)
+        return done
+
+    def _fail(self, name: str) -> None:
+        if self._kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RegistryError(f"cannot write to the registry: {name}: no space left on device")
 
     def read(self, name: str) -> bytes | None:
-        self.operations.append(f"read {name}")
-        self._fault(name, False)
-        found = super().read(name)
-        self._fault(name, True)
-        return found
+        return self._operation(f"read {name}", lambda: super(FaultyBlobs, self).read(name))
 
     def write(self, name: str, data: bytes) -> None:
-        self.operations.append(f"write {name}")
-        self._fault(name, False)
-        super().write(name, data)
-        self._fault(name, True)
+        self._operation(f"write {name}", lambda: super(FaultyBlobs, self).write(name, data))
+
+    def note(self, name: str, data: bytes) -> None:
+        self._operation(f"note {name}", lambda: super(FaultyBlobs, self).note(name, data))
 
     def touch(self, name: str) -> bool:
-        self.operations.append(f"touch {name}")
-        self._fault(name, False)
-        found = super().touch(name)
-        self._fault(name, True)
-        return found
+        return self._operation(f"touch {name}", lambda: super(FaultyBlobs, self).touch(name))
 
     def swap(self, name: str, expected: bytes | None, data: bytes) -> bool:
-        self.operations.append(f"swap {name}")
-        at = len(self.operations)
-        self._fault(name, False)
-        swapped = super().swap(name, expected, data)
-        del self.operations[at:]  # what it read for that
-        self._fault(name, True)
-        return swapped
+        return self._operation(f"swap {name}", lambda: super(FaultyBlobs, self).swap(name, expected, data))
 
     def remove(self, name: str) -> None:
-        self.operations.append(f"remove {name}")
-        self._fault(name, False)
-        super().remove(name)
-        self._fault(name, True)
+        self._operation(f"remove {name}", lambda: super(FaultyBlobs, self).remove(name))
 
-    def names(self, prefix: str) -> Mapping[str, Any]:
-        self.operations.append(f"names {prefix}")
-        self._fault(prefix, False)
-        found = super().names(prefix)
-        self._fault(prefix, True)
-        return found
+    def names(self, prefix: str) -> Mapping[str, Found]:
+        return self._operation(f"names {prefix}", lambda: super(FaultyBlobs, self).names(prefix))
 
 
 def heights(publisher: Publisher) -> Sequence[int]:
