@@ -43,21 +43,30 @@ def add_call(module: GraphModule, target: Any, *args: Any, **kwargs: Any) -> Nod
 def with_parameters(module: GraphModule, parameters: Mapping[str, torch.Tensor]) -> GraphModule:
     """The same graph with other parameters, of the same shapes; it takes those that it has. Its code is not generated
     anew, so this costs what a list of the parameters costs."""
-    made: GraphModule = _of_its_own(module)
-    read = made.state_dict().keys()
-    taken = {name: tensor for name, tensor in parameters.items() if name in read}
-    made.load_state_dict(taken, strict=False, assign=True)
-    for tensor in made.parameters():
-        tensor.requires_grad_(False)
+    made: GraphModule = _of_its_own(module, "", parameters)
     return made
 
 
-def _of_its_own(module: Any) -> Any:
-    """A module of the same class, with the same parameters until it is given others."""
+def _of_its_own(module: Any, path: str, parameters: Mapping[str, torch.Tensor]) -> Any:
+    """A module of the same class with what is there for it in the place of its own parameters."""
+
+    def taken(name: str, tensor: Any) -> Any:
+        given = parameters.get(path + name)
+        if tensor is None or given is None:
+            return tensor
+        is_parameter = isinstance(tensor, torch.nn.Parameter)
+        return torch.nn.Parameter(given, requires_grad=False) if is_parameter else given
+
     made = object.__new__(type(module))
-    children = {name: child and _of_its_own(child) for name, child in module._modules.items()}
-    own = {"_parameters": dict(module._parameters), "_buffers": dict(module._buffers), "_modules": children}
-    made.__dict__.update(module.__dict__, **own)
+    made.__dict__.update(
+        module.__dict__,
+        _parameters={name: taken(name, tensor) for name, tensor in module._parameters.items()},
+        _buffers={name: taken(name, tensor) for name, tensor in module._buffers.items()},
+        _modules={
+            name: child and _of_its_own(child, f"{path}{name}.", parameters)
+            for name, child in module._modules.items()
+        },
+    )
     return made
 
 

@@ -114,12 +114,12 @@ class SavedModel:
         """What the module returned (a tensor, a tuple, a dict) by output. Errors: `ValueError`."""
         return _named_outputs(answer, self.outputs)
 
-    def warm(self) -> None:
+    def warm(self, *, rows: Sequence[int] = (1, 2, 64)) -> None:
         """Runs the model on zeros, so that the first call is not slower than the others."""
-        for rows in (1, 2, 64):
-            answer = self.predict(_zeros(self.inputs, rows))
+        for count in rows:
+            answer = self.predict(_zeros(self.inputs, count))
             for name, tensor in answer.items():
-                _check_output(name, tensor, rows)
+                _check_output(name, tensor, count)
 
 
 def save_model(
@@ -186,7 +186,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     `InputError` for anything that `save_model` did not write, and for parameters and rows that are not finite."""
     directory = Path(path)
     model = load_dense(directory)
-    entries = table_entries(directory, tables_read(model.module))
+    entries = _table_entries(directory, _description(directory), tables_read(model.module))
     tables = {name: resident_table(name, entry, directory) for name, entry in entries.items()}
     return replace(model, tables=tables)
 
@@ -211,7 +211,7 @@ def load_beside(path: str | os.PathLike[str], others: Sequence[SavedModel]) -> S
         raise InputError(f"the saved model has other parameters than its graph: {directory}")
     tables = {
         name: resident_table(name, entry, directory, [one.tables[name] for one in others])
-        for name, entry in table_entries(directory, tables_read(first.module)).items()
+        for name, entry in _table_entries(directory, description, tables_read(first.module)).items()
     }
     return replace(first, module=with_parameters(first.module, parameters), tables=tables)
 
@@ -236,11 +236,13 @@ def load_dense(directory: Path) -> SavedModel:
     return SavedModel(name, fingerprint, inputs, outputs, module, program=description["files"][PROGRAM])
 
 
-def table_entries(directory: Path, read: Mapping[str, int]) -> dict[str, TableEntry]:
+def _table_entries(
+    directory: Path, description: Mapping[str, Any], read: Mapping[str, int]
+) -> dict[str, TableEntry]:
     """What the tables of a saved model are made of. `read`: the width of each that its graph reads. Errors:
     `InputError`, where the folder has others than it should."""
     try:
-        said = {str(n): int(table["width"]) for n, table in _description(directory).get("tables", {}).items()}
+        said = {str(n): int(table["width"]) for n, table in description.get("tables", {}).items()}
         entries = read_tables(directory)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InputError(f"the saved model does not load: {directory}: {_first_line(fault)}") from fault

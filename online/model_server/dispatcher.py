@@ -35,8 +35,8 @@ _ACCEPT_PAUSE_S = 0.01
 
 @dataclass(slots=True)
 class Counts:
-    """Since the process started. `late`: deadlines that passed before a call was run; `left`: callers that were
-    gone by then; `largest`: most calls that were run as one."""
+    """Of one version, since its process has it. `late`: deadlines that passed before a call was run; `left`: callers
+    that were gone by then; `largest`: most calls that were run as one."""
 
     calls: int = 0
     runs: int = 0
@@ -59,6 +59,8 @@ class _Connection:
     tensors: Arrays | None = None
     runner: Runner | None = None
     """What runs its call."""
+    handle: int = 0
+    """The version that its call is on."""
 
 
 class Dispatcher:
@@ -75,7 +77,7 @@ class Dispatcher:
         self._callers: dict[int, int] = {}
         self._listening = threading.Lock()
         self._counting = threading.Lock()
-        self._counts = Counts()
+        self._counts: dict[int, Counts] = {}
         self._epoll = select.epoll()
         self._epoll.register(listener, select.EPOLLIN)
 
@@ -107,7 +109,7 @@ class Dispatcher:
                 continue
             taken = self._queue.take(now)
             for connection in taken.late:
-                self._count(late=1)
+                self._count(connection.handle, late=1)
                 self._answer(connection, {"ok": False, "late": True}, {})
             if taken.batch:
                 return taken.batch
@@ -157,6 +159,7 @@ class Dispatcher:
             threading.Thread(target=self._load, args=order, name="load", daemon=True).start()
         elif op == "unload":
             self._residents.unload(handle)
+            self._counts.pop(handle, None)
             self._answer(connection, {"ok": True}, {})
         elif version is None:
             reason = self._residents.refusal(handle)
@@ -166,13 +169,14 @@ class Dispatcher:
         elif (runner := version.runner(op, request.get("of"))) is None:
             self._answer(connection, {"ok": False, "reason": "it makes no such parts of items"}, {})
         else:
-            connection.tensors, connection.runner = tensors, runner
+            self._counts.setdefault(handle, Counts())
+            connection.tensors, connection.runner, connection.handle = tensors, runner, handle
             by = float(request.get("by", float("inf")))
             self._queue.add(Waiting(connection, connection.caller, runner.rows(tensors), connection.last, by))
 
     def _told(self, handle: int, version: LoadedVersion) -> dict[str, Any]:
-        counts = {**asdict(self._counts), **self._residents.counts(handle)}
-        return {"ok": True, **version.told(), "counts": counts}
+        counts = asdict(self._counts.get(handle, Counts()))
+        return {"ok": True, **version.told(), "counts": {**counts, **self._residents.counts(handle)}}
 
     def _load(self, connection: _Connection, handle: int, directory: str) -> None:
         """On a thread of its own, so that calls go on."""
@@ -187,7 +191,7 @@ class Dispatcher:
         self._epoll.unregister(connection.descriptor)
         del self._connections[connection.descriptor]
         if self._queue.drop(connection):
-            self._count(left=1)
+            self._count(connection.handle, left=1)
             connection.busy = False
         with connection.closing:
             connection.gone = True
@@ -211,7 +215,7 @@ class Dispatcher:
     def _run_with(self, runner: Runner, batch: list[_Connection]) -> None:
         calls = [connection.tensors or {} for connection in batch]
         rows = sum(map(runner.rows, calls))
-        self._count(calls=len(batch), runs=1, rows=rows, largest=len(batch))
+        self._count(batch[0].handle, calls=len(batch), runs=1, rows=rows, largest=len(batch))
         started = time.monotonic()
         outcomes = runner.run(calls)
         ran = [started, time.monotonic()]
@@ -237,8 +241,11 @@ class Dispatcher:
             connection.busy = False  # before it is answered: the next call may be quicker than this thread
             connection.asked.answer(header, outputs)
 
-    def _count(self, *, largest: int = 0, **more: int) -> None:
+    def _count(self, handle: int, *, largest: int = 0, **more: int) -> None:
         with self._counting:
+            counts = self._counts.get(handle)
+            if counts is None:  # the version was unloaded meanwhile
+                return
             for name, number in more.items():
-                setattr(self._counts, name, getattr(self._counts, name) + number)
-            self._counts.largest = max(self._counts.largest, largest)
+                setattr(counts, name, getattr(counts, name) + number)
+            counts.largest = max(counts.largest, largest)

@@ -6,10 +6,13 @@ there, verified and warmed, and then it is known. It never changes, and a call t
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine import SnapshotTable
@@ -19,6 +22,7 @@ from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
 
+_GIVES_WAY_S = 0.0005
 _COLLECT_AT = 1 / 16
 """What nobody reads any more is looked for when so many rows, of all that a table has, have been written since."""
 
@@ -88,13 +92,14 @@ class Residents:
             threading.Thread(target=self._collect, args=(tables,), name="collect", daemon=True).start()
 
     def counts(self, handle: int) -> dict[str, int]:
-        """What tables cost: `versions` that are there, the `table_bytes` of all of them together, and of one version
-        its `table_rows`, the `applied_rows` that were written to make it, and the `load_us` that it took."""
+        """What tables cost: of the `process` its `versions` and the `table_bytes` of all of them together, and of one
+        version its `table_rows`, the `applied_rows` that were written to make it, and the `load_us` that it took."""
         version = self._versions.get(handle)
         if version is None or not version.model.tables:
             return {}
         stats = [table.stats() for table in self._all_tables()]
         return {
+            "process": os.getpid(),
             "versions": len(self._versions),
             "table_bytes": sum(one["row_bytes"] + one["index_bytes"] for one in stats),
             **version.costs,
@@ -104,9 +109,10 @@ class Residents:
         started = time.monotonic()
         others = list(self._versions.values())
         if others:
-            model = load_beside(directory, [one.model for one in others])
-            model.warm()
-            version = others[-1].beside(model, directory)
+            with _giving_way():
+                model = load_beside(directory, [one.model for one in others])
+                model.warm(rows=(2,))  # their graph is warm
+                version = others[-1].beside(model, directory)
         else:
             model = load_model(directory)
             model.warm()
@@ -126,6 +132,17 @@ class Residents:
                 row_bytes = 4 * table.width
                 if stats["rows_since_collected"] * row_bytes > stats["row_bytes"] * _COLLECT_AT:
                     table.collect()
+
+
+@contextlib.contextmanager
+def _giving_way() -> Iterator[None]:
+    """Within it no call waits long for the interpreter, which it shares with a load."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_GIVES_WAY_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _tables(version: LoadedVersion) -> list[SnapshotTable]:

@@ -133,6 +133,25 @@ MODEL_FAMILIES = (
         "featdsl_model_late", "counter", "Predictions whose time was up before they were run.", ("version",)
     ),
     Family("featdsl_model_left", "counter", "Predictions whose caller had gone before.", ("version",)),
+    Family(
+        "featdsl_model_table_rows",
+        "gauge",
+        "Rows of the tables that lie beside a version's graph.",
+        ("version",),
+    ),
+    Family(
+        "featdsl_model_applied_rows",
+        "gauge",
+        "Rows that were written to make a version's tables of those that were there.",
+        ("version",),
+    ),
+    Family(
+        "featdsl_model_load_seconds",
+        "gauge",
+        "How long a version with such tables took to load.",
+        ("version",),
+    ),
+    Family("featdsl_model_table_bytes", "gauge", "Memory that the tables of all versions take together."),
     *VERSION_FAMILIES,
 )
 """Of `feat model-server`, in the order in which they are told."""

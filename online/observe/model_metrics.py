@@ -15,8 +15,15 @@ from online.observe.histogram import SIZES, Histogram
 if TYPE_CHECKING:
     from online.versions import VersionWatcher
 
+_RUNS = {
+    "calls": "featdsl_model_run_calls",
+    "runs": "featdsl_model_runs",
+    "late": "featdsl_model_late",
+    "left": "featdsl_model_left",
+}
 RunCounts = Callable[[int], Mapping[str, int]]
-"""By what a version is known by, what its process has done: see `dispatcher.Counts`. May raise `Exception`."""
+"""By what a version is known by, what its process has done for it: see `dispatcher.Counts`, `Residents.counts`. May
+raise `Exception`."""
 
 
 class ModelCalls:
@@ -73,17 +80,21 @@ class ModelCollector:
             yield family_of(family.name, samples.get(family.name, []))
 
     def _of_runs(self) -> dict[str, Samples]:
-        found: dict[str, Samples] = {"calls": [], "runs": [], "late": [], "left": []}
+        found: dict[str, Samples] = defaultdict(list)
+        tables: dict[int, int] = {}
         for one in self._versions.loaded():
             try:
                 counts = self._counts(one.handle)
             except Exception:  # its process is being started again: the next scrape tells
                 continue
-            for name, samples in found.items():
-                samples.append(((str(one.version),), counts.get(name, 0)))
-        return {
-            "featdsl_model_run_calls": found["calls"],
-            "featdsl_model_runs": found["runs"],
-            "featdsl_model_late": found["late"],
-            "featdsl_model_left": found["left"],
-        }
+            label = (str(one.version),)
+            for name, family in _RUNS.items():
+                found[family].append((label, counts.get(name, 0)))
+            if "process" in counts:
+                tables[counts["process"]] = counts["table_bytes"]
+                found["featdsl_model_table_rows"].append((label, counts["table_rows"]))
+                found["featdsl_model_applied_rows"].append((label, counts["applied_rows"]))
+                found["featdsl_model_load_seconds"].append((label, counts["load_us"] / 1e6))
+        if tables:
+            found["featdsl_model_table_bytes"].append(((), sum(tables.values())))
+        return found

@@ -67,6 +67,7 @@ def test_another_version_is_a_delta_in_the_same_process(server: EmbeddedModelSer
     counts = server.counts(3)
     assert (counts["versions"], counts["table_rows"], counts["applied_rows"]) == (3, 100, 500)
     assert counts["table_bytes"] > 1100 * WIDTH * 4
+    assert [server.counts(version)["calls"] for version in (1, 2, 3)] == [1, 1, 1]
     server.unload(1)
     with pytest.raises(ModelServerDown, match="version 1 is not loaded"):
         of(server, 1)
@@ -313,7 +314,7 @@ def test_an_unload_does_not_end_a_call_that_has_begun(server: EmbeddedModelServe
     asked = threading.Thread(target=lambda: answers.append(of(server, 2, 100_000)))
     asked.start()
     give_up = time.monotonic() + 10
-    while server.counts(1)["calls"] == 0 and time.monotonic() < give_up:
+    while server.counts(2)["calls"] == 0 and time.monotonic() < give_up:
         time.sleep(0.001)
     server.unload(2)
     asked.join()
