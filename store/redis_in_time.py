@@ -57,7 +57,11 @@ class _InTime:
         return connected
 
     def read_response(self, *args: Any, **options: Any) -> Any:
-        pause_s = _shorter(self.socket_timeout)
+        try:
+            pause_s = _shorter(self.socket_timeout)
+        except OutOfTime:
+            self.disconnect()  # type: ignore[attr-defined] # or the next one would read the answer that is to come
+            raise
         if pause_s < self.socket_timeout:
             options.setdefault("timeout", pause_s)
         try:

@@ -12,9 +12,11 @@ from engine._engine import StoredRows, mget_commands
 from featdsl.levels import Level
 from featdsl.program import Field, Source
 from featdsl.types import INT64, STRING
+from store import redis_in_time
 from store.encode import RowEncoder
 from store.interface import StoreUnavailable, open_store
 from store.read import SourceReader
+from store.redis_in_time import ConnectionInTime, OutOfTime, answer_within
 from store.redis_store import RedisStore
 from tests.services import RedisServer, redis_server
 
@@ -166,3 +168,38 @@ def test_a_server_that_stops_within_the_calls_time(server: RedisServer, store: R
     with pytest.raises(StoreUnavailable, match=r"[Tt]imeout"):
         store.several([("s", ["a"])], within_s=0.05)
     assert store.get_many("s", ["a"]) == [b"1"]
+
+
+def test_an_answer_that_nobody_had_time_to_read_is_not_the_next_ones(server: RedisServer) -> None:
+    connect: Any = ConnectionInTime
+    connection = connect(port=server.port)
+    connection.send_command("ECHO", "stale")
+    with answer_within(0.0), pytest.raises(OutOfTime):
+        connection.read_response()
+    connection.send_command("ECHO", "fresh")
+    assert connection.read_response() == b"fresh"
+    connection.disconnect()
+
+
+def test_a_connection_whose_time_is_up_while_it_is_made_is_not_used(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What redis-py asks first of all is answered there, too."""
+    told = []
+    sent: Any = redis.Connection.send_command
+
+    def send(self: ConnectionInTime, *command: object, **options: object) -> None:
+        sent(self, *command, **options)
+        told.append(command[0])
+        if len(told) == 2:
+            redis_in_time._until.at = 0.0
+
+    store = RedisStore(server.url, "half", timeout_s=5.0)
+    store.put_many("profile", [("a", b"1")])
+    store.close()
+    monkeypatch.setattr(ConnectionInTime, "send_command", send)
+    with pytest.raises(StoreUnavailable, match="the time for the answer is up"):
+        store.several([("profile", ["a"])], within_s=60.0)
+    for key, row in {"a": b"1", "b": None}.items():
+        assert [list(rows) for rows in store.several([("profile", [key])], within_s=60.0)] == [[row]]
+    store.close()
