@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
 from featdsl.errors import InputError
 from model_sync.layer_file import Ids, Rows, layer_chunks
 from model_sync.table_stack import Chunk, Layer, TableEntry, TableState
@@ -73,20 +71,16 @@ def share_of(
     changes, layers = {}, {}
     for table in tables:
         change = table.change(all_rows=table.name in whole, most_rows=most_rows)
-        # In the order of ids, so that what does not change makes the same chunks.
-        order = np.argsort(change.ids)
         deleted = change.deleted[:0] if change.whole else change.deleted
         try:
-            chunks = [
-                put_chunk(data) for data in layer_chunks(change.ids[order], change.rows[order], deleted)
-            ]
+            chunks = [put_chunk(data) for data in layer_chunks(change.ids, change.rows, deleted)]
         except ValueError as fault:
             raise InputError(
                 f"the table {table.name} is not published: {fault}",
                 help="no server would take it; go back to a checkpoint, or lower the learning rate",
             ) from fault
         changes[table.name] = change
-        layers[table.name] = Layer(len(order), len(deleted), tuple(chunks), change.after)
+        layers[table.name] = Layer(len(change.ids), len(deleted), tuple(chunks), change.after)
     return Share(layers, whole & changes.keys(), changes)
 
 

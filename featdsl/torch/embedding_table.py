@@ -20,11 +20,11 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """What became of a table's rows since it was last published: `rows` float32 [n, width] of `ids` int64 [n] as they
-    are now, and ids that have none any more. `change` float32 [n]: by how much a row's values have moved in all, the
-    sum of all steps' absolute values, from zeros on for a row that others have not had. `whole`: it is all that the
-    table has. `after`: what others have who take it; if it is whole, in the place of all that they had. `until`: for
-    `EmbeddingTable.published`, which is told once others have it."""
+    """What became of a table's rows since it was last published: `rows` float32 [n, width] of `ids` int64 [n] in order,
+    as they are now, and ids that have none any more. `change` float32 [n]: by how much a row's values have moved, the
+    sum of all steps' absolute values, from zeros on for a row that others have not had. `whole`: it is all that
+    the table has. `after`: what others have who take it; if it is whole, in the place of all that they had. `hashes`, a
+    row's [n, 2], and `until`: for `EmbeddingTable.published`, which is told once others have it."""
 
     ids: npt.NDArray[np.int64]
     rows: npt.NDArray[np.float32]
@@ -32,6 +32,7 @@ class TableChange:
     deleted: npt.NDArray[np.int64]
     after: TableState
     whole: bool
+    hashes: npt.NDArray[np.uint64]
     until: int
 
 
@@ -223,19 +224,18 @@ class EmbeddingTable(torch.nn.Module):
             places = self._changes.touched()
             if most_rows is not None and len(places) > most_rows:
                 by_movement = np.argsort(-self._changes.moved(places), kind="stable")
-                places = places[np.sort(by_movement[:most_rows])]
+                places = places[by_movement[:most_rows]]
+        places = places[np.argsort(self._ids[places])]
         ids, rows, gone = self._ids[places], self.rows[torch.from_numpy(places)].numpy(), self._changes.gone()
-        if all_rows:
-            after = Held().with_rows(hashes_of(ids, rows))
-        else:
-            after = self._changes.held_after(places, ids, rows, gone)
+        hashes = hashes_of(ids, rows)
+        after = Held().with_rows(hashes) if all_rows else self._changes.held_after(places, hashes, gone)
         moved = self._changes.moved(places)
-        return TableChange(ids, rows, moved, gone, _state(after), all_rows, until)
+        return TableChange(ids, rows, moved, gone, _state(after), all_rows, hashes, until)
 
     def published(self, change: TableChange) -> None:
         """Others have these rows, as they were then; what has been touched since is still to be told."""
         changes = self._changes
-        changes.told(change.ids, self._with_rows(change.ids), change.rows, change.change, change.until)
+        changes.told(change.ids, self._with_rows(change.ids), change.hashes, change.change, change.until)
         changes.told_gone(change.deleted, self._with_rows(change.deleted), change.until)
 
     def _with_rows(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

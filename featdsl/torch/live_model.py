@@ -46,7 +46,9 @@ class LiveModel:
         if state_dict is None:
             if tables_by_name(self._module) != self.tables:
                 raise InputError("the module has other embedding tables than before", help=_AGAIN)
-            state_dict = self._module.state_dict()
+            # Without the tables: they would say all that training goes on from.
+            with stand_ins(self._module, lambda table: torch.nn.Identity()):
+                state_dict = self._module.state_dict()
         parameters = save(self._checked(self._parameters_of(state_dict)))
         files = {**self._description["files"], PARAMETERS: digest_of(parameters)}
         described = {**self._description, "files": files, "metrics": dict(metrics)}

@@ -60,23 +60,28 @@ class RowChanges:
         self._moved = np.zeros(places, np.float32)
         self._hashes = np.zeros((places, 2), np.uint64)
         self._list = np.zeros(64, np.int64)
-        self._listed = 0
+        """Each place once whose row was touched, and some that are not any more; `_length` of it count."""
+        self._length = 0
+        self._is_listed = np.zeros(places, np.bool_)
         self._gone: dict[int, _Gone] = {}
 
     def grow(self, more: int) -> None:
         self._touched_in = np.pad(self._touched_in, (0, more))
         self._moved = np.pad(self._moved, (0, more))
         self._hashes = np.pad(self._hashes, ((0, more), (0, 0)))
+        self._is_listed = np.pad(self._is_listed, (0, more))
 
     # --- what happens to rows -----------------------------------------------------------------------------
 
     def touch(self, places: Ids, by: Rows) -> None:
         """Rows at these places, each named once, have moved, by so much each."""
-        fresh = places[self._touched_in[places] == 0]
-        if self._listed + len(fresh) > len(self._list):
-            self._list = np.resize(self._list, max(2 * len(self._list), self._listed + len(fresh)))
-        self._list[self._listed : self._listed + len(fresh)] = fresh
-        self._listed += len(fresh)
+        fresh = places[~self._is_listed[places]]
+        length = self._length + len(fresh)
+        if length > len(self._list):
+            self._list = np.resize(self._list, max(2 * len(self._list), length))
+        self._list[self._length : length] = fresh
+        self._length = length
+        self._is_listed[fresh] = True
         self._touched_in[places] = self._round
         self._moved[places] += by
 
@@ -107,16 +112,17 @@ class RowChanges:
         return self._round - 1
 
     def touched(self) -> Ids:
-        """The places of rows that others have not as they are, ascending."""
+        """The places of rows that others have not as they are, each once."""
         self._forget_told()
-        return self._list[: self._listed].copy()
+        return self._list[: self._length].copy()
 
     def _forget_told(self) -> None:
-        """Takes from the list what is not touched any more, and what it names twice: a place that was another's."""
-        listed = np.unique(self._list[: self._listed])
-        listed = listed[self._touched_in[listed] > 0]
+        listed = self._list[: self._length]
+        still = self._touched_in[listed] > 0
+        self._is_listed[listed[~still]] = False
+        listed = listed[still]
         self._list[: len(listed)] = listed
-        self._listed = len(listed)
+        self._length = len(listed)
 
     def moved(self, places: Ids) -> Rows:
         return self._moved[places]
@@ -125,15 +131,14 @@ class RowChanges:
         """The ids that others may have a row of, and the table has none."""
         return np.fromiter(self._gone, np.int64, len(self._gone))
 
-    def held_after(self, places: Ids, ids: Ids, rows: Rows, gone: Ids) -> Held:
-        """What others have when they are told these rows and that these ids are gone."""
+    def held_after(self, places: Ids, hashes: Words, gone: Ids) -> Held:
+        """What others have when they are told of rows with these hashes, and that these ids are gone."""
         deleted = _stacked([self._gone[id] for id in gone.tolist()])
-        return self.held.without(self._hashes[places]).without(deleted).with_rows(hashes_of(ids, rows))
+        return self.held.without(self._hashes[places]).without(deleted).with_rows(hashes)
 
-    def told(self, ids: Ids, places: Ids, rows: Rows, moved: Rows, until: int) -> None:
-        """Others have `rows` of `ids`, as they were at the end of round `until` when they had moved so much. `places`:
-        where the rows are now, -1 of an id that has none any more."""
-        hashes = hashes_of(ids, rows)
+    def told(self, ids: Ids, places: Ids, hashes: Words, moved: Rows, until: int) -> None:
+        """Others have rows of `ids` with these hashes, as they were at the end of round `until` when they had moved so
+        much. `places`: where the rows are now, -1 of an id that has none any more."""
         there = places >= 0
         self._hold(places[there], hashes[there], moved[there], until)
         for id, hash in zip(ids[~there].tolist(), hashes[~there], strict=True):
@@ -186,8 +191,9 @@ class RowChanges:
         self._round = state["round"]
         rows, low, high = state["held"]
         self.held = Held(rows, low | high << 64)
-        self._list = np.flatnonzero(self._touched_in)
-        self._listed = len(self._list)
+        self._is_listed = self._touched_in > 0
+        self._list = np.flatnonzero(self._is_listed)
+        self._length = len(self._list)
 
 
 def hashes_of(ids: Ids, rows: Rows) -> Words:

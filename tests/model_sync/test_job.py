@@ -43,7 +43,7 @@ class Members:
         self.registry.fetch(number, folder)
         model = load_model(folder)
         for table in ("items", "users"):
-            rows = {}
+            rows: dict[int, list[float]] = {}
             for member in self.ranks:
                 rows |= member.ask("rows")[table]
             snapshot = model.tables[table].rows

@@ -49,7 +49,8 @@ class Ranker(torch.nn.Module):
     def forward(self, dense: torch.Tensor, movie: torch.Tensor, liked: torch.Tensor) -> torch.Tensor:
         user = self.items(liked).mean(1).expand(dense.shape[0], -1)
         rows = torch.cat([dense, self.items(movie), user, self.users(movie)], 1)
-        return self.layer(rows).sum(1)
+        scores: torch.Tensor = self.layer(rows).sum(1)
+        return scores
 
 
 class Trainer:

@@ -236,6 +236,7 @@ class Step:
         self.evict(unseen_for)
         if how == "lost":
             return
+        assert sorted(change.ids.tolist()) == change.ids.tolist()
         base, deleted = self.snapshot, change.deleted
         if change.whole:
             self.told = {}
