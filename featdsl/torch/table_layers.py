@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,55 +52,97 @@ def write_anchors(folder: Path, tables: Iterable[EmbeddingTable]) -> None:
 
 
 def resident_table(
-    name: str, entry: TableEntry, folder: Path, residents: Iterable[ResidentTable] = ()
+    name: str, entry: TableEntry, folder: Path, residents: Sequence[ResidentTable] = ()
 ) -> ResidentTable:
     """The table of a version in `folder`. Of `residents`, other versions of it, it is made of the one that has most of
-    its layers and nothing else. Errors: `InputError` for a layer that is not what `entry` says, and says which."""
+    its layers and nothing else, and if there is none of the last one's rows, where they are the same. Errors:
+    `InputError` for a layer that is not what `entry` says, and says which."""
     keys = tuple(entry.keys())
     known = {one.keys: one for one in residents}
     below = next((known[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in known), None)
-    rows = below.rows if below is not None else SnapshotTable(entry.width).empty()
-    begin = len(below.keys) if below is not None else 0
+    begin = 0
+    if below is not None:
+        rows, begin = below.rows, len(below.keys)
+    elif residents:
+        rows = residents[-1].rows
+    else:
+        rows = SnapshotTable(entry.width).empty()
     applied = 0
     for number, layer in enumerate(entry.layers[begin:], begin + 1):
         try:
-            rows = _with_layer(rows, layer, entry.width, folder)
+            rows, written = (_anchored if number == 1 else _with_layer)(rows, layer, entry.width, folder)
         except (ValueError, OSError) as fault:
             raise InputError(
                 f"the table {name} does not load: layer {number} of {len(keys)}: {fault}"
             ) from fault
-        applied += layer.rows + layer.deleted
+        applied += written
     return ResidentTable(keys, rows, applied)
 
 
-def _with_layer(rows: Snapshot, layer: Layer, width: int, folder: Path) -> Snapshot:
-    """Errors: `ValueError`, `OSError`."""
-    written = deleted = 0
+def _with_layer(rows: Snapshot, layer: Layer, width: int, folder: Path) -> tuple[Snapshot, int]:
+    """The rows and a layer on them, and how many ids that wrote or deleted. Errors: `ValueError`, `OSError`."""
     for ids, values, gone in _read(layer, width, folder):
         rows = rows.table.apply(rows, ids, values, gone)
-        written += len(ids)
-        deleted += len(gone)
-    if (written, deleted) != (layer.rows, layer.deleted):
-        raise ValueError(
-            f"it has {written} rows and {deleted} deleted ids, not {layer.rows} and {layer.deleted}"
-        )
+    _check_state(rows, layer)
+    return rows, layer.rows + layer.deleted
+
+
+def _anchored(rows: Snapshot, layer: Layer, width: int, folder: Path) -> tuple[Snapshot, int]:
+    """What a layer has that says all rows, and how many ids were written or deleted to make it of other rows: those
+    that are the same stay where they are, once in memory. Errors: `ValueError`, `OSError`."""
+    held, written, all_ids = rows.rows > 0, 0, []
+    for ids, values, gone in _read(layer, width, folder):
+        if held:
+            all_ids.append(ids)
+            other = _other(rows, ids, values)
+            ids, values = ids[other], values[other]
+        rows = rows.table.apply(rows, ids, values, gone)
+        written += len(ids) + len(gone)
+    if rows.rows != layer.after.rows and all_ids:
+        held_ids = rows.ids()
+        gone = held_ids[~np.isin(held_ids, np.concatenate(all_ids))]
+        rows = rows.table.apply(rows, gone[:0], np.empty((0, width), np.float32), gone)
+        written += len(gone)
+    _check_state(rows, layer)
+    return rows, written
+
+
+def _other(rows: Snapshot, ids: Ids, values: Rows) -> npt.NDArray[np.bool_]:
+    """Which values are not, to the bit, what an id has. Zeros count as other: an id without a row reads as them."""
+    held = np.empty_like(values)
+    rows.gather(ids, held)
+    words = values.view(np.uint32)
+    other: npt.NDArray[np.bool_] = (held.view(np.uint32) != words).any(axis=1) | ~words.any(axis=1)
+    return other
+
+
+def _check_state(rows: Snapshot, layer: Layer) -> None:
+    """Errors: `ValueError`."""
     state = TableState.of(rows.rows, rows.sum)
     if state.rows != layer.after.rows:
         raise ValueError(f"the table has {state.rows} rows after it, not {layer.after.rows}")
     if state.sum != layer.after.sum:
         raise ValueError(f"the sum of the table's rows after it is {state.sum}, not {layer.after.sum}")
-    return rows
 
 
 def _read(layer: Layer, width: int, folder: Path) -> Iterator[tuple[Ids, Rows, Ids]]:
+    """What its chunks hold. Errors: `ValueError`, `OSError`."""
+    written = deleted = 0
     for chunk in layer.chunks:
         data = (folder / LAYERS / chunk.sha256).read_bytes()
         if len(data) != chunk.size or hashlib.sha256(data).hexdigest() != chunk.sha256:
             raise ValueError(f"the checksum of a chunk is wrong: {chunk.sha256}")
         try:
-            yield read_chunk(data, width)
+            held = read_chunk(data, width)
         except ValueError as fault:
             raise ValueError(f"{fault} (chunk {chunk.sha256})") from fault
+        written += len(held[0])
+        deleted += len(held[2])
+        yield held
+    if (written, deleted) != (layer.rows, layer.deleted):
+        raise ValueError(
+            f"it has {written} rows and {deleted} deleted ids, not {layer.rows} and {layer.deleted}"
+        )
 
 
 def _sum_of(ids: npt.NDArray[np.int64], rows: npt.NDArray[np.float32]) -> tuple[int, int]:

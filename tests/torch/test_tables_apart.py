@@ -168,18 +168,23 @@ def test_tables_of_one_name_and_rows_that_are_not_finite_are_refused(bundle: Bun
     assert not list(tmp_path.iterdir())
 
 
+def put(folder: Path, ids: np.ndarray, rows: np.ndarray, deleted: np.ndarray) -> tuple[Chunk, ...]:
+    chunks = []
+    for data in layer_chunks(ids, rows, deleted, most_bytes=64):
+        sha256 = hashlib.sha256(data).hexdigest()
+        (folder / "layers" / sha256).write_bytes(data)
+        chunks.append(Chunk(len(data), sha256))
+    return tuple(chunks)
+
+
 def with_delta(folder: Path, name: str, ids: np.ndarray, rows: np.ndarray, deleted: np.ndarray) -> TableEntry:
     """Puts a layer on a table of a saved model. Returns what it is made of then."""
     entries = read_tables(folder)
     entry = entries[name]
     below = resident_table(name, entry, folder).rows
     after = below.table.apply(below, ids, rows, deleted)
-    chunks = []
-    for data in layer_chunks(ids, rows, deleted, most_bytes=64):
-        sha256 = hashlib.sha256(data).hexdigest()
-        (folder / "layers" / sha256).write_bytes(data)
-        chunks.append(Chunk(len(data), sha256))
-    layer = Layer(len(ids), len(deleted), tuple(chunks), TableState.of(after.rows, after.sum))
+    chunks = put(folder, ids, rows, deleted)
+    layer = Layer(len(ids), len(deleted), chunks, TableState.of(after.rows, after.sum))
     entries[name] = TableEntry(entry.width, (*entry.layers, layer))
     write_tables(folder, entries)
     return entries[name]
@@ -206,6 +211,34 @@ def test_a_version_is_made_of_the_one_that_has_most_of_its_layers(apart: Path) -
     other = replace(entry, layers=(replace(entry.layers[0], rows=1), *entry.layers[1:]))
     with pytest.raises(InputError, match="layer 1 of 3"):
         resident_table("items", other, apart, [third])
+
+
+def test_an_anchor_keeps_the_rows_that_are_the_same(
+    ranker: Ranker, bundle: Bundle, apart: Path, tmp_path: Path
+) -> None:
+    """Also those of zeros, and without the ids that it does not have."""
+    first = resident_table("items", read_tables(apart)["items"], apart)
+    more = np.array([77, KNOWN[0], 78])
+    held = with_delta(apart, "items", more, np.full((3, 4), 0.5, np.float32), KNOWN[1:2])
+    last = resident_table("items", held, apart, [first])
+    other = save_model(ranker, bundle, tmp_path / "other", tables="apart")
+    zeros = np.append(KNOWN[5:6], 99)
+    entry = with_delta(other, "items", zeros, np.zeros((2, 4), np.float32), NO_IDS)
+    below = resident_table("items", entry, other)
+    whole = np.empty((300, 4), np.float32)
+    ids = np.sort(np.append(KNOWN[1:], 99))
+    below.rows.gather(ids, whole)
+    chunks = put(other, ids, whole, NO_IDS)
+    alone = SnapshotTable(4)
+    state = alone.apply(alone.empty(), ids, whole, NO_IDS)
+    anchor = TableEntry(4, (Layer(300, 0, chunks, TableState.of(state.rows, state.sum)),))
+    made = resident_table("items", anchor, other, [first, last])
+    assert made.rows.table is first.rows.table
+    assert made.applied == 1 + 2 + 3, "the one that was deleted, two of zeros, three that are no more"
+    rows = np.empty((300, 4), np.float32)
+    assert made.rows.gather(ids, rows) == 0
+    assert np.array_equal(rows, whole)
+    assert made.rows.rows == 300
 
 
 def chunk_of(apart: Path, name: str = "items", layer: int = -1) -> Path:
