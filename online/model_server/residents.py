@@ -23,7 +23,7 @@ from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
 
 _GIVES_WAY_S = 0.0005
-_COLLECT_AT = 1 / 16
+_COLLECT_AT = 1 / 64
 """What nobody reads any more is looked for when so many rows, of all that a table has, have been written since."""
 
 

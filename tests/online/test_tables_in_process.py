@@ -17,11 +17,17 @@ import pytest
 import torch
 from safetensors.numpy import save
 
+from compiler.bundle import read_bundle
+from model_sync import open_registry
 from model_sync.table_stack import read_tables, write_tables
 from online.model_server import EmbeddedModelServer, ModelOptions
 from online.model_server.shared import AttachedModelServer, ModelKeeper
 from online.models import ModelRefused, ModelServerDown
+from online.observe.model_metrics import ModelCalls, ModelCollector
+from online.versions import VersionWatcher
 from tests.online.stamped import IDS, WIDTH, Chain, anchor, call, put_chunks, put_parameters, stamps
+
+AT = 1_600_000_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -359,6 +365,45 @@ def test_servers_of_one_machine_share_it(chain: Chain) -> None:
         one.close()
         two.close()
         keeper.close()
+
+
+def test_what_a_registry_publishes_is_loaded_as_what_differs(
+    shared_server: EmbeddedModelServer, chain: Chain, tmp_path: Path
+) -> None:
+    registry = open_registry(f"dir://{tmp_path / 'registry'}", create=True)
+    registry.publish(chain.last, now_us=AT)
+    watcher = VersionWatcher(registry.url, "ranker", read_bundle(chain.last / "bundle.featb"), shared_server)
+    collector = ModelCollector(ModelCalls(), watcher, shared_server.counts)
+
+    def served() -> tuple[int, set[float]]:
+        watcher.poll()
+        with watcher.pin() as serving:
+            return serving.version, of(shared_server, serving.handle)
+
+    try:
+        assert served() == (1, {1.0})
+        registry.publish(chain.next(2.0), now_us=AT)
+        assert served() == (2, {2.0})
+        registry.publish(chain.next(3.0), now_us=AT)
+        assert served() == (3, {3.0})
+        told = {
+            (sample.name, sample.labels.get("version")): sample.value
+            for family in collector.collect()
+            for sample in family.samples
+        }
+        assert told["featdsl_model_table_rows", "3"] == told["featdsl_model_applied_rows", "3"] == 500
+        assert 0 < told["featdsl_model_load_seconds", "3"] < 60
+        assert told["featdsl_model_table_bytes", None] > 1500 * WIDTH * 4
+        loads = {one.handle for one in watcher.loaded()}
+        registry.rollback(1, now_us=AT)
+        assert served() == (1, {1.0})
+        assert {one.handle for one in watcher.loaded()} == loads
+        assert len({worker.process.pid for worker in shared_server._workers.values()}) == 1
+    finally:
+        watcher.stop()
+        registry.close()
+        for handle in list(shared_server._workers):
+            shared_server.unload(handle)
 
 
 def test_files_are_links_where_that_can_be(server: EmbeddedModelServer, chain: Chain) -> None:
