@@ -40,4 +40,4 @@ def without_password(url: str) -> str:
 
 def _hidden(option: str) -> str:
     name, mark, _ = option.partition("=")
-    return f"{name}=…" if mark and name.endswith(("password", "secret_access_key", "token")) else option
+    return f"{name}=…" if mark and name.endswith(("password", "secret", "_key", "token")) else option

@@ -1,7 +1,7 @@
 """Bytes by name in Redis, or in a Redis Cluster.
 
     {featdsl:ranker}:at:HEAD                   what is there, a plain value
-    {featdsl:ranker}:names:versions            by name: its size, when it was written, by whom it was swapped
+    {featdsl:ranker}:names:versions            by name: its size, when it was written, who swapped it
     {featdsl:ranker:07}:at:chunks/07ab…        chunks, spread over a cluster
     {featdsl:ranker:07}:names:chunks
     {featdsl:ranker}:moved                     a stream, a word each time that HEAD or a label has moved
@@ -61,10 +61,12 @@ return 1"""
 _SWAP = (  # ARGV: … what it is to be, who asks, and what is expected, if anything is
     _NOW
     + """local entry = redis.call('HGET', KEYS[2], ARGV[1])
-if entry and string.sub(entry, -#ARGV[3]) == ARGV[3] then return 1 end
+local by = entry and string.match(entry, '%S+$') or ''
+if string.find(by, ARGV[3], 1, true) then return 1 end
 if redis.call('GET', KEYS[1]) ~= (ARGV[4] or false) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[1], #ARGV[2] .. ' ' .. now .. ' ' .. ARGV[3])
+by = ARGV[3] .. ',' .. string.sub(by, 1, 255)
+redis.call('HSET', KEYS[2], ARGV[1], #ARGV[2] .. ' ' .. now .. ' ' .. by)
 return 1"""
 )
 _REMOVE = "redis.call('DEL', KEYS[1]) redis.call('HDEL', KEYS[2], ARGV[1])"
@@ -105,7 +107,7 @@ class RedisBlobs:
         return bool(self._run(_TOUCH, name))
 
     def swap(self, name: str, expected: bytes | None, data: bytes) -> bool:
-        """An answer that got lost is asked for again; the entry tells by whom the last swap was."""
+        """An answer that got lost is asked for again; the entry tells who has swapped, the last first."""
         asks = secrets.token_hex(8)
         arguments = (data, asks) if expected is None else (data, asks, expected)
         return bool(self._run(_SWAP, name, *arguments, once=f"{name} may have been moved, or not"))

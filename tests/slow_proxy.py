@@ -36,6 +36,10 @@ class SlowProxy:
         _close(self._listener)
         self._close_all()
 
+    def hangs_up(self, data: bytes, comes_back: bool) -> bool:
+        """Whether the connection ends instead of passing this on."""
+        return False
+
     def _close_all(self) -> None:
         for pair in self._pairs:
             for end in pair:
@@ -57,6 +61,8 @@ class SlowProxy:
     def _pass(self, source: socket.socket, target: socket.socket, late: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                if self.hangs_up(data, late):
+                    break
                 if late:
                     time.sleep(self.delay_s)
                 target.sendall(data)

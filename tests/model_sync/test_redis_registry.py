@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -14,26 +13,11 @@ import redis.cluster
 
 from featdsl.errors import InputError
 from model_sync import Draft, HeadMoved, RegistryError, open_registry
-from model_sync.blobs import Blobs
 from model_sync.redis_blobs import RedisBlobs
 from tests.certificates import certificates
-from tests.model_sync.places import Place, blobs_at
+from tests.model_sync.places import EVERYTHING, Place, blobs_at
 from tests.services import RedisServer, free_port, redis_server
 from tests.slow_proxy import SlowProxy, slow_proxy
-
-EVERYTHING: list[Callable[[Blobs], object]] = [
-    lambda blobs: blobs.read("HEAD"),
-    lambda blobs: blobs.write("HEAD", b"1"),
-    lambda blobs: blobs.note("HEAD", b"1"),
-    lambda blobs: blobs.touch("HEAD"),
-    lambda blobs: blobs.swap("HEAD", None, b"1"),
-    lambda blobs: blobs.remove("HEAD"),
-    lambda blobs: blobs.remove_old("HEAD", 1.0),
-    lambda blobs: blobs.names("versions/"),
-    lambda blobs: blobs.stamp(["HEAD"]),
-    lambda blobs: blobs.moved(),
-    lambda blobs: blobs.wait(0.1),
-]
 
 
 @pytest.fixture
@@ -51,13 +35,13 @@ def test_a_server_that_is_gone_is_told_and_one_that_is_back_is_used(server: Redi
     blobs.write("HEAD", b"before")
     blobs.wait(0)
     server.kill()
-    for call in EVERYTHING:
+    for call in EVERYTHING.values():
         with pytest.raises(RegistryError, match="the registry does not answer: redis://:…@127") as told:
             call(blobs)
         assert "secret" not in str(told.value)
     server.start()
     assert blobs.read("HEAD") == b"before"
-    for call in EVERYTHING:
+    for call in EVERYTHING.values():
         call(blobs)
     blobs.close()
     assert blobs.read("HEAD") is None, "closed, it opens again what it needs"
@@ -93,7 +77,7 @@ def test_a_user_needs_its_keys_and_a_password(server: RedisServer) -> None:
         direct.execute_command("ACL", "SETUSER", "ranker", *rules)
     base = f"redis://ranker:pass@127.0.0.1:{server.port}"
     blobs = blobs_at(f"{base}?registry=ranker")
-    for call in EVERYTHING:
+    for call in EVERYTHING.values():
         call(blobs)
     with pytest.raises(RegistryError, match="user may not do that: redis://ranker:…@") as told:
         blobs_at(f"{base}?registry=other").read("HEAD")
@@ -140,19 +124,14 @@ def test_who_waits_holds_nobody(server: RedisServer) -> None:
 
 
 class LosesAnswers(SlowProxy):
-    """Passes on what is asked, and hangs up when the answer comes, so many times."""
+    """Passes on what is asked, and hangs up when a number comes back, so many times."""
 
     lost = 0
 
-    def _pass(self, source: socket.socket, target: socket.socket, late: bool) -> None:
-        while data := source.recv(1 << 16):
-            if late and self.lost and data[:1] == b":":
-                self.lost -= 1
-                break
-            target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+    def hangs_up(self, data: bytes, comes_back: bool) -> bool:
+        loses = bool(comes_back and self.lost and data[:1] == b":")
+        self.lost -= loses
+        return loses
 
 
 def test_a_swap_whose_answer_got_lost_is_known_to_be_done(server: RedisServer) -> None:
