@@ -45,6 +45,10 @@ void Arena::enter(const Block& block) {
   end_ = block.start + block.bytes;
 }
 
+void Arena::expect(size_t bytes) {
+  if (blocks_.empty()) next_block_ = std::max(next_block_, std::min({bytes, kLargestBlock, limit_}));
+}
+
 void Arena::reset(size_t kept_bytes) {
   const size_t used = reserved_;
   if (blocks_.size() > 1 || used > kept_bytes) {

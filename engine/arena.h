@@ -53,6 +53,8 @@ class Arena {
     return true;
   }
 
+  // As much is likely to be taken: of an arena without memory the first block has that size, up to a limit.
+  void expect(size_t bytes);
   // Forgets every piece; keeps up to `kept_bytes` of memory for the next use, as one block the next time.
   void reset(size_t kept_bytes);
   size_t reserved_bytes() const { return reserved_; }

@@ -395,6 +395,16 @@ class Importer {
   int64_t last_ = 0;  // where the elements of the last row end, in the child
 };
 
+// What a row takes, where texts are short and lists too.
+size_t usual_bytes(const Type& type) {
+  constexpr size_t kTextBytes = 16, kElements = 4, kExtent = 12;
+  size_t inside = 0;
+  for (const Type& child : type.children) inside += usual_bytes(child);
+  if (type.kind == Kind::Vector) return kExtent + static_cast<size_t>(type.size) * inside;
+  if (!type.children.empty()) return kExtent + kElements * inside;
+  return type.kind == Kind::String ? sizeof(int32_t) + kTextBytes : sizeof(int64_t);
+}
+
 }  // namespace
 
 Column import_column(const ArrowColumn& source, const Type& type, Arena& arena) {
@@ -408,7 +418,11 @@ Batch import_batch(const ArrowSchema& schema, const ArrowArray& array,
   for (int64_t i = 0; i < rows.length && array.buffers[0] != nullptr; ++i) {
     if (!rows.is_valid(i)) rows.fail("row " + std::to_string(i) + " as a whole is null");
   }
+  // A block for all: many small ones lie on many pages, which each call would look for.
   auto memory = batch_memory();
+  size_t row_bytes = 0;
+  for (const auto& [name, type] : types) row_bytes += usual_bytes(type);
+  memory->expect(static_cast<size_t>(rows.length) * row_bytes);
   std::vector<Batch::Field> fields;
   for (const auto& [name, type] : types) {
     int64_t index = -1;

@@ -37,6 +37,20 @@ TEST(arena_keeps_memory_after_reset) {
   }
 }
 
+TEST(arena_expects) {
+  Arena arena;
+  arena.expect(100'000);
+  for (int i = 0; i < 10; ++i) arena.take<char>(9'000);
+  CHECK(arena.reserved_bytes() == 100'000);
+  arena.expect(1'000'000);  // of an arena that has memory: nothing
+  arena.take<char>(20'000);
+  CHECK(arena.reserved_bytes() < 300'000);
+  Arena small(20'000);
+  small.expect(SIZE_MAX);
+  small.take<char>(64);
+  CHECK(small.reserved_bytes() == 20'000);
+}
+
 TEST(arena_limit) {
   Arena arena(1 << 20);
   arena.take<char>(1 << 19);
