@@ -1,8 +1,9 @@
 """A small server of TensorFlow Serving's protocol, on its real stubs, with TensorFlow running the SavedModels.
 
 For trying things and for tests, where the real `tensorflow_model_server` is not at hand. It behaves as that does:
-versions are folders `<base>/<number>`, looked for every now and then; of `latest` (1) the newest serve; a new
-version is loaded before an old one goes; labels, states and errors are the same.
+versions are folders `<base>/<number>`, looked for every now and then; of `latest` (1) the newest serve, or those that
+a configuration names, which ReloadConfig replaces; a new version is loaded before an old one goes; labels, states and
+errors are the same.
 
 .venv-tensorflow/bin/python examples/tfserving/tf_server.py --model ranker=models/ranker --port 8500
 """
@@ -23,6 +24,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -42,11 +44,34 @@ class Models:
         self.lock = threading.Lock()
         self.loaded: dict[int, Any] = {}
         self.states: dict[int, tuple[int, str]] = {}
+        self.named: list[int] | None = None
+        self.given: dict[str, int] = {}
+
+    def configure(self, config: Any) -> None:
+        """What a ModelConfig says of it: the versions, and the labels of those that are AVAILABLE."""
+        policy = config.model_version_policy
+        self.base = Path(config.base_path)
+        self.named = list(policy.specific.versions) if policy.HasField("specific") else None
+        self.latest = 0 if policy.HasField("all") else policy.latest.num_versions or 1
+        self.look()
+        for label, version in config.version_labels.items():
+            if self.states.get(version, (State.UNKNOWN, ""))[0] != State.AVAILABLE:
+                raise ValueError(
+                    f"Request to assign label ({label}) to version {version} of model {self.name}, "
+                    "which is not currently available for inference"
+                )
+        self.given = dict(config.version_labels)
 
     def look(self) -> None:
         """Loads what is new, then lets go of what is old."""
         found = sorted(int(path.name) for path in self.base.glob("*") if path.name.isdecimal())
-        wanted = found[-self.latest :] if self.latest else found
+        if self.named is not None:
+            wanted = [version for version in found if version in self.named]
+        else:
+            wanted = found[-self.latest :] if self.latest else found
+        for version in set(self.states) - set(found):
+            if version not in self.loaded:
+                del self.states[version]  # a folder of that number is another one when it comes
         for version in wanted:
             _, failure = self.states.get(version, (State.START, ""))
             if version not in self.loaded and not failure:
@@ -69,9 +94,10 @@ class Models:
         self.states[version] = State.AVAILABLE, ""
 
     def labels(self) -> dict[str, int]:
-        """Of `labels.json` in the model's folder, as the configuration file of the real one has them."""
+        """Of `labels.json` in the model's folder, as the configuration file of the real one has them, and of
+        ReloadConfig."""
         file = self.base / "labels.json"
-        return dict(json.loads(file.read_text())) if file.exists() else {}
+        return {**(json.loads(file.read_text()) if file.exists() else {}), **self.given}
 
     def find(self, spec: Any, context: Any) -> tuple[int, Any]:
         choice = spec.WhichOneof("version_choice")
@@ -101,6 +127,7 @@ class Service(
     def __init__(self, models: dict[str, Models], *, typed: bool) -> None:
         self.models = models
         self.typed = typed
+        self.looking = threading.Lock()
 
     def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
         models = self._models(request.model_spec, context)
@@ -170,6 +197,24 @@ class Service(
             status.status.error_code = 2 if message else 0
         return answer
 
+    def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer = model_management_pb2.ReloadConfigResponse()
+        with self.looking:
+            try:
+                wanted = {one.name: one for one in request.config.model_config_list.config}
+                for name in set(self.models) - set(wanted):
+                    del self.models[name]
+                for name, config in wanted.items():
+                    self.models.setdefault(name, Models(name, Path(config.base_path), 1)).configure(config)
+            except ValueError as fault:
+                answer.status.error_code, answer.status.error_message = 9, str(fault)
+        return answer
+
+    def look(self) -> None:
+        with self.looking:
+            for one in list(self.models.values()):
+                one.look()
+
     def _models(self, spec: Any, context: Any) -> Models:
         if spec.name not in self.models:
             text = f"Servable not found for request: Latest({spec.name})"
@@ -192,8 +237,8 @@ def main() -> None:
     for text in args.model:
         name, _, folder = text.partition("=")
         models[name] = Models(name, Path(folder), args.latest)
-        models[name].look()
     service = Service(models, typed=not args.raw)
+    service.look()
     server = grpc.server(
         futures.ThreadPoolExecutor(16),
         options=[
@@ -215,8 +260,7 @@ def main() -> None:
     print(f"listening on {address}", flush=True)
     while True:
         time.sleep(args.poll_s)
-        for one in models.values():
-            one.look()
+        service.look()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 .venv-triton/bin/python examples/triton/triton_server.py --repository models --port 8001
 
-Models are loaded when they are told to be (explicit control), over gRPC. The process becomes Triton itself: end it by
-its process id.
+Models are loaded when they are told to be (explicit control), over gRPC, or all that appear (`--poll-s`). The process
+becomes Triton itself: end it by its process id.
 """
 
 from __future__ import annotations
@@ -51,20 +51,32 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8001, help="for gRPC")
     parser.add_argument("--load", action="append", default=[], metavar="NAME", help="a model to load at once")
     parser.add_argument(
+        "--poll-s",
+        type=int,
+        metavar="S",
+        help="look at the repository every S seconds, and load what is there",
+    )
+    parser.add_argument(
         "--tls", nargs=3, metavar=("KEY", "CERT", "CA"), help="of clients, CA has to vouch for"
     )
     args = parser.parse_args()
     key, certificate, ca = args.tls or ("", "", "")
     secure = ["--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true"]
     secure += [f"--grpc-server-key={key}", f"--grpc-server-cert={certificate}", f"--grpc-root-cert={ca}"]
+    control = ["--model-control-mode=explicit", *(f"--load-model={name}" for name in args.load)]
+    if args.poll_s is not None:
+        control = [
+            "--model-control-mode=poll",
+            f"--repository-poll-secs={args.poll_s}",
+            "--exit-on-error=false",
+        ]
     command = [
         str(TRITON / "bin" / "tritonserver"),
         f"--model-repository={args.repository.absolute()}",
         f"--backend-directory={backends()}",
         f"--cache-directory={TRITON / 'caches'}",
         f"--backend-config=python,shm-region-prefix-name={SHARED}-{args.port}-",
-        "--model-control-mode=explicit",
-        *(f"--load-model={name}" for name in args.load),
+        *control,
         "--grpc-address=127.0.0.1",
         f"--grpc-port={args.port}",
         "--allow-http=false",

@@ -28,6 +28,7 @@ COMMANDS = {
     "rollback": "go back to an earlier version",
     "prune": "remove old versions that nobody needs",
     "fetch": "write a version's files into a folder",
+    "export": "give versions to TensorFlow Serving or Triton",
 }
 """Every command and its one-line help; `feat NAME` is `featdsl/cli/NAME.py`, with `_` for `-`."""
 

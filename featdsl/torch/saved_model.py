@@ -151,7 +151,7 @@ def save_model(
             f"not a saved model, so it is not overwritten: {target}", help="choose another folder"
         )
     apart = _tables_apart(module) if tables == "apart" else {}
-    program, parameters = _export(module, signature, TableApart if apart else FrozenTable)
+    program, parameters = _export(module, signature, TableApart if apart else FrozenTable.of)
     target.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from featdsl.torch.embedding_table import EmbeddingTable
@@ -18,16 +20,21 @@ class FrozenTable(torch.nn.Module):
     ids: torch.Tensor
     rows: torch.Tensor
 
-    def __init__(self, table: EmbeddingTable) -> None:
+    def __init__(self, ids: npt.NDArray[np.int64], rows: npt.NDArray[np.float32]) -> None:
+        """`ids` [m] ascending and their rows [m, width]."""
         super().__init__()
+        # Of an empty table one id, whose row is zeros as well.
+        known = torch.from_numpy(ids) if len(ids) else torch.zeros(1, dtype=torch.int64)
+        values = torch.zeros(len(known) + 1, rows.shape[1])
+        values[: len(ids)] = torch.from_numpy(rows)
+        self.register_buffer("ids", known)
+        self.register_buffer("rows", values)
+
+    @staticmethod
+    def of(table: EmbeddingTable) -> FrozenTable:
         whole = table.change(all_rows=True)
         order = whole.ids.argsort()
-        # Of an empty table one id, whose row is zeros as well.
-        ids = torch.from_numpy(whole.ids[order]) if len(order) else torch.zeros(1, dtype=torch.int64)
-        rows = torch.zeros(len(ids) + 1, table.width)
-        rows[: len(order)] = torch.from_numpy(whole.rows[order])
-        self.register_buffer("ids", ids)
-        self.register_buffer("rows", rows)
+        return FrozenTable(whole.ids[order], whole.rows[order])
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         count = self.ids.shape[0]

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -43,14 +43,15 @@ _OPTIONS = [
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a host says of the model. `ready`: versions that it answers for, or `unversioned`, for whatever version it
-    is asked; `others`: what it says of other ones; `labelled`: the version that the label names, where one is followed;
-    `problem`: why it has none."""
+    is asked; `others`: what it says of other ones; `failed`: why those of them did not load that did not; `labelled`:
+    the version that the label names, where one is followed; `problem`: why it has none."""
 
     ready: frozenset[int] = frozenset()
     others: dict[int, str] = field(default_factory=dict)
     labelled: int | None = None
     problem: str = ""
     unversioned: bool = False
+    failed: dict[int, str] = field(default_factory=dict)
 
     def has(self, version: int) -> bool:
         return self.unversioned or version in self.ready
@@ -159,7 +160,7 @@ class Hosts:
         with self._lock:
             if host.status is not None and host.status.has(version):
                 ready, others = host.status.ready - {version}, {**host.status.others, version: said}
-                host.status = Status(ready, others, host.status.labelled, host.status.problem)
+                host.status = replace(host.status, ready=ready, others=others)
 
     # --- calls ---------------------------------------------------------------------------------
 

@@ -54,11 +54,12 @@ class TensorFlowServing:
                 return Status(problem=f"it has no version of a model `{self._name}`")
             raise
         states = GetModelStatusResponse.FromString(data).model_version_status
-        available = ModelVersionStatus.State.AVAILABLE
+        available, ended = ModelVersionStatus.State.AVAILABLE, ModelVersionStatus.State.END
         return Status(
             ready=frozenset(one.version for one in states if one.state == available),
             others={one.version: _state(one) for one in states if one.state != available},
             labelled=self._labelled(host) if self._label else None,
+            failed={o.version: _state(o) for o in states if o.state == ended and o.status.error_message},
         )
 
     def _labelled(self, host: Host) -> int | None:

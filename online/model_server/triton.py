@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import grpc
 
 from online.errors import did_you_mean
@@ -28,10 +30,14 @@ from online.proto.kserve_pb2 import (
 )
 
 SERVICE = "inference.GRPCInferenceService"
+LOAD_TIMEOUT_S = 120.0
 
 _READY = "READY"
 _NAMES = {theirs: ours for ours, theirs in DTYPES.items()}
 _FULL = ("maximum queue size", "timeout expired")
+_NOT_THERE, _UNLOADED = "UNAVAILABLE", "unloaded"
+_BY_ITSELF = "not allowed if"
+"""In what Triton answers to a load where it looks at the repository by itself."""
 _NOT_READY = "not at ready state"
 """Triton says all of these under UNAVAILABLE; a time that expires there is that of its queue."""
 
@@ -70,6 +76,11 @@ class Triton:
             ready=frozenset(int(one.version) for one in numbered if one.state == _READY),
             others=others,
             problem="" if numbered else "the model is not loaded",
+            failed={
+                int(one.version): one.reason
+                for one in numbered
+                if one.state == _NOT_THERE and one.reason not in ("", _UNLOADED)
+            },
         )
 
     def _look_at_versions(self, host: Host) -> Status:
@@ -152,28 +163,30 @@ class Triton:
         )
 
 
-def load_model(address: str, name: str, timeout_s: float = 120.0) -> None:
+def load_model(address: str, name: str, timeout_s: float = LOAD_TIMEOUT_S) -> None:
     """Has a Triton of explicit model control load a model, or look at its versions again. It returns when they are
     ready. Errors: `grpc.RpcError`."""
-    _told(address, "RepositoryModelLoad", RepositoryModelLoadRequest(model_name=name), timeout_s)
+    with contextlib.closing(Host(address)) as host:
+        load_on(host, name, timeout_s)
 
 
-def unload_model(address: str, name: str, timeout_s: float = 120.0) -> None:
-    """Has Triton unload all versions of a model. Errors: `grpc.RpcError`."""
-    _told(address, "RepositoryModelUnload", RepositoryModelUnloadRequest(model_name=name), timeout_s)
-
-
-def _told(
-    address: str,
-    method: str,
-    request: RepositoryModelLoadRequest | RepositoryModelUnloadRequest,
-    timeout_s: float,
-) -> None:
-    host = Host(address)
+def load_on(host: Host, name: str, timeout_s: float = LOAD_TIMEOUT_S) -> bool:
+    """The same on a host that is connected. False where it looks for versions by itself, and is not to be told."""
+    request = RepositoryModelLoadRequest(model_name=name)
     try:
-        host.ask(_path(method), request.SerializeToString(), timeout_s)
-    finally:
-        host.close()
+        host.ask(_path("RepositoryModelLoad"), request.SerializeToString(), timeout_s)
+    except grpc.RpcError as error:
+        if _BY_ITSELF not in (error.details() or ""):
+            raise
+        return False
+    return True
+
+
+def unload_model(address: str, name: str, timeout_s: float = LOAD_TIMEOUT_S) -> None:
+    """Has Triton unload all versions of a model. Errors: `grpc.RpcError`."""
+    request = RepositoryModelUnloadRequest(model_name=name)
+    with contextlib.closing(Host(address)) as host:
+        host.ask(_path("RepositoryModelUnload"), request.SerializeToString(), timeout_s)
 
 
 def _path(method: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 from online.client import ScorerClient
 from store.interface import open_store
 from tests.online.environments import run_in
-from tests.online.remote import HERE, RemoteServer, TensorFlowServer, TritonServer, running
+from tests.online.exporting import Shop
+from tests.online.remote import HERE, RemoteServer, TensorFlowServer, TritonServer, running, until
 from tests.online.shop import fill, publish, serving
 
 
@@ -65,6 +66,18 @@ def versions(remote: RemoteServer) -> Iterator[RemoteServer]:
     """The server, with version 1 of weight 2; afterwards it has none."""
     remote.put(1, 2.0)
     yield remote
+    empty(remote)
+
+
+@pytest.fixture
+def shop(remote: RemoteServer, tmp_path: Path) -> Iterator[Shop]:
+    """A registry without a version, and the server without one."""
+    until(lambda: not remote.ready())
+    yield Shop(tmp_path, remote)
+    empty(remote)
+
+
+def empty(remote: RemoteServer) -> None:
     for path in list((remote.models / "shop").iterdir()):
         if path.name.isdecimal():
             shutil.rmtree(path)

@@ -20,8 +20,11 @@ import numpy as np
 
 from online.client import ScorerClient
 from online.errors import CallError
+from online.model_server.address import parse_address
+from online.model_server.hosts import Host
 from online.model_server.opening import open_model_server
-from online.model_server.triton import load_model, unload_model
+from online.model_server.tfserving import TensorFlowServing
+from online.model_server.triton import Triton, load_model, unload_model
 from online.models import ModelServer, ModelServerDown
 from tests.online.environments import ROOT, python_of
 from tests.online.shop import AT, REQUEST, bundle
@@ -84,6 +87,14 @@ class RemoteServer:
         if self.credentials is not None:
             return grpc.secure_channel(self.address, self.credentials)
         return grpc.insecure_channel(self.address)
+
+    def ready(self) -> frozenset[int]:
+        """The versions that it answers for."""
+        address = parse_address(self.url)
+        assert address is not None
+        wire = TensorFlowServing(address) if self.scheme == "tfs" else Triton(address)
+        with contextlib.closing(Host(self.address)) as host:
+            return wire.look(host).ready
 
     def start(self) -> None:
         """Starts it and waits until it answers."""

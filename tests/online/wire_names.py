@@ -22,16 +22,24 @@ from tensorflow.core.protobuf import meta_graph_pb2  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
     model_pb2,
     predict_pb2,
     prediction_service_pb2_grpc,  # noqa: F401
     status_pb2,
 )
+from tensorflow_serving.config import (  # noqa: E402
+    file_system_storage_path_source_pb2,
+    log_collector_config_pb2,
+    logging_config_pb2,
+    model_server_config_pb2,
+)
 from tritonclient.grpc import model_config_pb2, service_pb2  # noqa: E402
 
 REAL_TENSORFLOW = (
     tensor_pb2, tensor_shape_pb2, types_pb2, meta_graph_pb2, model_pb2, predict_pb2, get_model_status_pb2,
-    get_model_metadata_pb2, status_pb2,
+    get_model_metadata_pb2, status_pb2, model_management_pb2, model_server_config_pb2,
+    file_system_storage_path_source_pb2, logging_config_pb2, log_collector_config_pb2,
 )  # fmt: skip
 REAL_KSERVE = (service_pb2, model_config_pb2)
 

@@ -18,6 +18,7 @@ from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch import EmbeddingTable, RowAdagrad, load_model, save_model
 from featdsl.torch.across_calls import CALL_OF_ROW, AcrossCalls
+from featdsl.torch.freezing import freeze
 from featdsl.torch.item_parts import Parted, item_inputs, part_items
 from featdsl.torch.levels import levels
 from featdsl.torch.table_layers import resident_table
@@ -117,6 +118,29 @@ def test_it_answers_with_the_bits_of_the_module_and_of_frozen_tables(
         "words": {"width": 2},
     }
     assert not (tmp_path / "frozen" / "tables.json").exists()
+
+
+def test_a_version_is_frozen_with_the_rows_that_it_has(apart: Path, tmp_path: Path) -> None:
+    """As exporters do for servers that have no tables."""
+    whole = load_model(apart)
+    frozen = load_model(freeze(apart, tmp_path / "frozen"))
+    assert not frozen.tables
+    assert sorted(path.name for path in (tmp_path / "frozen").iterdir()) == [
+        "bundle.featb", "model.json", "parameters.safetensors", "program.pt2"
+    ]  # fmt: skip
+    for rows in (0, 1, 2, 50):
+        assert torch.equal(frozen.predict(call(rows))["like"], whole.predict(call(rows))["like"])
+    (chunk, *_) = sorted((apart / "layers").iterdir())
+    chunk.write_bytes(chunk.read_bytes()[:-4])
+    with pytest.raises(InputError, match="a chunk is wrong"):
+        freeze(apart, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_empty_table_is_frozen(bundle: Bundle, tmp_path: Path) -> None:
+    empty = save_model(Ranker(), bundle, tmp_path / "apart", tables="apart")
+    frozen = load_model(freeze(empty, tmp_path / "frozen"))
+    assert torch.equal(frozen.predict(call(7))["like"], load_model(empty).predict(call(7))["like"])
 
 
 def test_the_passes_know_the_operator(apart: Path) -> None:
