@@ -306,7 +306,7 @@ def test_feat_serve_says_what_is_missing(tmp_path: Path, lmdb_url: str) -> None:
             ({"--program": str(tmp_path / "no.feat")}, 1, "no such program"),
             ({"--program": __file__}, 1, "mistakes"),
             ({"--store": "ldmb://x"}, 1, "no known scheme"),
-            ({"--registry": "s3://x"}, 1, "not a registry"),
+            ({"--registry": "ftp://x"}, 1, "not a registry"),
             ({"--model": "rankr"}, 1, "no such model: rankr"),
             ({"--store": ""}, 1, "--store"),
             ({"--port": str(port)}, 1, f"cannot listen on 127.0.0.1:{port}"),

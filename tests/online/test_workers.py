@@ -216,7 +216,7 @@ def test_workers_without_a_supervisor_end_whatever_their_calls_wait_for(
 
 
 def test_what_is_wrong_with_all_workers_is_told_once(tmp_path: Path, lmdb_url: str) -> None:
-    wrong = ("--program", PROGRAM, "--store", lmdb_url, "--registry", "s3://x", "--workers", 3)
+    wrong = ("--program", PROGRAM, "--store", lmdb_url, "--registry", "ftp://x", "--workers", 3)
     done = feat("serve", *wrong, check=False)
     assert done.returncode == 1
     assert done.stderr.count("not a registry") == 1
