@@ -7,9 +7,10 @@
 #   make bench   the engine against numpy, polars, pandas and matxscript, large programs, and whole servers beside others (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
-#   make soak    make soak-language, then make soak-serving: about three hours
+#   make soak    make soak-language, soak-serving and soak-sync: about four hours
 #   make soak-language  20,000 random programs, 1,200 more in Spark, then the fuzzers for SOAK_MINUTES (60) in all
 #   make soak-serving   a server at 70 % of what it can for SOAK_MINUTES: flat memory, no failed call
+#   make soak-sync      ten million rows scored while versions come and go, none torn; 5,000 random histories of a registry
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -19,7 +20,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving peers bench clean
+.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving soak-sync peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -65,7 +66,7 @@ fuzz: setup
 	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 # The fuzzers share the time; the random programs come before it.
-soak: soak-language soak-serving
+soak: soak-language soak-serving soak-sync
 
 soak-language: setup
 	@echo "seed $(SOAK_SEED)"
@@ -78,6 +79,10 @@ soak-language: setup
 # A server at 70 % of what it can, for SOAK_MINUTES; its memory must stay flat, and no call may fail.
 soak-serving: setup
 	@$(PYTHON) -m tests.soak.serving --minutes $(SOAK_MINUTES)
+
+soak-sync: setup
+	@FEATDSL_TORN_ROWS=10000000 $(PYTHON) -m pytest -o timeout=0 tests/online/test_torn_reads.py
+	@FEATDSL_HISTORIES=5000 $(PYTHON) -m pytest -o timeout=0 tests/model_sync/test_random_histories.py
 
 # matxscript wants another numpy than ours, and TorchServe stands by itself: each has an environment of its own.
 peers: setup
