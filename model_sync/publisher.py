@@ -15,6 +15,7 @@ from model_sync.opening import open_registry
 from model_sync.registry import Registry
 from model_sync.shares import Share, Table, needs_anchor, share_of, stacked
 from model_sync.table_stack import TableEntry, TableState
+from model_sync.tiers import Merge, Tiers
 from model_sync.version import Draft, FileEntry, Head, HeadMoved, RegistryError, Version, VersionRefused
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from featdsl.torch.live_model import LiveModel
 
+_MERGE_LIVES_S = 1200.0
 log = logging.getLogger("featdsl.publisher")
 
 
@@ -181,6 +183,7 @@ class Publisher:
                 self._stack(name),
                 table.width,
                 [one.layers[name] for one in (share, *others)],
+                [one.merges.get(name) for one in (share, *others)],
                 whole=name in share.whole,
             )
             for name, table in live.tables.items()
@@ -198,6 +201,9 @@ class Publisher:
         self._told: dict[str, TableState] = {}
         self._sent: _Sent | None = None
         self._since_full = 0
+        self._tiers: dict[str, Tiers] = {}
+        self._merges: dict[str, Merge] = {}
+        self._merged_at_s = 0.0
 
     def _exported(self) -> LiveModel:
         if self._live is None:
@@ -265,9 +271,25 @@ class Publisher:
         for name, change in share.changes.items():
             tables[name].published(change)
             self._told[name] = tables[name].told
+            tiers = self._tiers.setdefault(name, Tiers())
+            told = (change.ids, change.deleted)
+            tiers.follow(self._stack(name), version.tables[name], told, share.merges.get(name))
         self._since_full = 0 if self._budget() is None else self._since_full + 1
         self._head = Head(version.epoch, version.number)
         self._last, self._sent = version, None
+        self._merge(version)
+
+    def _merge(self, version: Version) -> None:
+        """Prepares lower stacks for the next version: nothing has been trained since this one, so what a layer of it
+        said is known. Without them the next is as good."""
+        self._merges, self._merged_at_s = {}, self._clock()
+        try:
+            for name, tiers in self._tiers.items():
+                table = self._tables()[name]
+                if (merge := tiers.merge(version.tables[name], table, self.registry.put_chunk)) is not None:
+                    self._merges[name] = merge
+        except RegistryError as fault:
+            log.warning("layers of version %d are not merged: %s", version.number, fault)
 
     # --- what is told -------------------------------------------------------------------------------------
 
@@ -296,7 +318,9 @@ class Publisher:
         return frozenset(n for n, table in self._tables().items() if self._told.get(n) != table.told)
 
     def _share(self, whole: frozenset[str]) -> Share:
-        return share_of(self._tables().values(), whole, self.registry.put_chunk, self._budget())
+        # Chunks that no version is made of yet are not kept for long.
+        merges = self._merges if self._clock() - self._merged_at_s < _MERGE_LIVES_S else {}
+        return share_of(self._tables().values(), whole, self.registry.put_chunk, self._budget(), merges)
 
     def _shares(self, tables: Mapping[str, Table], head: Head | None) -> tuple[Share, list[Share]]:
         """What this process tells, and the others of the job."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from featdsl.errors import InputError
 from model_sync.layer_file import Ids, Rows, layer_chunks
-from model_sync.table_stack import Chunk, Layer, TableEntry, TableState
+from model_sync.table_stack import Chunk, Layer, TableEntry, TableState, joined
+from model_sync.tiers import Merge, ToldTable, merged
 
-MOST_LAYERS = 50
+MOST_LAYERS = 64
 
 
 class Change(Protocol):
@@ -28,15 +29,13 @@ class Change(Protocol):
     def whole(self) -> bool: ...
 
 
-class Table(Protocol):
+class Table(ToldTable, Protocol):
     """What is published of a `featdsl.torch.EmbeddingTable`."""
 
     name: str
     width: int
 
     def __len__(self) -> int: ...
-    @property
-    def told(self) -> TableState: ...
     def touched(self) -> int: ...
     def change(self, *, all_rows: bool = False, most_rows: int | None = None) -> Any: ...
     def published(self, change: Any) -> None: ...
@@ -44,20 +43,27 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """By table: what is told of it, and the layer of it. `whole`: the tables all of whose rows it has."""
+    """By table: what is told of it, and the layer of it. `whole`: the tables all of whose rows it has. `merges`: what
+    may take the place of layers below."""
 
     layers: Mapping[str, Layer]
     whole: frozenset[str]
     changes: Mapping[str, Change] = field(default_factory=dict)
+    merges: Mapping[str, Merge] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"whole": sorted(self.whole), "layers": {n: one.to_json() for n, one in self.layers.items()}}
+        return {
+            "whole": sorted(self.whole),
+            "layers": {name: layer.to_json() for name, layer in self.layers.items()},
+            "merges": {name: merge.to_json() for name, merge in self.merges.items()},
+        }
 
     @staticmethod
     def from_json(data: Any) -> Share:
         """Errors: `ValueError`, `KeyError` or `TypeError` for anything that `to_json` does not write."""
         layers = {str(name): Layer.from_json(layer) for name, layer in data["layers"].items()}
-        return Share(layers, frozenset(map(str, data["whole"])))
+        merges = {str(name): Merge.from_json(merge) for name, merge in data["merges"].items()}
+        return Share(layers, frozenset(map(str, data["whole"])), merges=merges)
 
 
 def share_of(
@@ -65,6 +71,7 @@ def share_of(
     whole: frozenset[str],
     put_chunk: Callable[[bytes], Chunk],
     most_rows: int | None = None,
+    merges: Mapping[str, Merge] | None = None,
 ) -> Share:
     """What there is to tell, its chunks put: all rows of tables that are named, else what has changed, or of that
     `most_rows` at most. Errors: `InputError` for a row that is not finite."""
@@ -81,38 +88,32 @@ def share_of(
             ) from fault
         changes[table.name] = change
         layers[table.name] = Layer(len(change.ids), len(deleted), tuple(chunks), change.after)
-    return Share(layers, whole & changes.keys(), changes)
+    return Share(layers, whole & changes.keys(), changes, merges or {})
 
 
 def needs_anchor(
     entry: TableEntry | None, table: Table, most_rows: int | None = None, processes: int = 1
 ) -> bool:
     """Whether the next layer of a table has all its rows: nobody has a stack to add to; more than half has changed; or
-    the stack has got so high, or holds so many rows more than the table, that whoever starts with it does more than
-    reading it all again. `processes` have a part of the table each, about as large as this one's."""
+    the stack has got so high, or holds so many rows more than the table, that whoever starts with it does far more
+    than reading it all again (`Tiers` keeps it from that, where it can). `processes` have a part of the table each,
+    about as large as this one's."""
     if entry is None:
         return True
     changed = table.touched()
     sent = processes * (changed if most_rows is None else min(changed, most_rows))
     above = sum(layer.rows + layer.deleted for layer in entry.layers[1:])
     rows = processes * len(table)
-    return sent > 0 and (2 * sent > rows or above + sent > rows or len(entry.layers) >= MOST_LAYERS)
+    return sent > 0 and (2 * sent > rows or above + sent > 2 * rows or len(entry.layers) >= MOST_LAYERS)
 
 
-def stacked(entry: TableEntry | None, width: int, layers: Iterable[Layer], whole: bool) -> TableEntry:
+def stacked(
+    entry: TableEntry | None, width: int, layers: Sequence[Layer], merges: Sequence[Merge | None], whole: bool
+) -> TableEntry:
     """A table after the layers that the processes of a job have for it, each of other ids."""
-    layers = list(layers)
-    filled = [layer for layer in layers if layer.rows or layer.deleted]
-    if entry is not None and not whole and not filled:
+    layer = joined(layers)
+    if entry is None or whole:
+        return TableEntry(width, (layer,))
+    if not layer.rows and not layer.deleted:
         return entry
-    chunks = tuple(chunk for layer in filled or layers[:1] for chunk in layer.chunks)
-    after = _joined(layer.after for layer in layers)
-    layer = Layer(sum(one.rows for one in layers), sum(one.deleted for one in layers), chunks, after)
-    return TableEntry(width, (layer,) if whole or entry is None else (*entry.layers, layer))
-
-
-def _joined(states: Iterable[TableState]) -> TableState:
-    rows = total = 0
-    for state in states:
-        rows, total = rows + state.rows, total + int(state.sum, 16)
-    return TableState(rows, f"{total & ((1 << 128) - 1):032x}")
+    return TableEntry(width, (*merged(entry, merges).layers, layer))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,15 @@ class Layer:
         if not chunks:
             raise ValueError("a layer without a chunk")
         return Layer(rows, deleted, chunks, TableState(after["rows"], after["sum"]))
+
+
+def joined(layers: Sequence[Layer]) -> Layer:
+    """One layer of several that are of other ids, each with what the table has of such."""
+    filled = [layer for layer in layers if layer.rows or layer.deleted]
+    chunks = tuple(chunk for layer in filled or layers[:1] for chunk in layer.chunks)
+    total = sum(int(layer.after.sum, 16) for layer in layers) & ((1 << 128) - 1)
+    after = TableState(sum(layer.after.rows for layer in layers), f"{total:032x}")
+    return Layer(sum(layer.rows for layer in layers), sum(layer.deleted for layer in layers), chunks, after)
 
 
 @dataclass(frozen=True, slots=True)

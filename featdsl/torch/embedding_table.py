@@ -238,6 +238,21 @@ class EmbeddingTable(torch.nn.Module):
         changes.told(change.ids, self._with_rows(change.ids), change.hashes, change.change, change.until)
         changes.told_gone(change.deleted, self._with_rows(change.deleted), change.until)
 
+    def as_told(
+        self, ids: npt.NDArray[np.int64] | None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]] | None:
+        """Of these ids, or all: those with a row, the rows, and those without; all as others have them, or nothing."""
+        if ids is None:
+            if self.touched():
+                return None
+            ids = self._ids[self._held()]
+            ids = np.sort(ids[self._with_rows(ids) >= 0])
+        places = self._with_rows(ids)
+        there = places >= 0
+        if not self._changes.are_told(places[there], ids[~there]):
+            return None
+        return ids[there], self.rows[torch.from_numpy(places[there])].numpy(), ids[~there]
+
     def _with_rows(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The places of ids, -1 of one that has no row."""
         places = self._index.find(ids)

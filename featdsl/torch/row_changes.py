@@ -124,6 +124,10 @@ class RowChanges:
         self._list[: len(listed)] = listed
         self._length = len(listed)
 
+    def are_told(self, places: Ids, gone: Ids) -> bool:
+        """Whether others have the rows at these places as they are, and none of these ids."""
+        return not self._touched_in[places].any() and not any(id in self._gone for id in gone.tolist())
+
     def moved(self, places: Ids) -> Rows:
         return self._moved[places]
 

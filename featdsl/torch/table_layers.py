@@ -54,15 +54,14 @@ def write_anchors(folder: Path, tables: Iterable[EmbeddingTable]) -> None:
 def resident_table(
     name: str, entry: TableEntry, folder: Path, residents: Sequence[ResidentTable] = ()
 ) -> ResidentTable:
-    """The table of a version in `folder`. Of `residents`, other versions of it, it is made of the one that has most of
-    its layers and nothing else, and if there is none of the last one's rows, where they are the same. Errors:
-    `InputError` for a layer that is not what `entry` says, and says which."""
+    """The table of a version in `folder`. Of `residents`, other versions of it, it is made of the one that is what most
+    of its layers make, whatever that was made of, and if there is none of the last one's rows, where they are the same.
+    Errors: `InputError` for a layer that is not what `entry` says, and says which."""
     keys = tuple(entry.keys())
-    known = {one.keys: one for one in residents}
-    below = next((known[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in known), None)
-    begin = 0
-    if below is not None:
-        rows, begin = below.rows, len(below.keys)
+    known = {TableState.of(one.rows.rows, one.rows.sum): one.rows for one in residents}
+    begin = next((n for n in range(len(keys), 0, -1) if entry.layers[n - 1].after in known), 0)
+    if begin:
+        rows = known[entry.layers[begin - 1].after]
     elif residents:
         rows = residents[-1].rows
     else:

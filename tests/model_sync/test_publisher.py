@@ -13,8 +13,10 @@ import torch
 from compiler.bundle import Bundle
 from featdsl.errors import InputError
 from featdsl.torch import EmbeddingTable, RowSGD, load_model
+from featdsl.torch.table_layers import ResidentTable, resident_table
 from model_sync import HeadMoved, Publisher, Registry, RegistryError, open_registry
 from model_sync.directory import DirectoryBlobs
+from model_sync.tiers import MERGED
 from tests.model_sync.trainers import (
     IDS,
     FaultyBlobs,
@@ -57,9 +59,9 @@ def test_each_version_gives_what_the_module_gave(registry: Registry, bundle: Bun
     for number, expected in enumerate(scores, 1):
         assert torch.equal(served_scores(registry, number, tmp_path), expected)
     assert not torch.equal(scores[0], scores[-1])
-    layers = registry.version(12).tables["items"].layers
-    assert len(layers) == 12
-    assert [n for n, layer in enumerate(layers) if layer.deleted] == [4]
+    layers = [registry.version(number).tables["items"].layers for number in range(1, 13)]
+    assert [len(stack) for stack in layers[:8]] == list(range(1, 9)), "anchor and changes"
+    assert [number for number, stack in enumerate(layers) if stack[-1].deleted] == [4]
 
 
 def test_a_version_costs_what_has_changed(registry: Registry, bundle: Bundle, tmp_path: Path) -> None:
@@ -84,30 +86,43 @@ def test_a_version_costs_what_has_changed(registry: Registry, bundle: Bundle, tm
     assert publisher.publish().files["program.pt2"] == version.files["program.pt2"]
 
 
-def test_a_stack_begins_anew_before_it_costs_more_than_the_table(
+def test_a_stack_stays_low_and_a_server_that_follows_applies_what_has_changed(
     registry: Registry, bundle: Bundle, tmp_path: Path
 ) -> None:
+    trainer = Trainer()
+    trainer.module.items(torch.arange(IDS))
+    publisher = Publisher(registry, trainer.module, bundle)
+    server: list[ResidentTable] = []
+    highest, anchors = 0, set()
+    for step in range(120):
+        trainer.module.items(torch.arange(step, IDS))  # the others get old
+        trainer.step(2)
+        if step % 30 == 7:
+            trainer.evict(25)
+        version = publisher.publish()
+        entry, folder = version.tables["items"], tmp_path / f"followed-{version.number}"
+        registry.fetch(version.number, folder)
+        server = [resident_table("items", entry, folder, server)]
+        assert server[0].applied == (IDS if step == 0 else entry.layers[-1].rows + entry.layers[-1].deleted)
+        assert resident_table("items", entry, folder).rows.sum == server[0].rows.sum, "who begins with it"
+        anchors.add(entry.layers[0])
+        highest = max(highest, len(entry.layers))
+    assert highest <= 2 * MERGED + 1
+    assert len(anchors) > 1, "the changes were more than the table"
+    assert torch.equal(served_scores(registry, 120, tmp_path), trainer.scores())
+
+
+def test_most_of_a_table_is_sent_as_all_of_it(registry: Registry, bundle: Bundle, tmp_path: Path) -> None:
     trainer = Trainer()
     trainer.module.items(torch.arange(3000))
     publisher = Publisher(registry, trainer.module, bundle)
     publisher.publish()
-    highest = 0
-    for _ in range(60):
-        trainer.step(1)
-        publisher.publish()
-        highest = max(highest, heights(publisher)[0])
-    assert highest == 50
-    for ids in (1400, 1400, 1400):  # fewer than half of the rows, together more than all
-        (trainer.module.items(torch.arange(ids)).sum()).backward()
+    for ids, height in ((1400, 2), (1600, 1), (100, 2), (3000, 1)):
+        trainer.module.items(torch.arange(ids)).sum().backward()
         trainer.rows.step()
         publisher.publish()
-    layers = registry.version(64).tables["items"].layers
-    assert sum(layer.rows for layer in layers[1:]) <= 3400
-    (trainer.module.items(torch.arange(2000)).sum()).backward()
-    trainer.rows.step()
-    publisher.publish()
-    assert heights(publisher)[0] == 1
-    assert torch.equal(served_scores(registry, 65, tmp_path), trainer.scores())
+        assert heights(publisher)[0] == height
+    assert torch.equal(served_scores(registry, 5, tmp_path), trainer.scores())
 
 
 def test_a_budget_sends_what_moved_most_and_all_of_it_now_and_then(
@@ -228,7 +243,7 @@ def test_a_publish_that_fails_anywhere_loses_nothing(
         version = publisher.publish()
         assert torch.equal(served_scores(registry, version.number, tmp_path), trainer.scores())
     assert failed > 8
-    assert heights(publisher)[0] > failed, "all of it as changes"
+    assert heights(publisher)[0] > 2, "as changes"
 
 
 def test_a_checkpoint_of_earlier_is_published_whole(

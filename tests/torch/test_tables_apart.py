@@ -234,7 +234,8 @@ def test_a_version_is_made_of_the_one_that_has_most_of_its_layers(apart: Path) -
         assert rows[:, 0].tolist() == [0.25, 0.5, 0.5, 0.5, 0.0]
     other = replace(entry, layers=(replace(entry.layers[0], rows=1), *entry.layers[1:]))
     with pytest.raises(InputError, match="layer 1 of 3"):
-        resident_table("items", other, apart, [third])
+        resident_table("items", other, apart)
+    assert resident_table("items", other, apart, [third]).rows is third.rows, "whatever it was made of"
 
 
 def test_an_anchor_keeps_the_rows_that_are_the_same(
