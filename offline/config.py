@@ -32,6 +32,7 @@ _TOP = {
     "spark",
 }
 _STORE_URLS = "lmdb://store or redis://localhost:6379/0"
+_REGISTRY_URLS = "dir://folder, redis://localhost:6379/0?registry=name or s3://bucket/prefix"
 _TABLE_KEYS = {"path", "table", "format", "options"}
 _SOURCE_KEYS = _TABLE_KEYS | {"key", "time", "time_unit", "delay", "tie_break", "columns"}
 _SAMPLES_KEYS = _TABLE_KEYS | {"keys", "time", "time_unit", "labels", "request", "candidate"}
@@ -167,7 +168,7 @@ class _Reader:
             sources={name: self._source(name, value) for name, value in sources.items()},
             samples=None if samples is None else self._samples(self._section("samples", samples)),
             store=self._url("store.url", store["url"], _STORE_URLS) if "url" in store else None,
-            registry=self._url("registry.url", registry["url"], "dir://folder")
+            registry=self._url("registry.url", registry["url"], _REGISTRY_URLS)
             if "url" in registry
             else None,
             model_server=self._text("model_server.url", model_server["url"])

@@ -9,13 +9,15 @@ import signal
 import sys
 from pathlib import Path
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = (
     "Gives published versions to TensorFlow Serving or Triton, and moves labels when they are ready there."
 )
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", required=True, metavar="URL", help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, metavar="URL", help=f"where versions live: {PLACES}")
     parser.add_argument(
         "--to",
         required=True,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = "Writes the files of a published version into a folder, after comparing all with their checksums."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="N", type=int, nargs="?", help="the version (default: HEAD's)")
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet"
     )

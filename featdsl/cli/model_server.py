@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featdsl.cli.model_options import add_model_options, model_options
+from featdsl.cli.registry_url import PLACES
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SUMMARY = "Serves a published model alone: tensors in, outputs out, as TensorFlo
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", metavar="URL", required=True, help="where versions are: dir://folder")
+    parser.add_argument("--registry", metavar="URL", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import time
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = "Puts a label on a version: servers with `--follow LABEL` serve it; `canary` with a share is for some users."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", metavar="N", type=int, nargs="?", help="the version; not with --remove")
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--to", metavar="LABEL", default="stable", help="the label (stable)")
     parser.add_argument(
         "--share",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = "Removes old versions but those that HEAD or a label names, or a living server holds."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--keep", type=int, default=20, metavar="N", help="how many of the newest stay (20)")
     parser.add_argument(
         "--grace-s", type=float, default=3600.0, metavar="S", help="what is younger stays as well (3600)"

@@ -6,14 +6,20 @@ import argparse
 import time
 from pathlib import Path
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = "Publishes a saved model as the next version; servers that watch the registry switch to it."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="what featdsl.torch.save_model wrote")
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--json", action="store_true", help="print the version as JSON")
-    parser.epilog = "example:\n  feat publish models/ranker --registry dir://registry"
+    parser.epilog = (
+        "examples:\n  feat publish models/ranker --registry dir://registry\n"
+        "  feat publish models/ranker --registry 'redis://cache:6379/0?registry=ranker'\n"
+        "  feat publish models/ranker --registry 's3://models/ranker?region=eu-west-1'"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
+from featdsl.cli.registry_url import PLACES
+
 SUMMARY = "Goes back to the version before, or to the one named with --to, after verifying it."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--to", type=int, metavar="N", help="the version to serve (default: HEAD's parent)")
     parser.add_argument("--json", action="store_true", help="print the version as JSON")
     parser.epilog = "example:\n  feat rollback --registry dir://registry --to 3"

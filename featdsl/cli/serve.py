@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.model_options import add_model_options, model_options
 from featdsl.cli.project import config_of, program_of
+from featdsl.cli.registry_url import PLACES
 from featdsl.cli.settings import remember_given, with_settings
 from featdsl.errors import InputError
 
@@ -61,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="where rows are: lmdb://folder, redis://host:port/0, redis+cluster://host:port",
     )
-    parser.add_argument("--registry", metavar="URL", help="where versions of the model are: dir://folder")
+    parser.add_argument("--registry", metavar="URL", help=f"where versions of the model live: {PLACES}")
     parser.add_argument(
         "--follow",
         metavar="LABEL",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from featdsl.cli.registry_url import PLACES
+
 if TYPE_CHECKING:
     from model_sync import Registry, RegistryError, Version
     from model_sync.labels import Label
@@ -20,7 +22,7 @@ SUMMARY = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", required=True, help="where versions live: dir://path")
+    parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--last", type=int, metavar="N", help="the N newest alone")
     parser.add_argument("--verify", action="store_true", help="read every file and compare its checksum")
     parser.add_argument("--json", action="store_true", help="print the versions as JSON")

@@ -103,8 +103,13 @@ class WeightModel:
         pass
 
 
+def url_of(registry: Path | str) -> str:
+    """The URL of a registry: of a folder, or as it is."""
+    return registry if isinstance(registry, str) else f"dir://{registry}"
+
+
 def publish(
-    registry: Path,
+    registry: Path | str,
     folder: Path,
     weight: object,
     fingerprint: str | None = None,
@@ -124,19 +129,19 @@ def publish(
         "files": {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in files},
     }
     (made / "model.json").write_text(json.dumps(description))
-    return open_registry(f"dir://{registry}", create=True).publish(made, now_us=AT).number
+    return open_registry(url_of(registry), create=True).publish(made, now_us=AT).number
 
 
 @contextmanager
 def serving(
-    store_url: str, registry: Path, model: WeightModel | None = None, **options: Any
+    store_url: str, registry: Path | str, model: WeightModel | None = None, **options: Any
 ) -> Iterator[tuple[ScoringServer, ScorerClient]]:
     """A server of the shop, in this process, and a client of it."""
     server = ScoringServer(
         bundle(),
         bundle().model("ranker"),
         store_url,
-        f"dir://{registry}",
+        url_of(registry),
         model or WeightModel(),
         ServerOptions(**options),
     )
