@@ -2,6 +2,7 @@
 #   make setup   virtual environment, system packages, the C++ engine (the others call it)
 #   make model-servers   Triton and TensorFlow for tests and examples (`make test` calls it)
 #   make demo-triton, make demo-tfserving   the movie ranker on each
+#   make demo-online   the movie ranker trained and published while it is served: what fresh parameters are worth
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench   the engine against numpy, polars, pandas and matxscript, large programs, and whole servers beside others (benchmarks/README.md)
@@ -20,7 +21,7 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: setup model-servers demo demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving soak-sync peers bench clean
+.PHONY: setup model-servers demo demo-online demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving soak-sync peers bench clean
 
 setup:
 	@bash .ci/setup.sh
@@ -31,6 +32,9 @@ model-servers: setup
 
 demo: setup
 	@$(PYTHON) examples/movies/demo.py --store $(STORE) $(if $(DATA),--data $(DATA))
+
+demo-online: setup
+	@$(PYTHON) examples/online_learning/demo_online.py $(if $(DATA),--data $(DATA))
 
 # The movie ranker on a model server of another kind; they take what `make demo` left.
 demo-triton: model-servers
@@ -101,4 +105,4 @@ bench: setup model-servers
 	@$(PYTHON) -m benchmarks.serving --quick
 
 clean:
-	rm -rf build .venv .venv-matxscript .venv-torchserve .venv-triton .venv-tensorflow demo
+	rm -rf build .venv .venv-matxscript .venv-torchserve .venv-triton .venv-tensorflow demo demo-online

@@ -164,8 +164,10 @@ class Demo:
         return compare(features, address, pairs, at_us=now_s * 1_000_000)
 
 
-def wait_until_serving(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:
-    give_up = time.monotonic() + 60
+def wait_until_serving(
+    process: subprocess.Popen[bytes], port_file: Path, log: Path, within_s: float = 60
+) -> str:
+    give_up = time.monotonic() + within_s
     while time.monotonic() < give_up:
         if process.poll() is not None:
             raise ServiceError(f"the server ended with {process.returncode}", help=f"its log: {log}")
@@ -175,7 +177,7 @@ def wait_until_serving(process: subprocess.Popen[bytes], port_file: Path, log: P
                 if all(m.serving_version for m in client.models().models):
                     return address
         time.sleep(0.05)
-    raise ServiceError("the server did not start in 60 s", help=f"its log: {log}")
+    raise ServiceError(f"the server did not start in {within_s:g} s", help=f"its log: {log}")
 
 
 def shorten(command: str) -> str:
