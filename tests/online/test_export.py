@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,8 +22,11 @@ from online.export.layout import NotExported
 from online.export.opening import ExportOptions, open_exporter
 from online.export.saved_model_form import SavedModelForm
 from online.model_server.opening import open_model_server
+from tests.online.environments import ROOT
 from tests.online.exporting import Shop
 from tests.online.remote import (
+    HERE,
+    SHOP,
     SIGNATURE,
     Calls,
     RemoteServer,
@@ -259,3 +265,35 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, capsys: pytest.Captu
     held.close()
     assert main([*arguments, "triton://localhost:1/shop", "--once", "--timeout-s", "0.1"]) == 3
     assert "nothing is published yet" in capsys.readouterr().err
+
+
+def test_nothing_half_is_there_whenever_an_exporter_is_killed(tmp_path: Path) -> None:
+    """Or when its disk is full."""
+    shop = Shop(tmp_path, TritonServer(tmp_path / "never-started"))
+    shop.publish(2.0)
+    shop.publish(3.0)
+    script = [sys.executable, str(HERE / "killed_exports.py"), shop.url, str(tmp_path / "models")]
+    done = subprocess.run(
+        [*script, str(SHOP / "model.py")], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+    assert "File too large" in done.stderr
+
+
+def test_an_exporter_goes_on_where_one_was_killed(shop: Shop) -> None:
+    options = shop.options()
+    more = ["--model-py", str(options.runs)] if options.runs else ["--convert", " ".join(options.convert)]
+    command = [
+        sys.executable, "-m", "featdsl.cli", "export", "--registry", shop.url, "--to", shop.server.url,
+        "--models", str(shop.server.models), *more,
+    ]  # fmt: skip
+    shop.publish(2.0)
+    killed = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: shop.versions() == [1])
+    killed.kill()
+    killed.wait()
+    with shop.exporter() as exporter:
+        until(lambda: exporter.routed == 1)
+        opened(shop.server.url, 1).close()
