@@ -3,6 +3,7 @@ TorchServe."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -87,22 +88,15 @@ def _before_triton(bundle: Path, store: str, registry: Path, models: Path) -> It
     if not python.exists():
         raise SystemExit("the environment of Triton is missing; make it with `make model-servers`")
     examples = ROOT / "examples" / "triton"
-    exported = [
-        sys.executable,
-        str(examples / "triton_layout.py"),
-        "--registry",
-        str(registry),
-        "--version",
-        "1",
-    ]
-    with started([*exported, "--out", str(models)]):
-        pass
+    models.mkdir()
     port = free_port()
-    place = ["--repository", str(models), "--port", str(port), "--load", "ranker"]
+    place = ["--repository", str(models), "--port", str(port)]
     with started([str(python), str(examples / "triton_server.py"), *place], says=False) as (triton, _):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             grpc.channel_ready_future(channel).result(_START_S)
         url = f"triton://127.0.0.1:{port}/ranker"
+        given = ["--registry", f"dir://{registry}", "--to", url, "--models", str(models), "--once"]
+        subprocess.run([sys.executable, "-m", "featdsl.cli", "export", *given], cwd=ROOT, check=True)
         with feat_serve(bundle, store, registry, "--model-server", url) as front:
             yield Service(front.address, (*front.processes, triton.pid))
 

@@ -1,7 +1,8 @@
 """The movie ranker on a model server that is not ours, beside the embedded one: what both examples share.
 
-It takes what `make demo` left (program, store, registry with two versions). The scoring server starts while the other
-server has version 1 alone, clients score without pause, version 2 appears there, and the calls move to it.
+It takes what `make demo` left (program, store, registry with two versions). `feat export` and the scoring server
+follow a label. It is on version 1 at first; while clients score without pause it is put on version 2, which is
+exported, loaded there, and then the calls move to it.
 """
 
 from __future__ import annotations
@@ -21,44 +22,50 @@ from live import Traffic, sample_calls
 from featdsl.errors import FeatError, InputError, ServiceError
 from online.client import ScorerClient
 
+LABEL = "elsewhere"
 SAME = 1e-5
 """Scores of two libraries for the same model may differ by so much."""
 COMPARED = 40
+FEAT = [sys.executable, "-m", "featdsl.cli"]
 
 
 class Elsewhere:
-    """`kind`: what people call the other server; `export(version)` gives it a version; `server(port)` runs it."""
+    """`kind`: what people call the other server; `server(port)` runs it on the folder `models`; `options`: more of
+    `feat export`."""
 
     def __init__(
         self,
         demo: Path,
         data: Path,
+        models: Path,
         kind: str,
         scheme: str,
-        export: Callable[[int], None],
         server: Callable[[int], AbstractContextManager[None]],
+        *options: str,
     ) -> None:
         self.demo = demo
         self.data = data
+        self.models = models
         self.kind = kind
         self.scheme = scheme
-        self.export = export
         self.server = server
+        self.options = options
+        self.registry = f"dir://{demo / 'registry'}"
 
     def run(self) -> bool:
         """Whether no call failed, version 2 took over, and the scores are those of the embedded model server."""
         calls = sample_calls(self.data, seed=3)
         port = free_port()
-        say(f"Write version 1 into the layout of {self.kind} and start it on port {port}")
-        self.export(1)
-        with self.server(port):
-            url = f"{self.scheme}://127.0.0.1:{port}/ranker"
+        url = f"{self.scheme}://127.0.0.1:{port}/ranker"
+        say(f"Put the label `{LABEL}` on version 1 and start {self.kind} on port {port}")
+        self.promote(1)
+        with self.server(port), self.exporting(url):
             say(f"Start the scoring server with --model-server {url}")
-            with self.scoring("elsewhere", "--model-server", url) as there:
-                say("Clients score without pause; version 2 appears, and the calls move to it")
+            with self.scoring("elsewhere", "--follow", LABEL, "--model-server", url) as there:
+                say("Clients score without pause; the label goes to version 2, and the calls move to it")
                 with Traffic(there, calls) as traffic:
                     traffic.settle(before_version=2)
-                    self.export(2)
+                    self.promote(2)
                     traffic.settle(before_version=3)
                 say("The same calls with the embedded model server")
                 with self.scoring("embedded") as here:
@@ -70,6 +77,17 @@ class Elsewhere:
         for what, count in traffic.failures.most_common(3):
             print(f"   failure ({count}): {what}")
         return not failed and versions == [1, 2] and difference <= SAME
+
+    def promote(self, version: int) -> None:
+        feat("promote", f"{version}", "--to", LABEL, "--registry", self.registry)
+
+    def exporting(self, url: str) -> AbstractContextManager[None]:
+        """A running `feat export`, from the time that the other server has version 1."""
+        say(f"Start feat export --follow {LABEL} --to {url}")
+        place = ["--registry", self.registry, "--follow", LABEL, "--to", url, "--models", str(self.models)]
+        command = [*FEAT, "export", *place, *self.options]
+        log = self.demo / "export.log"
+        return process(command, log, lambda: "version 1 is ready" in log.read_text())
 
     def compare(self, here: str, there: str) -> float:
         with ScorerClient(here) as ours, ScorerClient(there) as theirs:
@@ -95,12 +113,10 @@ class Elsewhere:
         port_file.unlink(missing_ok=True)
         arguments = [
             "serve", "--bundle", str(self.demo / "movies.featb"), "--store", f"lmdb://{self.demo / 'store'}",
-            "--registry", f"dir://{self.demo / 'registry'}", "--port-file", str(port_file), *options,
+            "--registry", self.registry, "--port-file", str(port_file), *options,
         ]  # fmt: skip
         with open(log, "wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "featdsl.cli", *arguments], cwd=ROOT, stdout=output, stderr=output
-            )
+            process = subprocess.Popen([*FEAT, *arguments], cwd=ROOT, stdout=output, stderr=output)
         try:
             yield wait_until_serving(process, port_file, log)
         finally:
@@ -112,7 +128,7 @@ class Elsewhere:
 def process(command: list[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
     """A server as a process of its own, from its first answer on. Its end is asked for by its process id."""
     with open(log, "wb") as output:
-        started = subprocess.Popen(command, stdout=output, stderr=output)
+        started = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         give_up = time.monotonic() + 120
         while not answers():
@@ -127,6 +143,12 @@ def process(command: list[str], log: Path, answers: Callable[[], bool]) -> Itera
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()
+
+
+def feat(*arguments: str) -> None:
+    """Runs a command. Errors: `ServiceError` where it fails."""
+    if subprocess.run([*FEAT, *arguments], cwd=ROOT).returncode:
+        raise ServiceError(f"`feat {arguments[0]}` fails")
 
 
 def free_port() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,29 +11,17 @@ sys.path.insert(0, str(HERE.parent / "movies"))
 
 from elsewhere import Elsewhere, listens, main, process, python_of  # noqa: E402
 
-from model_sync import open_registry  # noqa: E402
-
 
 def make(demo: Path, data: Path, models: Path) -> Elsewhere:
     python = python_of(".venv-tensorflow")
-
-    def put(version: int) -> None:
-        """A version for the server, which looks for folders by itself."""
-        published = demo / "tfserving" / f"{version}"
-        shutil.rmtree(published, ignore_errors=True)
-        published.parent.mkdir(exist_ok=True)
-        open_registry(f"dir://{demo / 'registry'}").fetch(version, published)
-        place = ["--version-folder", str(published), "--out", str(models / "ranker" / f"{version}")]
-        (models / "ranker").mkdir(exist_ok=True)
-        command = [python, str(HERE / "saved_model_layout.py"), *place]
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
     def server(port: int) -> AbstractContextManager[None]:
         place = ["--model", f"ranker={models / 'ranker'}", "--port", str(port)]
         command = [python, str(HERE / "tf_server.py"), *place]
         return process(command, demo / "tfserving.log", lambda: listens(port))
 
-    return Elsewhere(demo, data, "TensorFlow Serving", "tfs", put, server)
+    convert = f"{python} {HERE / 'saved_model_layout.py'}"
+    return Elsewhere(demo, data, models, "TensorFlow Serving", "tfs", server, "--convert", convert)
 
 
 if __name__ == "__main__":

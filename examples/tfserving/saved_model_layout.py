@@ -1,7 +1,7 @@
-"""Writes a published version of the movie ranker as a SavedModel: `models/<name>/<N>/`, TensorFlow Serving's layout.
+"""Makes a SavedModel of a published version of the movie ranker, as `feat export --convert` wants it:
 
-feat fetch 1 --registry dir://demo/registry --out version
-.venv-tensorflow/bin/python examples/tfserving/saved_model_layout.py --version-folder version --out models/ranker/1
+feat export --registry dir://demo/registry --to tfs://localhost:8500/ranker --models models \\
+  --convert '.venv-tensorflow/bin/python examples/tfserving/saved_model_layout.py'
 
 The graph of `examples/movies/train.py` once more, in TensorFlow, with the parameters that were published. A model that
 is trained in TensorFlow writes its SavedModel itself; what matters is the signature: the names, types and shapes of the
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,25 +67,22 @@ class Ranker(tf.Module):  # type: ignore[misc] # without types
 
 
 def export(published: Path, out: Path) -> None:
-    """The SavedModel appears whole, so that a server which looks for versions never sees half of one."""
+    """`published`: what `feat fetch` writes."""
     model = Ranker(load_file(published / "parameters.safetensors"))
     specs = {
         one["name"]: tf.TensorSpec(one["shape"], one["dtype"], one["name"])
         for one in json.loads((published / "model.json").read_text())["inputs"]
     }
     signature = tf.function(model.score).get_concrete_function(**specs)
-    aside = out.with_name(f".{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    tf.saved_model.save(model, str(aside), signatures=signature)
-    aside.rename(out)
+    tf.saved_model.save(model, str(out), signatures=signature)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A published version as a SavedModel.")
-    parser.add_argument("--version-folder", type=Path, required=True, help="what `feat fetch` writes")
-    parser.add_argument("--out", type=Path, required=True, help="models/<name>/<N>")
+    parser.add_argument("folder", type=Path, help="of the version")
+    parser.add_argument("target", type=Path, help="the SavedModel to make")
     args = parser.parse_args()
-    export(args.version_folder, args.out)
+    export(args.folder, args.target)
 
 
 if __name__ == "__main__":
