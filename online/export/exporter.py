@@ -246,18 +246,23 @@ class Exporter:
 
     def _have_shown(self, registry: Registry, needed: set[int]) -> None:
         """Tells hosts what is there, and takes away what one of them cannot load."""
-        numbers = tuple(n for n in self._layout.placed() if n not in self._leaving)
+        placed = self._layout.placed()
+        numbers = tuple(sorted((placed.keys() | self._layout.others()) - self._leaving))
+        if not numbers:
+            return
         labelled = self.routed if self._address.label and self.routed in numbers else None
         failed = self._shown.show(Shown(numbers, self._puts, labelled), needed)
         up = self._hosts.up()
         for host, status in up:
-            for number in numbers:
+            for number in placed:
                 why, key = status.failed.get(number, ""), (host.address, number)
                 if why != self._stale.setdefault(key, why):  # what it said before may be of another folder
                     self._stale[key] = ""
                     if why and not status.has(number):
                         failed.setdefault(number, f"{host.address}: {why}")
         for number, reason in failed.items():
+            if number not in placed:
+                continue  # not ours to take away
             if number == self.routed and any(status.has(number) for _, status in up):
                 continue  # others serve it
             self._layout.remove(number)

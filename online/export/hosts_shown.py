@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import grpc
 from online.export.control import Control, NotShown
 from online.model_server.hosts import Host, Hosts, Status
 from online.model_server.remote import Wire
+
+log = logging.getLogger("featdsl.export")
 
 _AGAIN_S = 1.0
 _AGAIN_AT_MOST_S = 30.0
@@ -117,6 +120,9 @@ class HostsShown:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 return _Outcome(said)
             return _Outcome(said, self._failed(host, wanted.versions))
+        except Exception as fault:
+            log.exception("a host cannot be told: %s", host.address)
+            return _Outcome(f"it cannot be told: {type(fault).__name__}")
         return _Outcome()
 
     def _failed(self, host: Host, versions: Sequence[int]) -> dict[int, str]:

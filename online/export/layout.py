@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from featdsl.errors import InputError
-from model_sync import Registry, Version, VersionRefused
+from model_sync import Registry, Version
 
 LOCK = ".exporter"
 
@@ -90,6 +90,10 @@ class Layout:
                 found[int(path.name)] = Placed(int(path.name), str(said["identity"]))
         return dict(sorted(found.items()))
 
+    def others(self) -> set[int]:
+        """The numbers of versions that somebody else has put there."""
+        return {int(path.name) for path in self._numbered()} - self.placed().keys()
+
     def put(self, registry: Registry, number: int, identity: str) -> Version:
         """Puts a version there, verified. Nothing is changed when it fails. Errors: `NotExported`, `VersionRefused`,
         `RegistryError`, `OSError`."""
@@ -104,8 +108,6 @@ class Layout:
             aside.mkdir(parents=True, exist_ok=True)
             fetched, written = aside / "fetched", aside / "written"
             version = registry.fetch(number, fetched, identity=identity)
-            if version.model == "":
-                raise VersionRefused(number, "it is of no model")
             self._form.write(fetched, written)
             note = written / self._form.note
             note.parent.mkdir(exist_ok=True)

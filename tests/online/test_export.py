@@ -212,7 +212,9 @@ def test_the_published_graph_runs_on_triton_with_its_tables(remote: RemoteServer
 
 @pytest.mark.parametrize("remote", ["tfs"], indirect=True)
 def test_a_label_of_tensorflow_serving_moves_with_reload_config(shop: Shop) -> None:
-    """The versions by number and the label are said in its configuration file, and what it says of others stays."""
+    """The versions by number and the label are said in its configuration file; what it says of others stays, and so do
+    versions that somebody else has put there."""
+    shop.server.put(9, 4.0)
     labelled, file = f"{shop.server.url}?label=stable", shop.folder / "models.config"
     file.write_text(shop.everything())
     with shop.exporter(labelled, kept=0, server_config=file) as exporter:
@@ -221,7 +223,7 @@ def test_a_label_of_tensorflow_serving_moves_with_reload_config(shop: Shop) -> N
             shop.publish(weight)
             until(lambda version=version: exporter.routed == version and exporter.problem == "")
             assert follower.followed() == version
-        until(lambda: shop.versions() == [2])
+        until(lambda: shop.versions() == [2, 9])
         assert 'key: "stable"' in file.read_text()
         assert "versions: 2" in file.read_text()
         shop.publish("broken")
@@ -233,7 +235,7 @@ def test_a_label_of_tensorflow_serving_moves_with_reload_config(shop: Shop) -> N
         file.write_text("model_config_list { conf")
         shop.publish(4.0)
         until(lambda: "does not read" in exporter.problem)
-        assert shop.server.ready() == {2}
+        assert shop.server.ready() == {2, 9}
     shop.reset()
 
 
