@@ -71,7 +71,7 @@ class Traffic:
 
     def settle(self, *, before_version: int) -> None:
         """Goes on for a while after the version before `before_version` has begun to answer."""
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 120
         while before_version - 1 not in self.versions[-1:] and time.monotonic() < give_up:
             time.sleep(0.02)
         time.sleep(SETTLE_S)
