@@ -296,10 +296,10 @@ class EmbeddedModelServer:
 
     def _revive(self, version: int, dead: _Worker) -> _Worker:
         """Another worker for a version whose process is gone, and for all others that it had; one thread starts it, the
-        others wait. Errors: `ModelServerDown`, `OSError`."""
+        others wait. The same where only a connection broke. Errors: `ModelServerDown`, `OSError`."""
         with self._spawning:
             worker = self._worker(version)
-            if worker is not dead:
+            if worker is not dead or not dead.process.ends(within_s=_DYING_S):
                 return worker
             with self._lock:
                 lost = {one: w for one, w in self._workers.items() if w.process is dead.process}
@@ -461,7 +461,7 @@ class EmbeddedModelServer:
             if is_cancelled():
                 raise CallerGone from fault
             raise
-        if connection.size > KEPT_BYTES:
+        if connection.size > KEPT_BYTES or is_cancelled():  # hung up, maybe, as the answer came
             connection.close()
         else:
             worker.idle.put(connection)

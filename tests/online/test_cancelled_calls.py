@@ -25,6 +25,7 @@ from online.model_server.remote import RemoteModelServer
 from online.model_server.tfserving import PREDICT
 from online.model_server.tfserving_face import TensorFlowServingFace
 from online.model_server.tfserving_tensors import encode
+from online.model_server.wire import Asking
 from online.models import CallerGone, ModelServer, Tensors
 from online.observe.record import CallRecord, current_call, waiting
 from online.proto import SERVICE
@@ -176,6 +177,39 @@ def test_a_models_own_process_hears_of_it(embedded: EmbeddedModelServer) -> None
         os.kill(pid, signal.SIGCONT)
     assert embedded.predict(1, tensors(3), 30.0)["like"].shape == (3,)
     assert embedded._workers[1].process.pid == pid, "it is not taken for dead"
+
+
+def test_a_call_that_is_cancelled_as_it_is_answered_costs_no_other(
+    embedded: EmbeddedModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is hung up, though nothing waits on it any more."""
+    pid, ask, record = embedded._workers[1].process.pid, Asking.ask, CallRecord("Score")
+
+    def cancelled_then(self: Asking, *given: Any) -> Any:
+        answer = ask(self, *given)
+        record.cancel()
+        return answer
+
+    before = current_call.set(record)
+    monkeypatch.setattr(Asking, "ask", cancelled_then)
+    try:
+        embedded.predict(1, tensors(3), 30.0)
+    finally:
+        current_call.reset(before)
+        monkeypatch.setattr(Asking, "ask", ask)
+    assert embedded.predict(1, tensors(3), 30.0)["like"].shape == (3,)
+    assert embedded._workers[1].process.pid == pid
+
+
+def test_a_connection_that_broke_is_not_taken_for_a_dead_process(embedded: EmbeddedModelServer) -> None:
+    """To start another one would end the calls of all others."""
+    worker = embedded._workers[1]
+    embedded.predict(1, tensors(3), 30.0)
+    connection = worker.idle.get_nowait()
+    connection.hang_up()
+    worker.idle.put(connection)
+    assert embedded.predict(1, tensors(3), 30.0)["like"].shape == (3,)
+    assert embedded._workers[1].process.pid == worker.process.pid
 
 
 def test_a_model_server_that_hangs_does_not_keep_a_server_that_stops(
