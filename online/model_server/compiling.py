@@ -80,13 +80,13 @@ def main(directory: str, options: str, target: str) -> int:
     from featdsl.errors import InputError
     from featdsl.torch.item_parts import item_inputs, part_items
     from featdsl.torch.machine_code import compile_form
-    from featdsl.torch.saved_model import load_model
+    from featdsl.torch.saved_model import load_dense
     from online.model_server.graphs import graphs_of
 
     chosen = ModelOptions.of_json(json.loads(options))
     torch.set_num_threads(chosen.threads)
     try:
-        model = load_model(directory)
+        model = load_dense(Path(directory))
         if chosen.item_parts:
             parted = part_items(model, item_inputs(Path(directory), model.name))
             assert not isinstance(parted, str), "who asks has parted it"

@@ -15,6 +15,7 @@ import torch
 from featdsl.errors import InputError
 from featdsl.torch.form import Call
 from featdsl.torch.item_parts import Parted, item_inputs, part_items
+from featdsl.torch.rows_first import rows_first
 from featdsl.torch.sample import Samples
 from featdsl.torch.saved_model import MODEL, SavedModel
 from online.model_server.devices import device_of
@@ -24,7 +25,6 @@ from online.model_server.runner import Runner, Sample
 from online.model_server.ways import Eager
 from online.models import ItemParts
 
-_OFF_WITH_TABLES = "off: the graph reads tables that lie beside it"
 _TOLD = ("largest error", "batching", "compile")
 
 
@@ -120,12 +120,14 @@ class LoadedVersion:
 
 def _bearable(model: SavedModel, options: ModelOptions) -> tuple[ModelOptions, dict[str, str]]:
     """What of the options a model bears, and what is off. Errors: `InputError` for a device that is not there."""
-    off = {}
-    if model.tables and device_of(options.device).type != "cpu":
-        off["device"] = _OFF_WITH_TABLES
+    off: dict[str, str] = {}
+    if not model.tables:
+        return options, off
+    if device_of(options.device).type != "cpu":
+        off["device"] = "off: the graph reads tables that lie beside it"
         options = replace(options, device="cpu")
-    if model.tables and options.compile:
-        off["compile"] = _OFF_WITH_TABLES
+    if options.compile and isinstance(apart := rows_first(model), str):
+        off["compile"] = apart
         options = replace(options, compile=False)
     return options, off
 

@@ -22,7 +22,7 @@ from online.model_server.graphs import Graphs, graphs_of
 from online.model_server.on_cuda import DeviceLost, OnCuda, pin
 from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, Pin
-from online.model_server.ways import Compiled, Eager, Way
+from online.model_server.ways import Compiled, Eager, Way, WithRows
 
 Sample = Callable[[int, int], Call]
 """A call to try a model with, by its rows and a seed."""
@@ -77,7 +77,7 @@ class Runner:
         graphs = graphs_of(model, options, on_device=on_device)
         self._graphs = graphs
         self.facts = graphs.facts
-        self._plain: Way = Eager(graphs.model, graphs.across)
+        self._plain = self._with_rows(Eager(graphs.model, graphs.across))
         """For a call that is not as the model wants it: it says what is wrong."""
         self._way: Way = self._plain
         self.pin: Pin | None = None
@@ -102,7 +102,7 @@ class Runner:
     def of(self, model: SavedModel) -> Runner | None:
         """A runner of another version of the graph; None where another graph than the saved one is run, which is to be
         made anew of its parameters, and tried."""
-        if self._graphs.changed or self._way is not self._plain:
+        if self._graphs.changed or self._graphs.rows is not None or self._way is not self._plain:
             return None
         made = copy.copy(self)
         across = self._graphs.across
@@ -186,6 +186,9 @@ class Runner:
             return False
         return True
 
+    def _with_rows(self, way: Way) -> Way:
+        return way if self._graphs.rows is None else WithRows(self._graphs.rows, way)
+
     # --- what a way costs in exactness -----------------------------------------------------------
 
     def _compiled(
@@ -202,7 +205,8 @@ class Runner:
         try:
             if not known:
                 compile_once(files, options, path)
-            way = Compiled(form, MachineCode(path, form, at_once=options.runs_at_once))
+            code = MachineCode(path, form, at_once=options.runs_at_once)
+            way = self._with_rows(Compiled(form, code))
             error = self._error(way, tried)
         except NotCompiled as fault:
             self.facts["compile"] = f"off: {fault}"

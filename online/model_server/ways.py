@@ -36,6 +36,17 @@ class Eager:
             return self._model.named(self._across(joined, joined[CALL_OF_ROW]))
 
 
+class WithRows:
+    """Looks up rows of tables beside the graph, call by call, for another way, which takes them as inputs."""
+
+    def __init__(self, rows: SavedModel, way: Way) -> None:
+        self._rows = rows
+        self._way = way
+
+    def __call__(self, calls: Sequence[Call], rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        return self._way([{**call, **self._rows.predict(call)} for call in calls], rows)
+
+
 class Compiled:
     """As machine code, one call as any number of them."""
 

@@ -22,7 +22,7 @@ from model_sync import open_registry
 from model_sync.table_stack import read_tables, write_tables
 from online.model_server import EmbeddedModelServer, ModelOptions
 from online.model_server.shared import AttachedModelServer, ModelKeeper
-from online.models import ModelRefused, ModelServerDown
+from online.models import ModelFailed, ModelRefused, ModelServerDown
 from online.observe.model_metrics import ModelCalls, ModelCollector
 from online.versions import VersionWatcher
 from tests.online.stamped import IDS, WIDTH, Chain, anchor, call, put_chunks, put_parameters, stamps
@@ -327,16 +327,36 @@ def test_an_unload_does_not_end_a_call_that_has_begun(server: EmbeddedModelServe
     assert answers == [{2.0}]
 
 
-def test_options_that_change_the_graph(chain: Chain) -> None:
-    """They work, or say that they are off."""
-    server = EmbeddedModelServer(ModelOptions(split=True, item_parts=True, dtype="bfloat16", compile=True))
+def test_parts_of_items_are_of_their_version(chain: Chain) -> None:
+    server = EmbeddedModelServer(ModelOptions(item_parts=True, dtype="bfloat16"))
     try:
         server.load(1, chain.last)
         server.load(2, chain.next(2.0))
-        facts = server.facts(2)
-        assert facts["compile"].startswith("off: ")
-        assert facts["dtype"] == "bfloat16 in 1 products"
-        assert [of(server, version) for version in (1, 2)] == [{1.0}, {2.0}]
+        one = call(30, 0)
+        for version in (1, 2):
+            parts = server.item_parts(version)
+            assert parts is not None
+            made = server.make_parts(version, parts, {name: one[name] for name in parts.made_of}, 20.0)
+            rest = {**{name: one[name] for name in parts.beside}, **made}
+            assert stamps(server.predict_with_parts(version, parts, rest, 20.0)) == {float(version)}
+            assert of(server, version) == {float(version)}
+        assert server.facts(2)["dtype"] == "bfloat16 in 1 products"
+        with pytest.raises(ModelFailed, match="it makes no such parts of items"):
+            server.predict_with_parts(1, parts, rest, 20.0)
+    finally:
+        server.close()
+
+
+def test_compiled_code_takes_rows_of_any_version(chain: Chain) -> None:
+    server = EmbeddedModelServer(ModelOptions(split=True, compile=True))
+    try:
+        server.load(1, chain.last)
+        server.load(2, chain.next(2.0))
+        assert server.facts(1)["compile"].startswith("in ")
+        assert server.facts(2)["compile"] == "the code of an earlier version"
+        assert [of(server, version, rows) for version in (1, 2) for rows in (1, 50)] == [
+            {1.0}, {1.0}, {2.0}, {2.0}
+        ]  # fmt: skip
     finally:
         server.close()
 

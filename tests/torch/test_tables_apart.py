@@ -21,7 +21,9 @@ from featdsl.torch.across_calls import CALL_OF_ROW, AcrossCalls
 from featdsl.torch.freezing import freeze
 from featdsl.torch.item_parts import Parted, item_inputs, part_items
 from featdsl.torch.levels import levels
+from featdsl.torch.rows_first import RowsFirst, rows_first
 from featdsl.torch.table_layers import resident_table
+from featdsl.torch.table_rows import tables_read
 from model_sync.layer_file import layer_chunks
 from model_sync.table_stack import Chunk, Layer, TableEntry, TableState, read_tables, write_tables
 
@@ -159,6 +161,19 @@ def test_the_passes_know_the_operator(apart: Path) -> None:
     parts = parted.of_items.predict({name: calls[2][name] for name in parted.of_items.inputs})
     rest = parted.rest.predict({name: ({**calls[2], **parts})[name] for name in parted.rest.inputs})
     torch.testing.assert_close(rest["like"], model.predict(calls[2])["like"])
+
+
+def test_rows_may_be_looked_up_first(apart: Path) -> None:
+    model = load_model(apart)
+    two = rows_first(model)
+    assert isinstance(two, RowsFirst)
+    assert sorted(two.rows.inputs) == ["liked", "movie", "tags"]
+    assert [two.rest.inputs[name][1] for name in two.rows.outputs] == [(1, 3, 4), (None, 4), (None, 3, 2)]
+    assert not tables_read(two.rest.module)
+    for rows in (0, 1, 20):
+        one = call(rows, rows)
+        found = two.rest.predict({**one, **two.rows.predict(one)})
+        assert torch.equal(found["like"], model.predict(one)["like"])
 
 
 def test_the_same_rows_are_the_same_chunks_and_their_order_does_not_matter(
