@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from featdsl.errors import FeatError, InputError, ServiceError
@@ -34,6 +34,8 @@ KEPT_BESIDE = 2
 """Versions that stay there beside those that are wanted, as scoring servers keep them."""
 TIMEOUT_S = 120.0
 _AGAIN_AT_MOST_S = 60.0
+_SILENT_S = 5.0
+"""When no host has answered for so long, what none has had ready yet is taken away before they start again."""
 _AS_IT_WAS = "the version before it is routed as it was"
 
 
@@ -47,11 +49,11 @@ class Wanted:
 
 @dataclass(slots=True)
 class _Refusal:
-    """Why a version is not there. It is tried again when `stamp`, of its bytes and of the hosts, is another, or at
-    `again_at`, of what may be no fault of the version."""
+    """Why a version is not there. It is tried again when `stamp`, of its bytes and of the hosts, is another (None: that
+    tells nothing), or at `again_at`, of what may be no fault of the version."""
 
     reason: str
-    stamp: object
+    stamp: object | None
     again_at: float
     again_s: float
 
@@ -101,6 +103,9 @@ class Exporter:
         self._stale: dict[tuple[str, int], str] = {}
         self._noted: set[int] = set()
         self._leaving: set[int] = set()
+        self._seen_ready = set(layout.placed())
+        self._broke_s: dict[int, float] = {}
+        self._silent_since: float | None = None
         self._puts = 0
         self._name = f"export-{socket.gethostname()}-{os.getpid()}-{id(self):x}"
         self._told: Replica | None = None
@@ -195,11 +200,13 @@ class Exporter:
             self._since.setdefault(number, self._clock())
             return ""
         up = self._hosts.up()
+        if not up and self._layout.placed():  # a server that starts is to find what it had
+            return f"version {number} waits: no host answers: {self._hosts.problem()}"
         stamp = (registry.stamp(number), tuple(host.address for host, _ in up))
         known = self._refused.get(number)
-        if known is not None and known.stamp == stamp and self._clock() < known.again_at:
+        if known is not None and known.stamp in (stamp, None) and self._clock() < known.again_at:
             return f"version {number} is not exported: {known.reason}"
-        if known is not None and known.stamp != stamp:
+        if known is not None and known.stamp not in (stamp, None):
             known = None
         stale = {(host.address, number): status.failed.get(number, "") for host, status in up}
         try:
@@ -230,7 +237,12 @@ class Exporter:
         return ""
 
     def _refuse(
-        self, registry: Registry, number: int, reason: str, stamp: object, again_s: float = float("inf")
+        self,
+        registry: Registry,
+        number: int,
+        reason: str,
+        stamp: object | None,
+        again_s: float = float("inf"),
     ) -> str:
         self._refused[number] = _Refusal(reason, stamp, self._clock() + again_s, again_s)
         self._note(registry, number, reason)
@@ -255,21 +267,46 @@ class Exporter:
         up = self._hosts.up()
         for host, status in up:
             for number in placed:
+                if status.has(number):
+                    self._seen_ready.add(number)
                 why, key = status.failed.get(number, ""), (host.address, number)
                 if why != self._stale.setdefault(key, why):  # what it said before may be of another folder
                     self._stale[key] = ""
                     if why and not status.has(number):
-                        failed.setdefault(number, f"{host.address}: {why}")
-        for number, reason in failed.items():
-            if number not in placed:
-                continue  # not ours to take away
-            if number == self.routed and any(status.has(number) for _, status in up):
-                continue  # others serve it
-            self._layout.remove(number)
-            self._since.pop(number, None)
-            self._puts += 1
-            stamp = (registry.stamp(number), tuple(host.address for host, _ in up))
-            self._refuse(registry, number, " ".join(reason.split()), stamp)
+                        failed.load.setdefault(number, f"{host.address}: {why}")
+        stamp_of_hosts = tuple(host.address for host, _ in up)
+        for number, reason in failed.load.items():
+            if number not in placed or (
+                number == self.routed and any(status.has(number) for _, status in up)
+            ):
+                continue  # not ours to take away, or served by others
+            self._take_out(number)
+            self._refuse(registry, number, " ".join(reason.split()), (registry.stamp(number), stamp_of_hosts))
+        self._note_silence(bool(up))
+        broken = failed.broken | (self._unproven(placed) if self._is_silent() else {})
+        for number, reason in broken.items():
+            if number in placed and number not in self._seen_ready and len(self._layout.placed()) > 1:
+                self._take_out(number)
+                self._broke_s[number] = min(_AGAIN_AT_MOST_S, self._broke_s.get(number, _SILENT_S / 2) * 2)
+                self._refuse(registry, number, reason, None, self._broke_s[number])
+
+    def _take_out(self, number: int) -> None:
+        self._layout.remove(number)
+        self._since.pop(number, None)
+        self._seen_ready.discard(number)
+        self._puts += 1
+
+    def _note_silence(self, answers: bool) -> None:
+        if answers:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = self._clock()
+
+    def _is_silent(self) -> bool:
+        return self._silent_since is not None and self._clock() - self._silent_since > _SILENT_S
+
+    def _unproven(self, placed: Collection[int]) -> dict[int, str]:
+        return {number: f"no host answers: {self._hosts.problem()}" for number in placed}
 
     def _is_ready(self, wanted: Wanted) -> bool:
         """Whether every host that answers has a version as it is in the layout."""
@@ -348,10 +385,8 @@ class Exporter:
             self._leaving = old
             old = {number for number in old if not any(status.has(number) for _, status in up)}
         for number in sorted(old):
-            self._layout.remove(number)
+            self._take_out(number)
             self._leaving.discard(number)
-            self._since.pop(number, None)
-            self._puts += 1
             log.info("version %d is taken away", number)
 
     def _tell(self, registry: Registry, wanted: list[Wanted]) -> None:

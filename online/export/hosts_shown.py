@@ -30,15 +30,26 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """`fault`: why it did not go; `failed`: versions that did not load, and why."""
+    """`fault`: why it did not go; `failed`: versions that did not load, and why; `broke`: the host went away."""
 
     fault: str = ""
     failed: dict[int, str] = field(default_factory=dict)
+    broke: bool = False
+
+
+@dataclass(slots=True)
+class Failed:
+    """What came of telling: versions that did not `load`, and those that a host did not have yet when it went away, by
+    which it may have been `broken`; with the reason."""
+
+    load: dict[int, str] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Told:
     what: Shown
+    had: frozenset[int]
     again_at: float
     again_s: float
     outcome: Future[_Outcome]
@@ -74,25 +85,29 @@ class HostsShown:
         up = {host.address for host, _ in self._hosts.up()}
         return {address: told.fault for address, told in self._told.items() if told.fault and address in up}
 
-    def show(self, wanted: Shown, needed: Collection[int]) -> dict[int, str]:
-        """Tells what is to be served to the hosts that answer; `needed` of it they must have. Returns the versions that
-        failed to load, and why."""
-        failed: dict[int, str] = {}
+    def show(self, wanted: Shown, needed: Collection[int]) -> Failed:
+        """Tells what is to be served to the hosts that answer; `needed` of it they must have. Returns what failed of
+        what they were told before, if that is still to be served."""
+        failed = Failed()
         up = self._hosts.up()
-        for address in self._told.keys() - {host.address for host, _ in up}:
-            if self._told[address].outcome.done():
-                del self._told[address]  # when it is back it may be another process
-        for host, status in up:
-            told = self._told.get(host.address)
-            if told is not None and told.outcome.done():
+        for address, told in list(self._told.items()):
+            if told.outcome.done():
                 outcome = told.outcome.result()
-                if told.fault and outcome.failed and told.what.puts == wanted.puts:
-                    failed.update({n: f"{host.address}: {why}" for n, why in outcome.failed.items()})
                 told.fault = outcome.fault
-            if self._is_to_be_told(status, told, wanted, needed):
-                again_s = _AGAIN_S if told is None or told.what != wanted else told.again_s * 2
+                if told.what.puts == wanted.puts:
+                    failed.load.update({n: f"{address}: {why}" for n, why in outcome.failed.items()})
+                    if outcome.broke:
+                        why = f"{address} went away while it was to load it"
+                        failed.broken.update({n: why for n in told.what.versions if n not in told.had})
+                if outcome.broke or all(host.address != address for host, _ in up):
+                    del self._told[address]  # when it is back it may be another process
+        for host, status in up:
+            before = self._told.get(host.address)
+            if self._is_to_be_told(status, before, wanted, needed):
+                again_s = _AGAIN_S if before is None or before.what != wanted else before.again_s * 2
                 self._told[host.address] = _Told(
                     wanted,
+                    status.ready,
                     self._clock() + again_s,
                     min(again_s, _AGAIN_AT_MOST_S / 2),
                     self._pool.submit(self._tell, host, wanted),
@@ -117,18 +132,18 @@ class HostsShown:
             return _Outcome(str(fault))
         except grpc.RpcError as error:
             said = error.details() or error.code().name.lower()
-            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                return _Outcome(said)
-            return _Outcome(said, self._failed(host, wanted.versions))
+            try:
+                status = self._wire.look(host)
+            except grpc.RpcError as gone:
+                return _Outcome(said, broke=gone.code() is error.code() is grpc.StatusCode.UNAVAILABLE)
+            tried = error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+            return _Outcome(said, _failed(status, wanted.versions) if tried else {})
         except Exception as fault:
             log.exception("a host cannot be told: %s", host.address)
             return _Outcome(f"it cannot be told: {type(fault).__name__}")
         return _Outcome()
 
-    def _failed(self, host: Host, versions: Sequence[int]) -> dict[int, str]:
-        """Of these versions, which the host has just tried to load, those that it could not."""
-        try:
-            status = self._wire.look(host)
-        except grpc.RpcError:
-            return {}
-        return {n: status.failed[n] for n in versions if n in status.failed and not status.has(n)}
+
+def _failed(status: Status, versions: Sequence[int]) -> dict[int, str]:
+    """Of these versions, which a host has just tried to load, those that it could not."""
+    return {n: status.failed[n] for n in versions if n in status.failed and not status.has(n)}

@@ -181,6 +181,23 @@ class Ranker(torch.nn.Module):
 
 
 @pytest.mark.parametrize("remote", ["triton"], indirect=True)
+def test_a_version_that_kills_its_server_is_not_there_when_that_starts_again(shop: Shop) -> None:
+    shop.publish(2.0)
+    with shop.exporter() as exporter:
+        until(lambda: exporter.routed == 1)
+        shop.publish("deadly")
+        until(lambda: "went away while it was to load it" in open_registry(shop.url).refusal(2))
+        assert shop.versions() == [1]
+        shop.publish(3.0)
+        until(lambda: exporter.problem.startswith("version 3 waits: no host answers: "))
+        assert shop.versions() == [1]
+        shop.server.kill()
+        shop.server.start()
+        until(lambda: exporter.routed == 3)
+        opened(shop.server.url, 3).close()
+
+
+@pytest.mark.parametrize("remote", ["triton"], indirect=True)
 def test_the_published_graph_runs_on_triton_with_its_tables(remote: RemoteServer, tmp_path: Path) -> None:
     """Triton has torch and nothing of ours."""
     ranker = Ranker()

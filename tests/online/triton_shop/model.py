@@ -1,5 +1,6 @@
 """The shop's model for Triton's Python backend: `like` is the sum of `dense` times the version's weight."""
 
+import os
 import time
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import triton_python_backend_utils as triton
 class TritonPythonModel:
     def initialize(self, args):
         folder = Path(args["model_repository"]) / args["model_version"]
-        self.weight = np.float32((folder / "weight.txt").read_text())
+        weight = (folder / "weight.txt").read_text()
+        if weight == "deadly":
+            os.kill(os.getppid(), 9)
+        self.weight = np.float32(weight)
         self.delay_s = 0.2 if args["model_name"] == "batched" else 0.0
 
     def execute(self, requests):
