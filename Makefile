@@ -10,7 +10,7 @@
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
 #   make soak    make soak-language, soak-serving and soak-sync: about four hours
 #   make soak-language  20,000 random programs, 1,200 more in Spark, then the fuzzers for SOAK_MINUTES (60) in all
-#   make soak-serving   a server at 70 % of what it can for SOAK_MINUTES: flat memory, no failed call
+#   make soak-serving   a server at 70 % of what it can for SOAK_MINUTES over SOAK_STORE (lmdb, redis): flat memory, no failed call
 #   make soak-sync      ten million rows scored while versions come and go, none torn; 5,000 random histories of a registry
 #   make docs    writes the generated pages of docs/ anew
 SHELL := /bin/bash
@@ -19,6 +19,7 @@ STORE ?= lmdb
 DATA ?=
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
+SOAK_STORE ?= lmdb
 SOAK_SEED ?= $(shell date +%s)
 
 .PHONY: setup model-servers demo demo-online demo-triton demo-tfserving test lint format docs sanitize fuzz soak soak-language soak-serving soak-sync peers bench clean
@@ -80,9 +81,10 @@ soak-language: setup
 	  $(PYTHON) -m pytest -o timeout=0 tests/random_programs/test_spark.py
 	@bash tests/fuzz/run.sh $$(($(SOAK_MINUTES) * 60 / 7))
 
-# A server at 70 % of what it can, for SOAK_MINUTES; its memory must stay flat, and no call may fail.
+# A server at 70 % of what it can, for SOAK_MINUTES over SOAK_STORE (lmdb, redis); its memory must stay flat, and no call
+# may fail.
 soak-serving: setup
-	@$(PYTHON) -m tests.soak.serving --minutes $(SOAK_MINUTES)
+	@$(PYTHON) -m tests.soak.serving --minutes $(SOAK_MINUTES) --store $(SOAK_STORE)
 
 soak-sync: setup
 	@FEATDSL_TORN_ROWS=10000000 $(PYTHON) -m pytest -o timeout=0 tests/online/test_torn_reads.py

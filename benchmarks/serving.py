@@ -1,8 +1,8 @@
 """A whole server: `a` a call without the model, beside Python services; `b` the two mixes of EasyRec, with a model,
 beside a numpy service; `c` one model on three model servers; `d` what a call costs as items, features, users and the
-items in the cache grow.
+items in the cache grow; `e` what is answered in time when more calls come than it can answer.
 
-    .venv/bin/python -m benchmarks.serving [a] [b] [c] [d] [--quick] [--json FILE] [--svg FILE]
+    .venv/bin/python -m benchmarks.serving [a] [b] [c] [d] [e] [--quick] [--json FILE] [--svg FILE]
 
 Each starts its own Redis, services in processes of their own, and compares their outputs before anything is timed.
 """
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import benchmarks.one_thread  # noqa: F401  before numpy
-from benchmarks import serving_call, serving_easyrec, serving_growth, serving_models
+from benchmarks import serving_call, serving_easyrec, serving_growth, serving_models, serving_overload
 from benchmarks.measure import machine, report
 
 PARTS: dict[str, Callable[[bool], Any]] = {
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[bool], Any]] = {
     "b": serving_easyrec.measure,
     "c": serving_models.measure,
     "d": serving_growth.measure,
+    "e": serving_overload.measure,
 }
 
 

@@ -2,10 +2,10 @@
 
 So many calls run at once, the others wait in the order in which they came. Little's law says for how long: as many
 as are ahead, times the time that a call takes, shared by those that run at once. A call whose wait would be longer
-than the queue's bound, or than its own deadline leaves, is refused at once, with the wait as the hint when to come
-again. So the queue holds no call that cannot be answered, however many come, and its length follows how fast calls
-are now. A call is let through without a wait, whatever the estimate, while fewer run than may: after a stall the
-estimate finds its way back.
+than the queue's bound, or than half of what its own deadline leaves beside its work, is refused at once, with the wait
+as the hint when to come again; one that has less time left than a call takes is not begun. So however many come, hardly
+any work is done for calls that are late then, and the queue's length follows how fast calls are now. While nothing runs
+a call is let through whatever the estimate: after a stall it finds its way back.
 """
 
 from __future__ import annotations
@@ -110,27 +110,48 @@ class Admission:
         """None: the call runs now. Either way `leave` follows, once it ran. `left_s`: until its deadline.
         Errors: `CallError` of the reason QUEUE_FULL."""
         with self._lock:
-            if self._running < self._at_once and not self._queue:
+            if self._runs_now(left_s):
                 self._running += 1
                 self.counts.admitted += 1
                 return None
-            wait_s = self.expected_wait_s
-            most = min(self._longest_wait_s, left_s - self._mean_s)
-            if len(self._queue) >= self._most_waiting or wait_s > most:
-                self.counts.refused += 1
-                raise _full(len(self._queue), wait_s)
+            refusal = self._refusal(left_s)
+            if refusal is not None:
+                raise refusal
             waiting = Waiting(self, self.clock() + left_s)
             self._queue.append(waiting)
             return waiting
 
-    def leave(self, seconds: float) -> None:
-        """A call that ran has ended, after so long; the next one's turn."""
+    def refusal(self, left_s: float) -> CallError | None:
+        """Why a call that came now, with so many seconds left, would be refused, if it would; it is counted then."""
         with self._lock:
-            self._mean_s += (seconds - self._mean_s) * (_WEIGHT if self._mean_s else 1.0)
+            return None if self._runs_now(left_s) else self._refusal(left_s)
+
+    def _runs_now(self, left_s: float) -> bool:
+        """While nothing runs any call does that has time at all: the estimate finds its way back so."""
+        if self._running >= self._at_once or self._queue:
+            return False
+        return left_s > (self._mean_s if self._running else 0.0)
+
+    def _refusal(self, left_s: float) -> CallError | None:
+        if left_s <= self._mean_s:
+            self.counts.late += 1
+            return deadline_exceeded("queue")
+        wait_s = self.expected_wait_s
+        most = min(self._longest_wait_s, (left_s - self._mean_s) / 2)
+        if len(self._queue) < self._most_waiting and wait_s <= most:
+            return None
+        self.counts.refused += 1
+        return _full(len(self._queue), wait_s)
+
+    def leave(self, seconds: float, *, whole: bool = True) -> None:
+        """A call that ran has ended, after so long; the next one's turn. `whole`: it was not given up before."""
+        with self._lock:
+            if whole or seconds > self._mean_s:
+                self._mean_s += (seconds - self._mean_s) * (_WEIGHT if self._mean_s else 1.0)
             now = self.clock()
             while self._queue:
                 waiting = self._queue.popleft()
-                if waiting.until > now:
+                if waiting.until - now > self._mean_s:
                     self.counts.admitted += 1
                     waiting.end("turn")
                     return

@@ -9,7 +9,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,6 +16,7 @@ import grpc
 
 from online.admission import Admission
 from online.budget import NO_LIMIT_S
+from online.call_threads import CallThreads, refused_here
 from online.errors import CallError, Reason, cancelled, deadline_exceeded, to_details
 from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher, current_call
 from online.observe.tracing import CallTraces
@@ -69,7 +69,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         `traces`, which is told of its begin, too."""
         self._admission = admission
         self._receiving = _Receiving()
-        self._pool = ThreadPoolExecutor(threads + _THREADS_BESIDE, "call")
+        self._pool = CallThreads(threads + _THREADS_BESIDE, self._refusal)
         self._methods = {f"/{SERVICE}/{name}": (name, method) for name, method in methods.items()}
         self._traces = traces
         self._watchers: tuple[Watcher, ...] = tuple(watchers) if traces is None else (*watchers, traces)
@@ -118,6 +118,9 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         def handle(requests: Iterator[bytes], context: Any) -> bytes:
             record = CallRecord(name, arrived=arrived)
+            refusal = refused_here()
+            if refusal is not None:
+                self._fail(refusal, record, context)
             with self._receiving.of(context) as coming, contextlib.suppress(grpc.RpcError):
                 coming.request = next(requests, None)
             data = coming.request
@@ -132,6 +135,12 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
         return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _refusal(self, left_s: float) -> CallError | None:
+        """Why a call that arrives now gets no answer, if that is known."""
+        if self._draining:
+            return CallError(Reason.DRAINING, "the server is stopping", help="ask another one")
+        return self._admission.refusal(left_s)
 
     def _why_none(self, coming: _Coming, context: Any) -> CallError:
         """Why a call has no request."""
@@ -156,14 +165,17 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             with record.waits(waiting.cancel):
                 waiting.wait()
             record.left_s = context.time_remaining()
-        started = time.monotonic()
+        started, whole = time.monotonic(), True
         before = current_call.set(record)
         try:
             record.stages.append(Stage("queue", record.arrived, started))
             return method(data, record)
+        except CallError as error:
+            whole = error.reason not in (Reason.DEADLINE_EXCEEDED, Reason.CANCELLED)
+            raise
         finally:
             current_call.reset(before)
-            self._admission.leave(time.monotonic() - started)
+            self._admission.leave(time.monotonic() - started, whole=whole)
 
     def _answer(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         self._running.add(record)

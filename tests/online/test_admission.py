@@ -54,7 +54,7 @@ def test_calls_run_in_the_order_in_which_they_came() -> None:
 
 @pytest.mark.parametrize(
     ("most", "longest_s", "left_s", "taken"),
-    [(10, 10.0, 10.0, 10), (10, 0.35, 10.0, 3), (10, 10.0, 0.55, 4), (0, 10.0, 10.0, 0)],
+    [(10, 10.0, 10.0, 10), (10, 0.35, 10.0, 3), (10, 10.0, 0.95, 4), (0, 10.0, 10.0, 0)],
     ids=["by number", "by the bound on the wait", "by their deadline", "none"],
 )
 def test_the_queue_is_bounded(most: int, longest_s: float, left_s: float, taken: int) -> None:
@@ -94,6 +94,55 @@ def test_the_time_is_up_while_it_waits() -> None:
         late.wait()
     assert failed.value.metadata == {"stage": "queue"}
     assert admission.counts.late == 1
+
+
+def test_a_call_waits_for_half_of_its_time_at_most() -> None:
+    """What waits until the last moment is late in half of the cases, and then its work was for nothing."""
+    admission = Admission(1, 100, 10.0, Clock())
+    busy(admission, 0.1)
+    for _ in range(4):
+        assert admission.arrive(0.9) is not None
+    with pytest.raises(CallError) as refused:
+        admission.arrive(0.9)
+    assert refused.value.reason is Reason.QUEUE_FULL
+
+
+def test_a_call_whose_time_would_not_do_is_not_begun() -> None:
+    clock = Clock()
+    admission = Admission(2, 10, 10.0, clock)
+    busy(admission, 0.1)
+    with pytest.raises(CallError) as late:
+        admission.arrive(0.05)
+    assert late.value.reason is Reason.DEADLINE_EXCEEDED
+    assert admission.arrive(0.2) is None
+    waiting = admission.arrive(0.35)
+    assert waiting is not None
+    clock.now = 0.3
+    admission.leave(0.1)
+    assert waiting.outcome == "late", "50 ms are left, and a call takes 100"
+    assert admission.counts.late == 2
+
+
+def test_while_nothing_runs_a_call_of_little_time_is_tried() -> None:
+    admission = Admission(2, 10, 10.0, Clock())
+    busy(admission, 60.0)
+    admission.leave(60.0)
+    assert admission.arrive(0.01) is None
+    admission.leave(0.001)
+    with pytest.raises(CallError):
+        admission.arrive(0.0)
+
+
+def test_calls_that_were_given_up_do_not_make_calls_look_quick() -> None:
+    admission = Admission(1, 10, 10.0, Clock())
+    busy(admission, 0.1)
+    for _ in range(100):
+        assert admission.arrive(10.0) is not None
+        admission.leave(0.001, whole=False)
+    assert admission.expected_wait_s == pytest.approx(0.1)
+    admission.leave(0.3, whole=False)
+    assert admission.arrive(10.0) is None
+    assert admission.expected_wait_s > 0.1, "so long it took at least"
 
 
 def test_the_hint_travels() -> None:
@@ -217,6 +266,51 @@ def test_calls_that_come_faster_than_they_are_looked_at_are_told_why(
         found = Counter(call.exception() and call.exception().code() for call in calls)
         assert found[None] > 0
         assert set(found) <= {None, grpc.StatusCode.RESOURCE_EXHAUSTED}, found
+
+
+def test_what_is_refused_gets_no_thread(lmdb_url: str, registry: Path, model: CountingModel) -> None:
+    with (
+        serving(lmdb_url, registry, model, threads=1, waiting_calls=1, metrics_port=0) as (server, client),
+        grpc.insecure_channel(client.address) as channel,
+    ):
+        score, data = channel.unary_unary(f"/{SERVICE}/Score"), request_of(["a"])
+        score(data)
+        model.hold.clear()
+        calls = [score.future(data, timeout=60) for _ in range(2)]
+        wait_for(lambda: server.admission.waiting, 1, 10)
+        threads = threading.active_count()
+        refused = [score.future(data, timeout=60) for _ in range(50)]
+        for call in refused:
+            fault = call.exception()
+            assert from_call(fault, "").reason is Reason.QUEUE_FULL
+            assert from_call(fault, "").retry_after_s is not None
+        assert threading.active_count() <= threads + 2
+        assert server.calls.totals().calls["Score", "QUEUE_FULL"] == 50
+        model.hold.set()
+        assert all(call.result() for call in calls)
+
+
+def test_a_call_whose_time_was_up_before_it_was_looked_at_costs_nothing(
+    lmdb_url: str, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        serving(lmdb_url, registry, metrics_port=0) as (server, client),
+        grpc.insecure_channel(client.address) as channel,
+    ):
+        looks = server._service.service
+
+        def late(details: Any) -> Any:
+            time.sleep(0.3)
+            return looks(details)
+
+        monkeypatch.setattr(server._service, "service", late)
+        score = channel.unary_unary(f"/{SERVICE}/Score")
+        assert (
+            score.future(request_of(["a"]), timeout=0.1).exception().code()
+            is grpc.StatusCode.DEADLINE_EXCEEDED
+        )
+        wait_for(lambda: server.calls.totals().calls["Score", "DEADLINE_EXCEEDED"], 1, 10)
+        assert server.admission.counts.admitted == 0
 
 
 def test_a_client_with_several_connections_spreads_its_calls(lmdb_url: str, registry: Path) -> None:

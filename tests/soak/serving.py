@@ -21,6 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from online.errors import CallError
 from store.interface import open_store
 from tests.online.shop import REQUEST, bundle, fill
 from tests.online.test_serve import Ranker, Served, child_processes, feat
+from tests.services import redis_server
 
 SHARE = 0.7
 CLIENTS = 4
@@ -168,17 +170,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.serving", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--store", choices=("lmdb", "redis"), default="lmdb", help="what rows are read from (lmdb)"
+    )
     parser.add_argument("--json", metavar="FILE", type=Path)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="featdsl-soak-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="featdsl-soak-") as name,
+        redis_server() if args.store == "redis" else nullcontext() as redis,
+    ):
         folder = Path(name)
-        store = open_store(f"lmdb://{folder / 'store'}", "shop", writable=True)
+        url = f"lmdb://{folder / 'store'}" if redis is None else redis.url
+        store = open_store(url, "shop", writable=True)
         fill(store)
         store.close()
         write_bundle(bundle(), folder / "shop.featb")
         model = save_model(Ranker(1.0), bundle(), folder / "model")
         feat("publish", model, "--registry", f"dir://{folder / 'registry'}")
-        server = Served(folder, f"lmdb://{folder / 'store'}", "--workers", str(args.workers))
+        server = Served(folder, url, "--workers", str(args.workers))
         try:
             result = soak(server, args.minutes)
         finally:

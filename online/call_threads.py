@@ -1,0 +1,54 @@
+"""The threads of calls, and what is said of a call that gets none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from online.budget import NO_LIMIT_S
+from online.errors import CallError
+
+_here = threading.local()
+
+
+class CallThreads(ThreadPoolExecutor):
+    """Runs gRPC's calls. A call that is refused anyway is answered at once by the thread that took it from gRPC: where
+    far more calls come than can be answered, handing each to a thread would be most of the work, and those that are
+    answered would wait for it."""
+
+    def __init__(self, threads: int, refusal: Callable[[float], CallError | None]) -> None:
+        """`refusal`: why a call with so many seconds left would get no answer, if that is known now."""
+        super().__init__(threads, "call")
+        self._refusal = refusal
+
+    def submit(self, run: Any, /, *args: Any, **named: Any) -> Future[Any]:
+        refusal = self._refusal(_left_s(args))
+        if refusal is None:
+            return super().submit(run, *args, **named)
+        _here.refusal = refusal
+        try:
+            run(*args, **named)
+        finally:
+            _here.refusal = None
+        done: Future[Any] = Future()
+        done.set_result(None)
+        return done
+
+
+def refused_here() -> CallError | None:
+    """Asked by a call: why it is refused, if it is and has no thread of its own."""
+    found: CallError | None = getattr(_here, "refusal", None)
+    return found
+
+
+def _left_s(args: tuple[Any, ...]) -> float:
+    """The time that a call has, by its deadline, which gRPC hands on with what it wants to be run."""
+    for one in args:
+        details = getattr(one, "call_details", None)
+        if details is not None:
+            left_s: float = details.deadline - time.time()
+            return min(NO_LIMIT_S, max(0.0, left_s))
+    return NO_LIMIT_S
