@@ -111,7 +111,9 @@ class Demo:
 
             self.step(f"Score, then train on, the other {rest:,}; publish every {self.every_s:g} s")
             with Watch(addresses["fresh"], after[0][0]) as watch:
-                replay.run(after, clients)
+                for number in replay.run(after, clients):
+                    if (number + 1) * 10 // len(after) > number * 10 // len(after):
+                        print(f"   {_day(after[number])}: {len(replay.published)} versions", flush=True)
                 time.sleep(1.0)  # the last version's way
         return self.tell(replay, clients, watch)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from features import Features
@@ -78,11 +78,12 @@ class Replay:
         began = time.perf_counter()
         return self._note(self.publisher.publish(watermark_us=watermark_us), watermark_us, began)
 
-    def run(self, windows: Sequence[Sequence[Interaction]], clients: Clients) -> None:
-        """Test, then train: `clients` ask the servers `fresh` and `frozen`."""
+    def run(self, windows: Sequence[Sequence[Interaction]], clients: Clients) -> Iterator[int]:
+        """Test, then train: `clients` ask the servers `fresh` and `frozen`. Gives the number of each window that is
+        done."""
         users_then = frozenset(self.world.users())
         rated_then = self.world.ratings()
-        for window in windows:
+        for number, window in enumerate(windows):
             answers = clients.ask(window)
             inputs, liked = self.features.of(self.world, window)
             self._compare(inputs, answers)
@@ -99,6 +100,7 @@ class Replay:
             version = self.publisher.step(metrics={"loss": loss}, watermark_us=watermark_us)
             if version is not None:
                 self._note(version, watermark_us, began)
+            yield number
 
     def _learn(
         self, window: Sequence[Interaction], made: tuple[dict[str, Tensor], Tensor] | None = None

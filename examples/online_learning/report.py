@@ -17,7 +17,6 @@ from replay import Published, Scored
 from traffic import Watch
 
 BLOCKS = 24
-WELL_RATED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,8 @@ class Report:
             "known movie, known user": ~self._new_movie & ~self._new_user,
             "new user": self._new_user,
             "new movie": self._new_movie,
-            f"new movie, rated {WELL_RATED} times": self._new_movie & (self._rated >= WELL_RATED),
+            "… that nobody has rated yet": self._new_movie & (self._rated == 0),
+            "… that somebody has rated": self._new_movie & (self._rated > 0),
             "the last third": late,
             "the last third, new movie": late & self._new_movie,
         }
