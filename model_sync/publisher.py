@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +53,8 @@ class Publisher:
     training, are of one thread.
 
     The publisher follows what HEAD said when it was made. When somebody else moves HEAD (another publisher, a rollback)
-    it does not overwrite that: `publish` raises `HeadMoved`, until `take_over` is called.
+    it does not overwrite that: `publish` raises `HeadMoved`, until `take_over` is called. A registry that was emptied
+    is nobody's: all is published there again.
 
     `registry`: one, or its URL, where it is made if it is not there. `bundle`, `model`: as for `save_model`. `every_s`,
     `every_steps`: how often `step` publishes. `budget_rows`: of a table with more changed rows those that have moved
@@ -196,6 +198,7 @@ class Publisher:
         """Goes on from what HEAD says now, whoever moved it there: the next version follows that one, and has all rows
         of all tables. Errors: `RegistryError`."""
         self._head = self.registry.head()
+        self._overtaken = False
         self.registry.distrust()
         self._last: Version | None = None
         self._told: dict[str, TableState] = {}
@@ -217,7 +220,12 @@ class Publisher:
     def _follow(self) -> Head | None:
         """What HEAD says, which is what this publisher left it at. Errors: `HeadMoved`, `RegistryError`."""
         head = self.registry.head()
-        if not _is_same(head, self._head):
+        if self._overtaken:
+            raise HeadMoved(head)
+        if head is None and self._head is not None:
+            log.warning("all is published again: the registry is empty: %s", self.registry.url)
+            self.take_over()
+        elif not _is_same(head, self._head):
             self._settle(head)
         if head is not None and self._last is not None:
             try:
@@ -226,7 +234,8 @@ class Publisher:
             except VersionRefused as refused:
                 there, reason = self._last, refused.reason
             if not _is_what(there, self._last):
-                raise HeadMoved(head)  # the registry was made anew
+                self._overtaken = True  # the registry was made anew
+                raise HeadMoved(head)
             if reason:
                 log.warning("all is published again: version %d is refused: %s", head.version, reason)
                 self.registry.distrust()
@@ -236,18 +245,24 @@ class Publisher:
     def _settle(self, head: Head | None) -> None:
         """HEAD is elsewhere: because it moved to what this publisher sent last, though it was not told so, or by
         somebody else. Errors: `HeadMoved`, `RegistryError`."""
-        sent = self._sent
-        if head is None or sent is None:
-            raise HeadMoved(head)
-        try:
+        if head is None:
+            raise RegistryError(
+                f"nothing is published: the registry is empty: {self.registry.url}",
+                help="the next publish puts all there again",
+            )
+        version = None
+        with contextlib.suppress(VersionRefused):
             version = self.registry.version(head.version)
-        except VersionRefused:
-            raise HeadMoved(head) from None
-        parent = None if self._head is None else self._head.version
-        epoch = 0 if self._head is None else self._head.epoch
-        if (version.parent, version.epoch, head.epoch) != (parent, epoch + 1, epoch + 1):
-            raise HeadMoved(head)
-        if not sent.is_it(version):
+        sent = self._sent
+        parent = (None, 0) if self._head is None else (self._head.version, self._head.epoch)
+        if (
+            sent is None
+            or version is None
+            or (version.parent, version.epoch - 1) != parent
+            or version.epoch != head.epoch
+            or not sent.is_it(version)
+        ):
+            self._overtaken = True
             raise HeadMoved(head)
         self._took(version, sent.share)
 

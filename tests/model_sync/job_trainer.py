@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -45,9 +43,7 @@ class JobTrainer:
         return self.done()
 
     def kill(self) -> None:
-        if self._process.is_alive():
-            assert self._process.pid is not None
-            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()  # which looks no further when it has died by itself
         self._process.join()
         self._pipe.close()
 

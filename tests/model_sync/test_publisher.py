@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,6 +184,29 @@ def test_a_registry_that_was_made_anew_is_another_one(bundle: Bundle, tmp_path: 
     Publisher(f"{tmp_path}/a/registry", second.module, bundle).publish()
     with pytest.raises(HeadMoved):
         publisher.publish()
+
+
+def test_a_registry_that_was_emptied_gets_all_again(
+    registry: Registry, bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer, zombie = Trainer(), Trainer(2)
+    overtaken = Publisher(registry.url, zombie.module, bundle)
+    publisher = Publisher(registry, trainer.module, bundle)
+    for _ in range(3):
+        trainer.step()
+        publisher.publish()
+    with pytest.raises(HeadMoved):
+        overtaken.publish()
+    for path in (tmp_path / "registry").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(HeadMoved, match="to nothing"):
+        overtaken.publish()
+    trainer.step()
+    assert publisher.publish().number == 1
+    assert "the registry is empty" in caplog.text
+    assert torch.equal(served_scores(registry, 1, tmp_path), trainer.scores())
+    trainer.step()
+    assert publisher.publish().parent == 1
 
 
 def test_after_a_refused_version_all_rows_are_sent_again(
