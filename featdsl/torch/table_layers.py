@@ -21,12 +21,15 @@ _SUMMED_ROWS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ResidentTable:
-    """A table of a version in memory. `keys`: of what it is made of, see `TableEntry.keys`; `applied`: how many rows
-    were written or deleted to make it of what was there."""
+    """A table of a version in memory. `applied`: how many rows were written or deleted to make it of what was there."""
 
-    keys: tuple[str, ...]
     rows: Snapshot
     applied: int
+
+    @property
+    def state(self) -> TableState:
+        """What it is: versions of a table with equal states have equal rows."""
+        return TableState.of(self.rows.rows, self.rows.sum)
 
 
 def write_anchors(folder: Path, tables: Iterable[EmbeddingTable]) -> None:
@@ -57,9 +60,9 @@ def resident_table(
     """The table of a version in `folder`. Of `residents`, other versions of it, it is made of the one that is what most
     of its layers make, whatever that was made of, and if there is none of the last one's rows, where they are the same.
     Errors: `InputError` for a layer that is not what `entry` says, and says which."""
-    keys = tuple(entry.keys())
-    known = {TableState.of(one.rows.rows, one.rows.sum): one.rows for one in residents}
-    begin = next((n for n in range(len(keys), 0, -1) if entry.layers[n - 1].after in known), 0)
+    count = len(entry.layers)
+    known = {one.state: one.rows for one in residents}
+    begin = next((n for n in range(count, 0, -1) if entry.layers[n - 1].after in known), 0)
     if begin:
         rows = known[entry.layers[begin - 1].after]
     elif residents:
@@ -71,11 +74,9 @@ def resident_table(
         try:
             rows, written = (_anchored if number == 1 else _with_layer)(rows, layer, entry.width, folder)
         except (ValueError, OSError) as fault:
-            raise InputError(
-                f"the table {name} does not load: layer {number} of {len(keys)}: {fault}"
-            ) from fault
+            raise InputError(f"the table {name} does not load: layer {number} of {count}: {fault}") from fault
         applied += written
-    return ResidentTable(keys, rows, applied)
+    return ResidentTable(rows, applied)
 
 
 def _with_layer(rows: Snapshot, layer: Layer, width: int, folder: Path) -> tuple[Snapshot, int]:

@@ -153,7 +153,7 @@ def _described(parted: Parted, options: ModelOptions, files: Path) -> ItemParts:
     """The parts. Their identity is made of everything that their bits depend on."""
     machine = [torch.__version__, platform.machine(), torch.backends.cpu.get_cpu_capability()]
     known = hashlib.sha256((files / MODEL).read_bytes())  # with checksums of graph and parameters
-    known.update(json.dumps({name: table.keys[-1] for name, table in parted.rest.tables.items()}).encode())
+    known.update(json.dumps({name: table.state.sum for name, table in parted.rest.tables.items()}).encode())
     known.update(json.dumps([options.as_json(), *machine]).encode())
     shapes = {name: parted.rest.inputs[name] for name in parted.of_items.outputs}
     return ItemParts(
