@@ -238,7 +238,9 @@ def _builds(found: dict[str, Any], trainer: Trainer, folder: Path, versions: int
 
 def _first(asked: dict[str, Any], number: int, after: float = 0.0) -> float:
     """When the first answer of a version came."""
-    return next(ended for ended, _, version in asked["answered"] if version == number and ended >= after)
+    return float(
+        next(ended for ended, _, version in asked["answered"] if version == number and ended >= after)
+    )
 
 
 def _p99(values: Sequence[float]) -> float:

@@ -20,7 +20,7 @@ from online.errors import CallError
 def main() -> int:
     address, ids, items, pace = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=_hear, args=(over,), daemon=True).start()
     chance = random.Random(1)
     answered: list[tuple[float, float, int]] = []
     failed: list[str] = []
@@ -40,6 +40,11 @@ def main() -> int:
             time.sleep(max(0.0, due - time.monotonic()))
     print(json.dumps({"answered": answered, "failed": failed}))
     return 0
+
+
+def _hear(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
 
 
 if __name__ == "__main__":
