@@ -93,7 +93,7 @@ class VersionLoader:
         self._forget(number)
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="featdsl-versions-"))
-        folder = self._folder / f"{number:06d}"
+        folder = self._folder / f"{number:06d}-{identity[:16]}"
         info = registry.fetch(number, folder, identity=identity)
         fetched = self._fetched[number] = _Fetched(identity, info, folder)
         self._check(info, folder)

@@ -17,6 +17,7 @@ A request is a connection of its own, a JSON object there and one back:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import shutil
@@ -28,6 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_sync.saved_folder import MODEL_FILE
+from model_sync.table_stack import TABLES
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.embedded import (
     LOAD_TIMEOUT_S,
@@ -67,7 +70,7 @@ class ModelKeeper:
         self.path = f"{self._folder}/keeper.sock"
         self._lock = threading.Lock()
         self._lent: dict[str, _Lent] = {}
-        """By what is in the folder of a version: a number may be given again to other files."""
+        """By what a version says of itself: a number may be given again to another."""
         self._keys = 0
         self._closed = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -238,12 +241,16 @@ def _borrowed(answer: dict[str, Any]) -> _Worker:
 
 
 def _content(directory: Path) -> str:
-    """Says whether two folders hold the same files, without reading them."""
+    """Says whether two folders hold the same version, each worker its own copy: by what the version is called, and what
+    it says of its files, which are compared with that when they are loaded."""
+    known = hashlib.sha256()
     try:
-        entries = sorted((path.name, path.stat()) for path in directory.iterdir())
+        known.update((directory / MODEL_FILE).read_bytes())
+        if (directory / TABLES).exists():
+            known.update((directory / TABLES).read_bytes())
     except OSError as fault:
         raise ModelRefused(f"its files do not read: {fault}") from fault
-    return f"{directory};" + ";".join(f"{name}:{s.st_size}:{s.st_mtime_ns}:{s.st_ino}" for name, s in entries)
+    return f"{directory.name};{known.hexdigest()}"
 
 
 def _send(connection: socket.socket, message: dict[str, Any]) -> None:
