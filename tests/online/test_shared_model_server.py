@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -58,15 +59,16 @@ def keeper(server: Loads, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelKeep
 
 
 def folder(place: Path, text: str) -> Path:
-    place.mkdir(exist_ok=True)
+    place.mkdir(exist_ok=True, parents=True)
     (place / "weight.txt").write_text(text)
+    (place / "model.json").write_text(json.dumps({"files": {"weight.txt": text}}))
     return place
 
 
 def test_a_version_is_loaded_once_for_all(tmp_path: Path, server: Loads, keeper: ModelKeeper) -> None:
     first, second = AttachedModelServer(keeper.path), AttachedModelServer(keeper.path)
-    one, two = folder(tmp_path / "1", "a"), folder(tmp_path / "2", "b")
-    for attached in (first, second):
+    for own, attached in (("first", first), ("second", second)):  # each has a copy of its own
+        one, two = folder(tmp_path / own / "1", "a"), folder(tmp_path / own / "2", "b")
         attached.load(1, one)
         attached.load(1, one)
         attached.load(2, two)
