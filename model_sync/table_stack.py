@@ -7,7 +7,6 @@ from the bottom on, applies the rest. Layers are absolute: to apply one twice ch
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -118,15 +117,6 @@ class TableEntry:
     @property
     def chunks(self) -> list[Chunk]:
         return [chunk for layer in self.layers for chunk in layer.chunks]
-
-    def keys(self) -> list[str]:
-        """Names what the table is with so many layers, from one on: equal names, equal stacks up to there."""
-        known = hashlib.sha256(f"{self.width}\n".encode())
-        keys = []
-        for layer in self.layers:
-            known.update(json.dumps(layer.to_json(), sort_keys=True).encode())
-            keys.append(known.hexdigest())
-        return keys
 
     def to_json(self) -> dict[str, Any]:
         return {"width": self.width, "layers": [layer.to_json() for layer in self.layers]}

@@ -292,6 +292,17 @@ class EmbeddingTable(torch.nn.Module):
         self._clock = state["clock"]
         self._looked = []
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> EmbeddingTable:
+        """A table that goes on by itself, as modules have it; with the optimizer copied in one go, that as well."""
+        made = EmbeddingTable(
+            self.name, self.width, admit_after=self._admit_after, scale=self._scale, seed=self._seed
+        ).train(self.training)
+        memo[id(self)] = made
+        for beside in self._beside:
+            memo[id(beside)] = made.keep_beside(*beside.values.shape[1:], initial=beside.initial)
+        made.set_extra_state(self.get_extra_state())
+        return made
+
     def _by_place(self) -> dict[str, npt.NDArray[Any]]:
         names = ("_ids", "_seen", "_seen_at")
         return {name: getattr(self, name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import time
 from collections.abc import Callable, Iterable
@@ -53,6 +54,38 @@ def test_an_id_gets_a_row_when_it_has_come_often_enough() -> None:
     assert table(torch.tensor([7, 8])).count_nonzero() == 2
     assert len(table) == 1
     assert table.change().ids.tolist() == [7]
+
+
+@pytest.mark.parametrize("made", [RowSGD, RowAdagrad, RowAdam])
+def test_a_module_is_copied_with_its_tables_and_their_optimizer(
+    made: Callable[[Iterable[EmbeddingTable], float], RowOptimizer],
+) -> None:
+    table = EmbeddingTable("items", 2, admit_after=2)
+    optimizer = made([table], 0.1)
+
+    def step(table: EmbeddingTable, optimizer: RowOptimizer, ids: torch.Tensor) -> None:
+        table(ids).square().sum().backward()
+        optimizer.step()
+
+    ids = torch.tensor([1, 1, 2, 2, 3])
+    step(table, optimizer, ids)
+    table.evict(unseen_for=0)
+    step(table, optimizer, ids)
+    held = table.change()
+    table.published(held)
+    module = torch.nn.ModuleList([table, torch.nn.Linear(1, 1)])
+    copied, copied_optimizer = copy.deepcopy((module, optimizer))
+    twin = copied[0]
+    assert isinstance(twin, EmbeddingTable)
+    assert (twin.told, twin.touched()) == (table.told, table.touched())
+    for _ in range(3):
+        step(table, optimizer, ids)
+        step(twin, copied_optimizer, ids)
+        assert torch.equal(rows_of(twin, ids), rows_of(table, ids))
+    before = rows_of(table, ids)
+    step(twin, copied_optimizer, ids)
+    assert torch.equal(rows_of(table, ids), before)
+    assert not torch.equal(rows_of(twin, ids), before)
 
 
 @pytest.mark.parametrize(
