@@ -38,8 +38,6 @@ from compiler.bundle import Bundle, build, write_bundle
 from featdsl.torch import EmbeddingTable
 from model_sync import Publisher, Registry, Version, open_registry
 from online.model_server import EmbeddedModelServer
-from store.encode import RowEncoder
-from store.interface import open_store
 
 _WIDTH = 32
 _ITEMS = 500
@@ -192,7 +190,6 @@ def _rollbacks(found: dict[str, Any], service: Service, trainer: Trainer, rows: 
     """From the newest to the one before, and back."""
     trainer.publisher.take_over()
     pair = [trainer.publish(1000).number, trainer.publish(1000).number]
-    waits = []
     with _asked(service, rows) as asked:
         time.sleep(2.0)
         moves = []
@@ -323,7 +320,6 @@ def _program(folder: Path) -> Bundle:
 namespace sync
 entity user: int64 per request
 entity item: int64 per candidate
-source profile of user { age: int32 = 0 }
 model ranker {
   item_ids: int64 = item
   user_id: int64 per request = user
@@ -333,12 +329,6 @@ model ranker {
     )
     bundle = build(folder / "ranker.feat")
     write_bundle(bundle, folder / "ranker.featb")
-    store = open_store(f"lmdb://{folder}/store", "sync", writable=True)
-    (profile,) = bundle.schema.sources
-    encoder = RowEncoder(profile)
-    store.put_schema(encoder.fingerprint, encoder.schema)
-    store.put_many("profile", [(1, encoder.encode({"age": 1}))])
-    store.close()
     return bundle
 
 

@@ -19,8 +19,6 @@ from featdsl.torch import EmbeddingTable
 from model_sync import HeadMoved, Publisher, open_registry
 from online.client import ScorerClient
 from online.errors import CallError
-from store.encode import RowEncoder
-from store.interface import open_store
 from tests.online.test_serve import Served
 
 ROWS = int(os.environ.get("FEATDSL_TORN_ROWS", "100000"))
@@ -32,7 +30,6 @@ PROGRAM = """
 namespace stamps
 entity user: int64 per request
 entity item: int64 per candidate
-source profile of user { age: int32 = 0 }
 model ranker {
   item_ids: int64 = item
   user_id: int64 per request = user
@@ -178,10 +175,4 @@ def _program(folder: Path) -> Bundle:
     (folder / "stamps.feat").write_text(PROGRAM)
     bundle = build(folder / "stamps.feat")
     write_bundle(bundle, folder / "shop.featb")
-    store = open_store(f"lmdb://{folder}/store", "stamps", writable=True)
-    (profile,) = bundle.schema.sources
-    encoder = RowEncoder(profile)
-    store.put_schema(encoder.fingerprint, encoder.schema)
-    store.put_many("profile", [(1, encoder.encode({"age": 1}))])
-    store.close()
     return bundle
