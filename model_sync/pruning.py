@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_sync.chunk_files import CHUNKS
-from model_sync.labels import labels
+from model_sync.labels import label
 from model_sync.registry import MANIFEST, Registry
-from model_sync.replicas import replicas
+from model_sync.replicas import forget_the_gone, replicas
 from model_sync.version import RegistryError, VersionRefused
 
 GRACE_S = 3600.0
@@ -29,7 +29,8 @@ def prune(
 ) -> Pruned:
     """Removes versions but for HEAD's and the `keep` newest, those with a label, and those that a living server holds;
     then the chunks that no version is made of any more. A manifest goes before its chunks, so nobody finds a version
-    whose chunks are gone, and one that does not read keeps all chunks. Errors: `RegistryError`."""
+    whose chunks are gone, and one that does not read keeps all chunks. Errors: `RegistryError`, and nothing is removed,
+    also for a label or a living server of which nobody can tell what it needs."""
     numbers = registry.numbers()
     kept = _kept(registry, numbers, keep, now_us)
     young_s = now_us / 1e6 - grace_s
@@ -50,6 +51,7 @@ def prune(
         else:
             gone.append(number)
     if not dry_run:
+        forget_the_gone(registry, now_us=now_us)
         for number in gone:
             for name in sorted(n for n in manifests if n.startswith(f"versions/{number:06d}/")):
                 registry.blobs.remove(name)
@@ -69,9 +71,11 @@ def _kept(registry: Registry, numbers: list[int], keep: int, now_us: int) -> dic
     if head is None and numbers:
         raise RegistryError(f"the registry has no HEAD, so nothing is removed: {registry.url}")
     kept = {} if head is None else {head.version: "HEAD"}
-    for name, label in labels(registry).items():
-        kept.setdefault(label.version, f"label {name}")
-    for replica in replicas(registry, now_us=now_us):
+    for path in registry.blobs.names("labels/"):
+        named = label(registry, path.removeprefix("labels/"))
+        if named is not None:
+            kept.setdefault(named.version, f"label {named.name}")
+    for replica in replicas(registry, now_us=now_us, all_of_them=True):
         for number in replica.holds:
             kept.setdefault(number, f"held by {replica.name}")
     for number in numbers[-keep:] if keep else ():

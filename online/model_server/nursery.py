@@ -56,8 +56,11 @@ def main() -> int:
             orders.close()
             answers.close()
             _become_worker(folder, alive, order)
-        answers.write(json.dumps({"pid": pid}) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps({"pid": pid}) + "\n")
+            answers.flush()
+        except BrokenPipeError:  # the server has ended meanwhile, and the worker ends with it
+            break
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

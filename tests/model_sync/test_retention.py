@@ -124,6 +124,25 @@ def test_a_manifest_that_does_not_read_keeps_all_chunks(registry: Registry) -> N
         prune(registry, 0, now_us=LATER_US)
 
 
+def test_nothing_is_removed_while_a_label_or_a_server_cannot_be_read(registry: Registry) -> None:
+    """Which version it needs, nobody knows."""
+    promote(registry, 2, "stable", now_us=1)
+    registry.blobs.write("labels/stable", b"{")
+    with pytest.raises(RegistryError, match="label stable of the registry does not read"):
+        prune(registry, 0, now_us=LATER_US)
+    promote(registry, 2, "stable", now_us=1)
+    registry.blobs.write("replicas/a.json", b"{")
+    now_us = time.time_ns() // 1000
+    with pytest.raises(RegistryError, match=r"who serves what does not read: replicas/a\.json"):
+        prune(registry, 0, now_us=now_us, grace_s=0.0)
+    assert registry.numbers() == [1, 2, 3, 4, 5, 6]
+    assert replicas(registry, now_us=now_us) == []
+    assert prune(registry, 0, now_us=LATER_US).versions == (1, 3, 4, 5), "by then it is gone"
+    assert list(registry.blobs.names("replicas/")) == ["replicas/a.json"]
+    prune(registry, 0, now_us=LATER_US + 90_000 * 1_000_000)
+    assert list(registry.blobs.names("replicas/")) == []
+
+
 def test_pruning_leaves_the_anchor_of_what_is_left(registry: Registry, tmp_path: Path) -> None:
     anchor = dict.fromkeys(range(100), 1.0)
     deltas: list[dict[int, float]] = [anchor]
