@@ -34,7 +34,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     # orders and answers keep the first pipes; what a library prints goes to the log
-    orders, answers = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
+    orders, answers = os.fdopen(os.dup(0), "r"), os.dup(1)
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     torch.set_num_threads(
@@ -54,11 +54,10 @@ def main() -> int:
         pid = os.fork()
         if pid == 0:
             orders.close()
-            answers.close()
+            os.close(answers)
             _become_worker(folder, alive, order)
         try:
-            answers.write(json.dumps({"pid": pid}) + "\n")
-            answers.flush()
+            os.write(answers, json.dumps({"pid": pid}).encode() + b"\n")
         except BrokenPipeError:  # the server has ended meanwhile, and the worker ends with it
             break
     shutil.rmtree(folder, ignore_errors=True)
