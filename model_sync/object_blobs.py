@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from featdsl.errors import InputError, without_password
 from model_sync.blobs import Found
-from model_sync.version import RegistryError
+from model_sync.version import RegistryDown, RegistryError
 
 try:
     import obstore
@@ -271,18 +271,20 @@ class ObjectBlobs:
             raise self._error(fault) from fault
 
     def _error(self, fault: Exception) -> RegistryError:
-        what, advice = "the registry does not answer", ""
         said = str(fault).partition("\n\nDebug")[0]
         code = re.search("<Code>(.*?)</Code>", said)
         said = said.partition(" - Server returned")[2] or said.rpartition(" - ")[2]
         said = code.group(1) if code else said.partition("\n")[0]
         if isinstance(fault, PermissionDeniedError | UnauthenticatedError):
-            what = "the registry refuses these credentials"
-            advice = (
-                "they come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the machine's role, or "
-                "`~/.aws` where boto3 is installed; they must be allowed to list, too"
+            return RegistryError(
+                f"the registry refuses these credentials: {self.url} ({said})",
+                help="they come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the machine's role, "
+                "or `~/.aws` where boto3 is installed; they must be allowed to list, too",
             )
-        return RegistryError(f"{what}: {self.url} ({said})", help=advice)
+        return RegistryDown(
+            f"the registry does not answer: {self.url} ({said.strip()})",
+            help="is it reached from this machine, and at this `?endpoint=`?",
+        )
 
     def _open(self, place: str, options: Mapping[str, str], retries: int) -> Any:
         endpoint = (

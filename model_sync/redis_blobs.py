@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from featdsl.errors import InputError, without_password
 from model_sync.blobs import Found
-from model_sync.version import RegistryError
+from model_sync.version import RegistryDown, RegistryError
 
 try:
     import redis
@@ -233,7 +233,6 @@ class RedisBlobs:
         return client
 
     def _error(self, what: str, fault: Exception) -> RegistryError:
-        advice = ""
         if isinstance(fault, redis.AuthenticationError):
             what = "the registry refuses the user or password"
             advice = "write them in the URL, `redis://user:password@host:6379/0?registry=name`"
@@ -247,6 +246,10 @@ class RedisBlobs:
             advice = "`feat prune` removes old versions; or give the server more `maxmemory`"
         elif isinstance(fault, redis.ReadOnlyError):
             advice = "name the primary: a replica takes no writes"
+        else:
+            return RegistryDown(
+                f"{what}: {self.url} ({fault})", help="is it running there, and reached from this machine?"
+            )
         return RegistryError(f"{what}: {self.url} ({fault})", help=advice)
 
 

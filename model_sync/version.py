@@ -21,6 +21,12 @@ class RegistryError(InputError):
     """The registry itself is at fault: it is not there, does not answer, or its HEAD does not read."""
 
 
+class RegistryDown(RegistryError):
+    """What a registry is kept in does not answer (exit code 3): it may again later."""
+
+    exit_code = 3
+
+
 class HeadMoved(RegistryError):
     """Somebody else has moved HEAD since it was read: another publisher, or a rollback. `now`: what it says."""
 

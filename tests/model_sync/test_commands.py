@@ -88,6 +88,20 @@ def test_what_cannot_be_is_told(
 
 
 @pytest.mark.parametrize(
+    "registry", ["redis://127.0.0.1:1/0?registry=x", "s3://b/x?endpoint=http://127.0.0.1:1"]
+)
+def test_a_place_that_does_not_answer_is_no_fault_of_the_input(
+    registry: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    assert main(["versions", "--registry", registry]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("error: the registry does not answer: ")
+    assert "\nhelp: is it " in said
+
+
+@pytest.mark.parametrize(
     ("parents", "head", "drawn"),
     [
         ({}, None, []),
