@@ -46,7 +46,8 @@ _MANIFESTS_KEPT = 256
 
 
 class Registry:
-    """Versions are numbered 1, 2, …, never changed and never reused. HEAD names the one to serve."""
+    """Versions are numbered upwards and never changed; a publisher that comes too late leaves a gap. HEAD names the one
+    to serve."""
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
