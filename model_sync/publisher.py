@@ -311,7 +311,7 @@ class Publisher:
     def _tables(self) -> Mapping[str, Table]:
         if self._live is not None:
             return self._live.tables
-        from featdsl.torch.live_model import tables_by_name
+        from featdsl.torch.stand_ins import tables_by_name
 
         return tables_by_name(self._module)
 

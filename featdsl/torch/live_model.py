@@ -14,7 +14,7 @@ from compiler.bundle import Bundle
 from featdsl.errors import InputError
 from featdsl.torch.embedding_table import EmbeddingTable
 from featdsl.torch.saved_model import BUNDLE, MODEL, PARAMETERS, PROGRAM, save_model
-from featdsl.torch.stand_ins import stand_ins, tables_of
+from featdsl.torch.stand_ins import stand_ins, tables_by_name
 from model_sync.version import digest_of
 
 _AGAIN = "make a new Publisher of the module as it is now: its graph is exported once"
@@ -79,16 +79,6 @@ class LiveModel:
                     help="no server would take it; go back to a checkpoint, or lower the learning rate",
                 )
         return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in parameters.items()}
-
-
-def tables_by_name(module: torch.nn.Module) -> dict[str, EmbeddingTable]:
-    """The tables of a module. Errors: `InputError` for two of one name."""
-    found = {table.name: table for table in tables_of(module)}
-    if len(found) < len(tables_of(module)):
-        names = [table.name for table in tables_of(module)]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"two tables of the module have one name: {twice}", help="each has its own")
-    return found
 
 
 def _shown(tensor: torch.Tensor) -> str:

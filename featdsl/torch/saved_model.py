@@ -37,7 +37,7 @@ from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch.embedding_table import EmbeddingTable
 from featdsl.torch.graph import with_parameters
-from featdsl.torch.stand_ins import FrozenTable, TableApart, stand_ins, tables_of
+from featdsl.torch.stand_ins import FrozenTable, TableApart, stand_ins, tables_by_name, tables_of
 from featdsl.torch.table_layers import ResidentTable, resident_table, write_anchors
 from featdsl.torch.table_rows import pinned, tables_read
 from model_sync.table_stack import TABLES, TableEntry, read_tables
@@ -150,7 +150,7 @@ def save_model(
         raise InputError(
             f"not a saved model, so it is not overwritten: {target}", help="choose another folder"
         )
-    apart = _tables_apart(module) if tables == "apart" else {}
+    apart = tables_by_name(module) if tables == "apart" else {}
     program, parameters = _export(module, signature, TableApart if apart else FrozenTable.of)
     target.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -269,19 +269,6 @@ def _signature(bundle: Bundle, model: str | None) -> ModelSignature:
             )
         model = next(iter(bundle.models))
     return bundle.model(model)
-
-
-def _tables_apart(module: torch.nn.Module) -> dict[str, EmbeddingTable]:
-    """The tables of a module by name. Errors: `InputError` for two of one name."""
-    found: dict[str, EmbeddingTable] = {}
-    for table in tables_of(module):
-        if table.name in found:
-            raise InputError(
-                f"two tables have one name: {table.name}",
-                help="each EmbeddingTable that lies apart has its own",
-            )
-        found[table.name] = table
-    return found
 
 
 def _export(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from featdsl.errors import InputError
 from featdsl.torch.embedding_table import EmbeddingTable
 from featdsl.torch.table_rows import ROWS
 
@@ -82,3 +83,15 @@ def stand_ins(
 def tables_of(module: torch.nn.Module) -> list[EmbeddingTable]:
     """The tables of a module, each once."""
     return [child for child in module.modules() if isinstance(child, EmbeddingTable)]
+
+
+def tables_by_name(module: torch.nn.Module) -> dict[str, EmbeddingTable]:
+    """The tables of a module. Errors: `InputError` for two of one name."""
+    found: dict[str, EmbeddingTable] = {}
+    for table in tables_of(module):
+        if table.name in found:
+            raise InputError(
+                f"two tables have one name: {table.name}", help="each table of a module has its own"
+            )
+        found[table.name] = table
+    return found
