@@ -46,8 +46,8 @@ _MANIFESTS_KEPT = 256
 
 
 class Registry:
-    """Versions are numbered upwards and never changed; a publisher that comes too late leaves a gap. HEAD names the one
-    to serve."""
+    """Versions are numbered upwards and never changed; a publisher that comes too late leaves a gap. No number that
+    HEAD has named is given again. HEAD names the one to serve."""
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
@@ -224,9 +224,12 @@ class Registry:
     def commit(self, draft: Draft, parent: Head | None, *, now_us: int, why: str = "publish") -> Version:
         """A version of chunks that were put before, and HEAD on it: both, or neither that anybody would serve.
         `parent`: what HEAD was read as; None: nothing was published. Errors: `HeadMoved`, `RegistryError`."""
-        return self._commit(draft, parent, None if parent is None else parent.raw, now_us, why)
+        return self._commit(draft, parent, None if parent is None else parent.raw, now_us=now_us, why=why)
 
-    def _commit(self, draft: Draft, parent: Head | None, raw: bytes | None, now_us: int, why: str) -> Version:
+    def _commit(
+        self, draft: Draft, parent: Head | None, raw: bytes | None, *, now_us: int, why: str
+    ) -> Version:
+        """`raw`: what HEAD was read as, also where that does not read as one."""
         epoch = 1 if parent is None else parent.epoch + 1
         version = Version(
             number=0,
@@ -241,16 +244,17 @@ class Registry:
             tables=draft.tables,
             epoch=epoch,
         )
-        version, digest = self._numbered(version)
-        if not self._swap_head(raw, Head(epoch, version.number, digest, now_us, why)):
+        newest = 0 if parent is None else parent.newest
+        version, digest = self._numbered(version, newest)
+        if not self._swap_head(raw, Head(epoch, version.number, digest, now_us, why, newest)):
             self.blobs.remove(_manifest_name(version.number))
             raise HeadMoved(self._readable_head())
         return version
 
-    def _numbered(self, version: Version) -> tuple[Version, str]:
-        """Writes the manifest under the next free number; another publisher may be faster."""
+    def _numbered(self, version: Version, newest: int) -> tuple[Version, str]:
+        """Writes the manifest under the next free number above `newest`; another publisher may be faster."""
         for _ in range(_ATTEMPTS):
-            number = max([*self.numbers(), version.parent or 0]) + 1
+            number = max([*self.numbers(), version.parent or 0, newest]) + 1
             numbered = replace(version, number=number)
             raw = numbered.to_bytes()
             if self.blobs.swap(_manifest_name(number), None, raw):
@@ -270,26 +274,26 @@ class Registry:
         )
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(HeadMoved):
-                return self._commit(draft, self._readable_head(), self.blobs.read(HEAD), now_us, "publish")
+                head, raw = self._head_as_it_is()
+                return self._commit(draft, head, raw, now_us=now_us, why="publish")
         raise RegistryError(f"HEAD of the registry moves all the time: {self.url}")
 
     def rollback(self, to: int | None = None, *, now_us: int) -> Version:
         """Moves HEAD to `to`, by default to the newest before HEAD's version that was not taken back. What HEAD leaves
         is taken back (`withdraw`); what it goes to no longer is. Errors: `InputError`, `VersionRefused`."""
-        head = self.head() if to is None else self._readable_head()
-        number = self._before(head) if to is None else to
+        head, raw = self._head_as_it_is()
+        number = self._before(self.head() if head is None else head) if to is None else to
         if number not in self.numbers():
             known = ", ".join(map(str, self.numbers())) or "none"
             raise InputError(f"there is no such version: {number}", help=f"the versions: {known}")
         version = self.verify(number)
+        epoch, newest = (1, 0) if head is None else (head.epoch + 1, head.newest)
+        why = f"rollback from {head.version}" if head is not None else "rollback"
+        if not self._swap_head(raw, Head(epoch, number, self.identity(number), now_us, why, newest)):
+            raise HeadMoved(self._readable_head())
         self.restore(number)
         if head is not None and head.version > number:
             self.withdraw(head.version, f"rolled back to version {number}")
-        raw = self.blobs.read(HEAD)
-        epoch = 1 if head is None else head.epoch + 1
-        why = f"rollback from {head.version}" if head is not None else "rollback"
-        if not self._swap_head(raw, Head(epoch, number, self.identity(number), now_us, why)):
-            raise HeadMoved(self._readable_head())
         return version
 
     def _before(self, head: Head | None) -> int:
@@ -302,13 +306,16 @@ class Registry:
             raise InputError(f"version {head.version} has no parent to go back to", help="name one with --to")
         return number
 
-    def _readable_head(self) -> Head | None:
+    def _head_as_it_is(self) -> tuple[Head | None, bytes | None]:
+        """What HEAD says, None where it is not there or does not read, and its very bytes, of one look."""
+        raw = self.blobs.read(HEAD)
         try:
-            return self.head()
-        except RegistryError:
-            if self.blobs.read(HEAD) is None:
-                raise
-            return None
+            return (None if raw is None else Head.from_bytes(raw)), raw
+        except ValueError:
+            return None, raw
+
+    def _readable_head(self) -> Head | None:
+        return self._head_as_it_is()[0]
 
     def _swap_head(self, expected: bytes | None, head: Head) -> bool:
         swapped = self.blobs.swap(HEAD, expected, head.to_bytes())

@@ -154,13 +154,15 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class Head:
     """What HEAD says. `epoch` counts its moves; `digest` is the SHA-256 of the version's manifest ("" in the first
-    format of registries); `why`: what moved it. `raw`: its very bytes, which the next move is compared with."""
+    format of registries); `why`: what moved it. `newest`: the highest number that it ever named: no other version gets
+    that, not when it has been removed. `raw`: its very bytes, which the next move is compared with."""
 
     epoch: int
     version: int
     digest: str = ""
     moved_at_us: int = 0
     why: str = ""
+    newest: int = 0
     raw: bytes = b""
 
     def to_bytes(self) -> bytes:
@@ -171,6 +173,7 @@ class Head:
                 "digest": self.digest,
                 "moved_at_us": self.moved_at_us,
                 "why": self.why,
+                "newest": max(self.newest, self.version),
             }
         ).encode()
 
@@ -183,7 +186,8 @@ class Head:
             if not isinstance(epoch, int) or not isinstance(version, int) or version < 1:
                 raise ValueError("it names no version")
             moved = int(data.get("moved_at_us", 0))
-            return Head(epoch, version, str(data.get("digest", "")), moved, str(data.get("why", "")), raw)
+            digest, why = str(data.get("digest", "")), str(data.get("why", ""))
+            return Head(epoch, version, digest, moved, why, max(version, int(data.get("newest", 0))), raw)
         except (
             KeyError,
             TypeError,

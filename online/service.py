@@ -98,7 +98,9 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             record.cancel()
 
     def close(self) -> None:
+        """Ends its threads, when gRPC hands on no more calls."""
         self._receiving.end()
+        self._pool.shutdown(wait=False)
 
     def waiting(self) -> int:
         """How many calls wait for their turn now."""

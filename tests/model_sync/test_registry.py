@@ -308,6 +308,38 @@ def test_who_has_not_seen_the_last_move_of_head_moves_it_no_more(registry: Regis
     assert number_of(registry) == 1
 
 
+@pytest.mark.parametrize("what", ["publish", "roll back"])
+def test_who_moves_head_moves_what_it_has_read(what: str, registry: Registry, tmp_path: Path) -> None:
+    """Somebody else publishes right after HEAD was read."""
+    for i in range(2):
+        registry.publish(saved(tmp_path / "a", b"%d" % i), now_us=i)
+    another = saved(tmp_path / "b", b"of somebody else")
+    read, late = registry.blobs.read, Registry(registry.blobs)
+    looks = []
+
+    def read_once(name: str) -> bytes | None:
+        found = read(name)
+        if name == "HEAD":
+            looks.append(found)
+            if len(looks) == 1:
+                late.publish(another, now_us=3)
+        return found
+
+    registry.blobs.read = read_once  # type: ignore[method-assign]
+    try:
+        if what == "publish":
+            made = registry.publish(saved(tmp_path / "a", b"mine"), now_us=4)
+            assert registry.version(made.parent or 0).files == late.version(3).files
+            assert made.epoch == 4
+        else:
+            with pytest.raises(HeadMoved, match="to version 3"):
+                registry.rollback(1, now_us=4)
+            assert number_of(registry) == 3
+            assert registry.withdrawn() == {}
+    finally:
+        registry.blobs.read = read  # type: ignore[method-assign]
+
+
 def test_what_was_taken_back_is_not_gone_back_to(registry: Registry, tmp_path: Path) -> None:
     for i in range(4):
         registry.publish(saved(tmp_path / "a", b"%d" % i), now_us=i)

@@ -94,6 +94,18 @@ def test_who_needs_a_version_keeps_it(registry: Registry) -> None:
     assert prune(registry, 0, now_us=LATER_US).versions == (6,)
 
 
+def test_the_number_of_a_version_that_was_removed_is_not_given_again(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Somebody may have been answered by it."""
+    registry.rollback(2, now_us=NOW_US)
+    assert prune(registry, 0, now_us=LATER_US).versions == (1, 3, 4, 5, 6)
+    assert registry.publish(saved(tmp_path / "b", b"another"), now_us=NOW_US).number == 7
+    registry.rollback(2, now_us=NOW_US)
+    assert prune(registry, 0, now_us=LATER_US, grace_s=0.0).versions == (7,)
+    assert registry.publish(saved(tmp_path / "b", b"another"), now_us=NOW_US).number == 8
+
+
 def test_what_is_young_stays(registry: Registry) -> None:
     """It may be part of a version whose publisher has not come to its manifest."""
     waiting = registry.put_chunk(b"of a version to come")

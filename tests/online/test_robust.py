@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -245,6 +246,19 @@ def test_stopping_answers_what_is_in_flight(lmdb_url: str, registry: Path) -> No
         with pytest.raises(CallError) as failed:
             client.score(KEYS, REQUEST, timeout_s=2)
         assert failed.value.reason in (Reason.NO_SERVER, Reason.DRAINING)
+
+
+def test_a_server_that_has_stopped_has_no_threads(lmdb_url: str, registry: Path) -> None:
+    gc.collect()
+    before = set(threading.enumerate())
+    with serving(lmdb_url, registry, threads=4) as (_, client), ThreadPoolExecutor(4) as pool:
+        for call in [pool.submit(client.score, KEYS, REQUEST) for _ in range(20)]:
+            call.result()
+    gc.disable()  # what only a collection ends stays for as long as none comes
+    try:
+        wait_for(lambda: {t.name for t in set(threading.enumerate()) - before}, set(), 5)
+    finally:
+        gc.enable()
 
 
 def health_of_stopping(address: str) -> str:
