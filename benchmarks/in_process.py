@@ -59,5 +59,5 @@ class _Watched:
 
 class _OneVersion:
     @contextmanager
-    def pin(self) -> Iterator[Any]:
+    def pin(self, number: int | None = None, user: str = "") -> Iterator[Any]:
         yield SimpleNamespace(model="", version=1, fingerprint="f", handle=1)

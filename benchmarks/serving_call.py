@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 import benchmarks.one_thread  # noqa: F401  before numpy
-from benchmarks.call.services import NumpyMsgpack, NumpyService, Ours, RowByRow, Tensors
+from benchmarks.call.services import NumpyMsgpack, NumpyService, RowByRow, Tensors
 from benchmarks.call.shop import Shop, shop
+from benchmarks.in_process import InProcess
 from benchmarks.measure import machine, report
 from store.interface import open_store
 from tests.services import redis_server
@@ -57,10 +58,10 @@ def _measure(catalogue: Shop, redis_url: str, lmdb_url: str, rounds: int) -> dic
         store.close()
     RowByRow.fill(catalogue, redis_url)
     services: dict[str, Any] = {
-        "featdsl cold, Redis": Ours(catalogue, redis_url, 0),
-        "featdsl warm, Redis": Ours(catalogue, redis_url, CACHE_MB),
-        "featdsl cold, LMDB": Ours(catalogue, lmdb_url, 0),
-        "featdsl warm, LMDB": Ours(catalogue, lmdb_url, CACHE_MB),
+        "featdsl cold, Redis": InProcess(catalogue.bundle, redis_url, 0),
+        "featdsl warm, Redis": InProcess(catalogue.bundle, redis_url, CACHE_MB),
+        "featdsl cold, LMDB": InProcess(catalogue.bundle, lmdb_url, 0),
+        "featdsl warm, LMDB": InProcess(catalogue.bundle, lmdb_url, CACHE_MB),
         "row by row, Redis": RowByRow(catalogue, redis_url),
         "numpy, Redis": NumpyService(catalogue, redis_url),
         "numpy, Redis, msgpack": NumpyMsgpack(catalogue, redis_url),
@@ -104,8 +105,7 @@ def _compare(services: dict[str, Any], calls: Sequence[bytes]) -> None:
     for call in calls:
         wanted: Tensors = {}
         for name, service in services.items():
-            service.answer(call)
-            found = service.tensors()
+            found = service.tensors(call)
             wanted = wanted or found
             different = [tensor for tensor in wanted if not _equal(found[tensor], wanted[tensor])]
             if different:

@@ -1,12 +1,10 @@
-"""Three services in front of one store and one model: ours, and two that a team would write in Python. Each takes a
+"""Services that a team would write in Python, in front of one store and one model. Each takes a
 request's bytes and gives an answer's; what the model was given is in `tensors`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import SimpleNamespace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
@@ -18,13 +16,7 @@ from benchmarks.call.shop import IDS, LIST_INPUTS, NUMBERS, Shop
 from benchmarks.mix.data import Call, Row
 from benchmarks.mix.numpy_peer import NumpyVectorized
 from benchmarks.mix.python_peer import NAMES, PythonRows
-from online.changes import ChangeFollower
-from online.executor import Executor
-from online.item_cache import ItemCache
-from online.observe.record import CallRecord
 from online.proto.scorer_pb2 import RowStatus, ScoreAnswer, ScoreRequest
-from online.rows import RowSource
-from online.store_link import StoreLink
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -38,36 +30,6 @@ class NoModel:
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         self.tensors = tensors
         return {"like": np.zeros(len(tensors["ids"]), np.float32)}
-
-
-class _OneVersion:
-    @contextmanager
-    def pin(self) -> Iterator[Any]:
-        yield SimpleNamespace(model="ranker", version=1, fingerprint="f", handle=1)
-
-
-class Ours:
-    """As `feat serve` answers a call, gRPC apart. `cache_mb` 0: no item cache."""
-
-    def __init__(self, shop: Shop, url: str, cache_mb: int) -> None:
-        link = StoreLink(url, "mix", 5.0)
-        cache = ItemCache(cache_mb << 20, 3600.0) if cache_mb else None
-        if cache is not None:
-            ChangeFollower(link, cache).read_on(0)
-        rows = RowSource(shop.bundle.schema, link, defaults_when_down=False, cache=cache)
-        self._model = NoModel()
-        model: Any = self._model
-        versions: Any = _OneVersion()
-        signature = shop.bundle.model("ranker")
-        self._executor = Executor(
-            shop.bundle, signature, rows, model, versions, max_items=10_000, default_timeout_s=10.0
-        )
-
-    def answer(self, request: bytes) -> bytes:
-        return self._executor.score(request, CallRecord("Score"))
-
-    def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        return dict(self._model.tensors)
 
 
 class _Peer:
@@ -98,7 +60,8 @@ class _Peer:
         data: bytes = answer.SerializeToString()
         return data
 
-    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+    def tensors(self, request: bytes) -> dict[str, npt.NDArray[Any]]:
+        self.answer(request)
         return dict(self._model.tensors)
 
     def _features(self, call: Call) -> Tensors:
