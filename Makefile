@@ -5,7 +5,7 @@
 #   make demo-online   the movie ranker trained and published while it is served: what fresh parameters are worth
 #   make lint    ruff, mypy, clang-format, import rules
 #   make sanitize   the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make bench   the engine against numpy, polars, pandas and matxscript, large programs, and whole servers beside others (benchmarks/README.md)
+#   make bench   the engine, large programs, whole servers and model sync, beside their peers (benchmarks/README.md)
 #   make format  mends what a tool can mend
 #   make fuzz    every fuzzer for FUZZ_SECONDS (60)
 #   make soak    make soak-language, soak-serving and soak-sync: about four hours
@@ -105,6 +105,7 @@ bench: setup model-servers
 	@$(PYTHON) -m benchmarks.fit --quick
 	@$(PYTHON) -m benchmarks.text_to_ids --quick
 	@$(PYTHON) -m benchmarks.serving --quick
+	@$(PYTHON) -m benchmarks.sync --quick
 
 clean:
 	rm -rf build .venv .venv-matxscript .venv-torchserve .venv-triton .venv-tensorflow demo demo-online

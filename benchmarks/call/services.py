@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 import redis
@@ -16,7 +15,11 @@ from benchmarks.call.shop import IDS, LIST_INPUTS, NUMBERS, Shop
 from benchmarks.mix.data import Call, Row
 from benchmarks.mix.numpy_peer import NumpyVectorized
 from benchmarks.mix.python_peer import NAMES, PythonRows
+from benchmarks.peers import of_make_peers
 from online.proto.scorer_pb2 import RowStatus, ScoreAnswer, ScoreRequest
+
+with of_make_peers():
+    import msgpack
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 

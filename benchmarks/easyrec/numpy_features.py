@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
 from typing import Any
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.easyrec.data import Row, World
 from benchmarks.easyrec.mix import ALL, CATEGORY, ITEM, KEY_FIELDS, LENGTH, SEQUENCES, USER, Mix, Raw
 from benchmarks.mix.vector_xxh64 import hash_strings
+from benchmarks.peers import of_make_peers
+
+with of_make_peers():
+    import msgpack
 
 Tensors = dict[str, npt.NDArray[Any]]
 Kept = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32], list[Any]]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from benchmarks.mix.data import COUNTS, LISTS, MEANS, TEXTS, Call
 from benchmarks.mix.python_peer import COUNT_EDGES, MEAN_EDGES
+from benchmarks.peers import of_make_peers
+
+with of_make_peers():
+    import polars as pl
 
 STAND_INS = tuple(
     [f"hash_{k}" for k in range(20)]

@@ -138,7 +138,11 @@ def test_clients_that_send_half_a_request_keep_no_other_waiting(
         assert server.calls.totals().calls["Score", "DEADLINE_EXCEEDED"] == ended + len(half)
 
 
-@pytest.mark.parametrize(("data", "promised"), [(b"", 0), (b"\x0a", 100), (request_of(["a"])[:-1], 1000)])
+@pytest.mark.parametrize(
+    ("data", "promised"),
+    [(b"", 0), (b"\x0a", 100), (request_of(["a"])[:-1], 1000)],
+    ids=["nothing", "its first byte", "all but its last"],
+)
 def test_a_call_that_ends_before_its_request_is_told_so(front: Front, data: bytes, promised: int) -> None:
     _, client = front
     raw = Raw(client.address)
