@@ -17,6 +17,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STORE ?= lmdb
 DATA ?=
+TEST_PROCESSES ?= 2
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 SOAK_STORE ?= lmdb
@@ -46,8 +47,9 @@ demo-tfserving: model-servers
 	@[ -d demo/registry ] || $(MAKE) --no-print-directory demo
 	@$(PYTHON) examples/tfserving/demo_tfserving.py $(if $(DATA),--data $(DATA))
 
+# Each process has servers and a Spark of its own; a file's tests stay together.
 test: setup model-servers
-	@$(PYTHON) -m pytest tests
+	@$(PYTHON) -m pytest tests -n $(TEST_PROCESSES) --dist loadfile
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ def spark() -> Iterator[SparkSession]:
     from offline.session import open_session
 
     settings = {"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g"}
+    interrupted = signal.getsignal(signal.SIGINT)
     session = open_session("tests", master="local[2]", settings=settings, small=True)
     yield session
     session.stop()
+    signal.signal(signal.SIGINT, interrupted)  # pyspark's own asks the session, which is no more
