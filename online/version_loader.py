@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from compiler.bundle import Bundle
 from model_sync import Registry, Version, VersionRefused
 from online.mismatch import mismatch
 from online.models import ModelNotReady, ModelRefused, ModelServer
+from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.versions")
 
@@ -40,7 +40,7 @@ class VersionLoader:
         self._server = server
         self._refused: dict[int, _Refusal] = {}
         self._fetched: dict[int, _Fetched] = {}
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self.waiting: dict[int, str] = {}
         """What versions wait for, by number."""
         self.loading = 0
@@ -83,7 +83,7 @@ class VersionLoader:
 
     def close(self) -> None:
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None
 
     def _fetch(self, registry: Registry, number: int, identity: str) -> _Fetched:
@@ -92,8 +92,8 @@ class VersionLoader:
             return known
         self._forget(number)
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="featdsl-versions-"))
-        folder = self._folder / f"{number:06d}-{identity[:16]}"
+            self._folder = ScratchFolder("versions")
+        folder = self._folder.path / f"{number:06d}-{identity[:16]}"
         info = registry.fetch(number, folder, identity=identity)
         fetched = self._fetched[number] = _Fetched(identity, info, folder)
         self._check(info, folder)

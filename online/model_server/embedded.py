@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -39,6 +38,7 @@ from online.models import (
 )
 from online.observe.hop import current_hop
 from online.observe.record import Stage, is_cancelled, waiting
+from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.models")
 
@@ -109,7 +109,7 @@ class EmbeddedModelServer:
 
     def __init__(self, options: ModelOptions | None = None) -> None:
         self._options = options or ModelOptions()
-        self._folder = tempfile.mkdtemp(prefix="featdsl-models-")
+        self._folder = ScratchFolder("models")
         self._workers: dict[int, _Worker] = {}
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
@@ -263,7 +263,7 @@ class EmbeddedModelServer:
             _stop(nursery)
         for end in self._alive:
             os.close(end)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     # --- what a keeper lends (`shared.py`) ------------------------------------------------------
 
@@ -334,7 +334,7 @@ class EmbeddedModelServer:
     def _copied(self, version: int, directory: Path) -> Path:
         with self._ordering:
             self._copies += 1
-            own = Path(self._folder) / f"{version}-{self._copies}"
+            own = self._folder.path / f"{version}-{self._copies}"
         with self._lock:
             kept = [worker.directory for worker in self._workers.values() if worker.graph]
         try:
@@ -375,7 +375,7 @@ class EmbeddedModelServer:
             raise ModelServerDown("the model server was closed")
         with self._ordering:
             self._sockets += 1
-            path = f"{self._folder}/{next(iter(versions))}-{self._sockets}.sock"
+            path = f"{self._folder.path}/{next(iter(versions))}-{self._sockets}.sock"
             order = {
                 "versions": [[handle, str(directory)] for handle, directory in versions.items()],
                 "socket": path,
@@ -434,7 +434,7 @@ class EmbeddedModelServer:
 
     def _living_nursery(self) -> subprocess.Popen[str]:
         if self._nursery is None or self._nursery.poll() is not None:
-            self._nursery = _start_nursery(self._folder, self._alive[0])
+            self._nursery = _start_nursery(self._folder.path, self._alive[0])
         return self._nursery
 
     def _tend_nursery(self, worker: _Worker) -> None:
@@ -485,9 +485,9 @@ class EmbeddedModelServer:
                 time.sleep(_CONNECT_PAUSE_S)
 
 
-def _start_nursery(folder: str, alive: int) -> subprocess.Popen[str]:
+def _start_nursery(folder: Path, alive: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "online.model_server.nursery", folder, str(alive)],
+        [sys.executable, "-m", "online.model_server.nursery", str(folder), str(alive)],
         pass_fds=[alive],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -20,9 +20,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import shutil
 import socket
-import tempfile
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -42,6 +40,7 @@ from online.model_server.embedded import (
 )
 from online.model_server.own_files import bytes_of_layers
 from online.models import ItemParts, ModelRefused, ModelServerDown
+from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.models")
 
@@ -66,8 +65,8 @@ class ModelKeeper:
 
     def __init__(self, server: EmbeddedModelServer) -> None:
         self._server = server
-        self._folder = tempfile.mkdtemp(prefix="featdsl-keeper-")
-        self.path = f"{self._folder}/keeper.sock"
+        self._folder = ScratchFolder("keeper")
+        self.path = f"{self._folder.path}/keeper.sock"
         self._lock = threading.Lock()
         self._lent: dict[str, _Lent] = {}
         """By what a version says of itself: a number may be given again to another."""
@@ -81,7 +80,7 @@ class ModelKeeper:
     def close(self) -> None:
         self._closed = True
         self._listener.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
         self._server.close()
 
     def _accept(self) -> None:
