@@ -26,6 +26,7 @@ class DirectoryBlobs:
         self.root = root.absolute()
         self.url = f"dir://{self.root}"
         self._seen: object = None
+        self._watched = [str(self.root / name) for name in ("HEAD", "labels")]
         if create:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -142,9 +143,9 @@ class DirectoryBlobs:
 
     def _stamp(self) -> object:
         stamps = []
-        for name in ("HEAD", "labels"):
+        for path in self._watched:
             with contextlib.suppress(OSError):
-                stat = (self.root / name).stat()
+                stat = os.stat(path)
                 stamps.append((stat.st_mtime_ns, stat.st_ino))
         return stamps
 
