@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import math
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -17,10 +13,11 @@ import grpc
 from online.admission import Admission
 from online.budget import NO_LIMIT_S
 from online.call_threads import CallThreads, refused_here
-from online.errors import CallError, Reason, cancelled, deadline_exceeded, to_details
+from online.errors import CallError, Reason, to_details
 from online.observe.record import ANSWERED, CANCELLED, CallRecord, Stage, Watcher, current_call
 from online.observe.tracing import CallTraces
 from online.proto import SERVICE
+from online.receiving import Receiving
 
 log = logging.getLogger("featdsl.service")
 
@@ -29,15 +26,8 @@ Method = Callable[[bytes, CallRecord], bytes]
 """Takes the request's bytes and the call's record, in which it writes down what happens."""
 
 
-RECEIVED_IN_S = 10.0
-"""A request of which so long after its call's start a part is still missing is given up."""
-
-_GIVEN_UP = (grpc.StatusCode.DEADLINE_EXCEEDED, f"the request did not come in {RECEIVED_IN_S:.0f} s")
-
 _THREADS_BESIDE = 64
 """For calls that arrive while as many wait as may: they are told so at once."""
-
-_BROKEN_IN_S = 0.05
 
 _TURN_S = 0.01
 _QUIET_TURNS = 5
@@ -68,7 +58,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         """`threads`: for calls that run or wait. Each of `watchers` is shown every call that has ended; so is
         `traces`, which is told of its begin, too."""
         self._admission = admission
-        self._receiving = _Receiving()
+        self._receiving = Receiving()
         self._pool = CallThreads(threads + _THREADS_BESIDE, self._refusal)
         self._methods = {f"/{SERVICE}/{name}": (name, method) for name, method in methods.items()}
         self._traces = traces
@@ -93,7 +83,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
     def give_up(self) -> None:
         """Ends the calls that still run, whatever they wait for: they are told that the server stops."""
         self._given_up = True
-        self._receiving.give_up(grpc.StatusCode.UNAVAILABLE, "the server stops, and the request has not come")
+        self._receiving.stop()
         for record in list(self._running):
             record.cancel()
 
@@ -108,7 +98,7 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def receiving(self) -> int:
         """How many calls wait for the rest of their request now."""
-        return self._receiving.count()
+        return self._receiving.count
 
     def service(self, handler_call_details: Any) -> Any:
         found = self._methods.get(handler_call_details.method)
@@ -123,11 +113,10 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
             refusal = refused_here()
             if refusal is not None:
                 self._fail(refusal, record, context)
-            with self._receiving.of(context) as coming, contextlib.suppress(grpc.RpcError):
-                coming.request = next(requests, None)
-            data = coming.request
-            if data is None:
-                self._fail(self._why_none(coming, context), record, context)
+            try:
+                data = self._receiving.take(requests, context)
+            except CallError as error:
+                self._fail(error, record, context)
             record.left_s = context.time_remaining()
             if not context.add_callback(record.cancel):
                 record.cancel()
@@ -143,20 +132,6 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         if self._draining:
             return CallError(Reason.DRAINING, "the server is stopping", help="ask another one")
         return self._admission.refusal(left_s)
-
-    def _why_none(self, coming: _Coming, context: Any) -> CallError:
-        """Why a call has no request."""
-        if coming.given_up or not context.time_remaining():
-            return cancelled("receive") if self._given_up else deadline_exceeded("receive")
-        ended = threading.Event()
-        # that a connection has broken is told a moment after the end of what came on it
-        if not context.add_callback(ended.set) or ended.wait(_BROKEN_IN_S):
-            return cancelled("receive")
-        return CallError(
-            Reason.MALFORMED_REQUEST,
-            "the call ended before its request was there",
-            help="send one message whole",
-        )
 
     def _in_turn(self, method: Method, data: bytes, record: CallRecord, context: Any) -> bytes:
         record.failed_in = "queue"
@@ -219,61 +194,6 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 watcher(record)
             except Exception:
                 log.exception("a watcher of calls failed")
-
-
-@dataclass(slots=True)
-class _Coming:
-    """A request that is still coming."""
-
-    since: float
-    request: bytes | None = None
-    given_up: bool = False
-
-
-class _Receiving:
-    """The calls whose request is still coming; those that take too long are ended."""
-
-    def __init__(self) -> None:
-        self._coming: dict[Any, _Coming] = {}
-        self._ended = threading.Event()
-        threading.Thread(target=self._watch, name="receiving", daemon=True).start()
-
-    @contextlib.contextmanager
-    def of(self, context: Any) -> Iterator[_Coming]:
-        coming = self._coming[context] = _Coming(time.monotonic())
-        try:
-            yield coming
-        finally:
-            del self._coming[context]
-
-    def count(self) -> int:
-        return len(self._coming)
-
-    def end(self) -> None:
-        self._ended.set()
-
-    def give_up(self, code: grpc.StatusCode, message: str, before: float = math.inf) -> int:
-        """Ends the calls that began before then; returns how many."""
-        slow = [(context, one) for context, one in list(self._coming.items()) if one.since < before]
-        for context, one in slow:
-            one.given_up = True
-            _end_with(context, code, message)
-        return len(slow)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(RECEIVED_IN_S / 10):
-            slow = self.give_up(*_GIVEN_UP, before=time.monotonic() - RECEIVED_IN_S)
-            if slow:
-                log.warning("%d calls are given up: their requests did not come", slow)
-
-
-def _end_with(context: Any, code: grpc.StatusCode, message: str) -> None:
-    """Ends a call from another thread than its own. What gRPC has for that tells no reason, but that which it calls
-    itself does."""
-    try:
-        context._rpc_event.call.cancel(code.value[0], message)
-    except AttributeError:
-        context.cancel()
 
 
 def _refuse(data: bytes, record: CallRecord) -> bytes:

@@ -18,14 +18,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from compiler.signature import ModelSignature
 from featdsl.errors import InputError
+from online.admission import Admission
 from online.budget import NO_LIMIT_S
-from online.errors import CallError
+from online.call_threads import CallThreads, refused_here
+from online.errors import CallError, to_details
 from online.listening import SERVER_OPTIONS
 from online.model_server.labels import Labels
 from online.model_server.tfserving_tensors import NotATensor
 from online.models import CallerGone, ModelFailed, ModelServer, ModelServerDown, ModelTimeout
 from online.observe.model_metrics import ModelCalls
 from online.observe.record import CallRecord, current_call
+from online.receiving import Receiving
 from online.versions import Serving, VersionWatcher
 
 log = logging.getLogger("featdsl.models")
@@ -35,6 +38,13 @@ DEFAULT_TIMEOUT_S = 10.0
 
 _LAST_WORDS_S = 1.0
 """Beyond the grace, for calls that gRPC ends to end."""
+
+_PREDICTIONS = ("Predict", "ModelInfer")
+_MOST_WAITING = 500
+_LONGEST_WAIT_S = 10.0
+_THREADS_BESIDE = 64
+"""For predictions that come while as many wait as may."""
+_THREADS_OF_THE_REST = 16
 
 Arrays = dict[str, npt.NDArray[Any]]
 Method = Callable[[bytes, float], bytes]
@@ -153,14 +163,23 @@ def _bad(message: str) -> FaceError:
 
 
 class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Answers the methods of some protocols on a port."""
+    """Answers the methods of some protocols on a port.
+
+    Predictions have threads of their own, in which they wait for the rest of their request and then for their turn;
+    those that would wait too long are refused when they come. So what tells of health and versions is answered while
+    all of these are busy, and a client that sends slowly keeps no other waiting.
+    """
 
     def __init__(self, model: FacedModel, methods: Mapping[str, Method], *, threads: int = 8) -> None:
+        """`threads`: predictions that run at once."""
         self._model = model
         self._methods = methods
+        self._admission = Admission(threads, _MOST_WAITING, _LONGEST_WAIT_S)
+        self._receiving = Receiving()
+        self._pool = CallThreads(threads + _MOST_WAITING + _THREADS_BESIDE, self._admission.refusal)
         self._health = health.HealthServicer()
         self._server = grpc.server(
-            ThreadPoolExecutor(threads, "call"),
+            ThreadPoolExecutor(_THREADS_OF_THE_REST, "status"),
             handlers=[self],
             options=[*SERVER_OPTIONS, ("grpc.so_reuseport", 0)],
         )
@@ -183,40 +202,84 @@ class ModelFace(grpc.GenericRpcHandler):  # type: ignore[misc]
     def stop(self, grace_s: float) -> None:
         """Takes nothing new, and finishes what has arrived."""
         self._health.enter_graceful_shutdown()
-        if not self._server.stop(grace_s).wait(grace_s + _LAST_WORDS_S):
+        ending = self._server.stop(grace_s)
+        self._receiving.stop()
+        if not ending.wait(grace_s + _LAST_WORDS_S):
             log.error("calls that were given up have not ended, and are left")
+        self._receiving.end()
+        self._pool.shutdown(wait=False)
 
     def service(self, handler_call_details: Any) -> Any:
         method = self._methods.get(handler_call_details.method)
         if method is None:
             return None
         name = handler_call_details.method.rpartition("/")[2]
+        waits = name in _PREDICTIONS
+        run = self._in_turn(method) if waits else method
 
-        def handle(data: bytes, context: Any) -> bytes:
-            started, code = time.monotonic(), grpc.StatusCode.INTERNAL
-            record = CallRecord(name)
-            if not context.add_callback(record.cancel):
-                record.cancel()
-            before = current_call.set(record)
+        def handle(requests: Iterator[bytes], context: Any) -> bytes:
+            refusal = refused_here()
+
+            def request() -> bytes:
+                if refusal is not None:
+                    raise refusal
+                return self._receiving.take(requests, context)
+
+            return self._answer(name, run, request, context)
+
+        if waits:
+            handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
+        return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _in_turn(self, method: Method) -> Method:
+        """The same, which waits for its turn. Errors: `CallError`."""
+
+        def run(data: bytes, left_s: float) -> bytes:
+            record = current_call.get()
+            assert record is not None
+            arrived = time.monotonic()
+            waiting = self._admission.arrive(left_s)
+            if waiting is not None:
+                with record.waits(waiting.cancel):
+                    waiting.wait()
+            started, whole = time.monotonic(), True
             try:
-                answer, code = _answer(method, data, context), grpc.StatusCode.OK
-                return answer
-            except Exception:
-                code = context.code() or code  # that which it was aborted with
+                return method(data, left_s - (started - arrived))
+            except FaceError as error:
+                whole = error.code not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
                 raise
             finally:
-                current_call.reset(before)
-                self._model.calls.ended(name, code.name, time.monotonic() - started)
+                self._admission.leave(time.monotonic() - started, whole=whole)
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return run
+
+    def _answer(self, name: str, method: Method, request: Callable[[], bytes], context: Any) -> bytes:
+        started, code = time.monotonic(), grpc.StatusCode.INTERNAL
+        record = CallRecord(name)
+        if not context.add_callback(record.cancel):
+            record.cancel()
+        before = current_call.set(record)
+        try:
+            answer, code = _answered(method, request, context), grpc.StatusCode.OK
+            return answer
+        except Exception:
+            code = context.code() or code  # that which it was aborted with
+            raise
+        finally:
+            current_call.reset(before)
+            self._model.calls.ended(name, code.name, time.monotonic() - started)
 
 
-def _answer(method: Method, data: bytes, context: Any) -> bytes:
-    left = context.time_remaining()
+def _answered(method: Method, request: Callable[[], bytes], context: Any) -> bytes:
     try:
+        data = request()
+        left = context.time_remaining()
         return method(data, DEFAULT_TIMEOUT_S if left is None or left > NO_LIMIT_S else left)
     except FaceError as error:
         context.abort(error.code, str(error))
+    except CallError as error:
+        context.set_trailing_metadata(to_details(error))
+        context.abort(error.reason.code, error.message)
     except (DecodeError, NotATensor) as error:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not a request: {error}")
     except Exception:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -17,13 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from online import service
+from online import receiving
 from online.client import ScorerClient
 from online.errors import CallError, Reason
 from online.listening import connections
 from online.proto import SERVICE
 from online.server import ScoringServer
 from online.service import ScorerService
+from tests.online.raw import Raw
 from tests.online.shop import REQUEST, publish, request_of, serving
 from tests.online.test_robust import METHODS, health, send, wait_for
 
@@ -43,58 +43,6 @@ def front(
 
 
 Front = tuple[ScoringServer, ScorerClient]
-
-
-class Raw:
-    """A client of HTTP/2 by hand, to do what no gRPC client would."""
-
-    def __init__(self, address: str, window: int = 65_535) -> None:
-        """`window`: how many bytes of an answer it takes before it says that it wants more, which it never
-        does."""
-        host, _, port = address.partition(":")
-        self.socket = socket.create_connection((host, int(port)))
-        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        self._frame(4, 0, 0, struct.pack(">HI", 4, window))  # SETTINGS: INITIAL_WINDOW_SIZE
-
-    def call(
-        self, method: str, data: bytes, *, promised: int | None = None, ends: bool | None = None
-    ) -> None:
-        """Sends a call whose message is said to have `promised` bytes, of which only `data` come. `ends`: it is said to
-        be all; unless it is said, what is whole is all."""
-        self.begin(method)
-        message = struct.pack(">BI", 0, len(data) if promised is None else promised) + data
-        self._frame(0, int(promised is None if ends is None else ends), 1, message)  # DATA, END_STREAM
-
-    def begin(self, method: str, *, ends: bool = False) -> None:
-        """Sends the headers of a call, and that they are all if they are."""
-        headers = {
-            ":method": "POST",
-            ":scheme": "http",
-            ":path": f"/{SERVICE}/{method}",
-            ":authority": "a",
-            "te": "trailers",
-            "content-type": "application/grpc",
-        }
-        literal = b"".join(
-            b"\x00" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in headers.items()
-        )
-        self._frame(1, 0x4 | ends, 1, literal)  # HEADERS, END_HEADERS, END_STREAM
-
-    def said(self, what: bytes) -> bytes:
-        """What has come when `what` has."""
-        self.socket.settimeout(20)
-        came = b""
-        while what not in came:
-            part = self.socket.recv(65_536)
-            assert part, came
-            came += part
-        return came
-
-    def _frame(self, kind: int, flags: int, stream: int, body: bytes) -> None:
-        self.socket.sendall(
-            struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
-        )
-        self.socket.sendall(body)
 
 
 def test_many_idle_connections(front: Front) -> None:
@@ -131,7 +79,7 @@ def test_clients_that_send_half_a_request_keep_no_other_waiting(
         assert client.score(KEYS, REQUEST).version == 1
         assert time.monotonic() - started < 2
         ended = server.calls.totals().calls["Score", "DEADLINE_EXCEEDED"]
-        monkeypatch.setattr(service, "RECEIVED_IN_S", 0.1)
+        monkeypatch.setattr(receiving, "RECEIVED_IN_S", 0.1)
         wait_for(server.receiving, 0, 10)
         for one in half:
             assert b"grpc-status\x014" in one.said(b"the request did not come in 10 s")

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -23,9 +25,15 @@ from featdsl.torch import save_model
 from model_sync import open_registry
 from online.model_server.labels import Labels
 from online.model_server.opening import open_model_server
-from online.proto.kserve_pb2 import ModelInferRequest, ModelMetadataRequest, ModelMetadataResponse
+from online.proto.kserve_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelMetadataRequest,
+    ModelMetadataResponse,
+)
 from online.proto.tensorflow_serving_pb2 import GetModelMetadataRequest, ModelSpec
 from tests.online.environments import run_in
+from tests.online.raw import Raw
 from tests.online.remote import until
 
 PROGRAM = """
@@ -110,6 +118,23 @@ def newest(address: str) -> str:
         data = call(ModelMetadataRequest(name="ranker").SerializeToString(), timeout=60)
     version: str = ModelMetadataResponse.FromString(data).versions[-1]
     return version
+
+
+def infer_request(candidates: int) -> bytes:
+    """Of candidates that are all alike: each is answered 4 times the weight, and 1."""
+    wide, once = np.ones((candidates, 4), np.float32), np.zeros(1, np.int64)
+    request = ModelInferRequest(model_name="ranker", raw_input_contents=[wide.tobytes(), once.tobytes()])
+    request.inputs.add(name="wide", datatype="FP32", shape=wide.shape)
+    request.inputs.add(name="once", datatype="INT64", shape=once.shape)
+    data: bytes = request.SerializeToString()
+    return data
+
+
+def inferred(address: str) -> list[float]:
+    with grpc.insecure_channel(address) as channel:
+        data = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(infer_request(2), timeout=30)
+    answer = ModelInferResponse.FromString(data)
+    return np.frombuffer(answer.raw_output_contents[0], np.float32).tolist()
 
 
 def test_the_real_clients_are_answered(address: str) -> None:
@@ -255,3 +280,36 @@ def test_contents_that_contradict_themselves_are_refused(address: str) -> None:
     with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as refused:
         channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(data, timeout=30)
     assert refused.value.details() == "not a request: 4 bytes for [1, 4] of FP32"
+
+
+def test_clients_that_send_half_a_request_keep_no_other_waiting(address: str) -> None:
+    with ExitStack() as stack:
+        for service, method in (
+            ("tensorflow.serving.PredictionService", "Predict"),
+            ("inference.GRPCInferenceService", "ModelInfer"),
+        ):
+            for _ in range(20):
+                half = Raw(address, service)
+                stack.enter_context(half.socket)
+                half.call(method, b"\x0a", promised=100)
+        started = time.monotonic()
+        assert inferred(address) == [8.0, 8.0]
+        assert time.monotonic() - started < 2
+        assert b"grpc-status\x014" in half.said(b"the request did not come in 10 s")
+
+
+def test_more_predictions_than_it_can_are_refused_at_once_and_status_is_told(address: str) -> None:
+    """So many that each of them would be late."""
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        data = infer_request(20_000)
+        sent = [call.future(data, timeout=1) for _ in range(300)]
+        assert newest(address) == "2"
+        codes = Counter(one.code() for one in sent)
+    assert codes[grpc.StatusCode.OK] > 0
+    assert set(codes) <= {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
+    assert inferred(address) == [8.0, 8.0]
