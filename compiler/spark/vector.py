@@ -62,7 +62,8 @@ def corr(call: Call) -> str:
         f"aggregate({pairs}, {start}, (s_, p_) -> {step}, s_ -> if({scale} = 0D, null, s_.ab / ({scale})))"
     )
     made = f"get(transform(array({means}), m_ -> {found}), 0)"
-    return _of_one_size(call, f"if(size({a}) = 0, null, {made})")
+    same = [f"array_min({v}) = array_max({v}) and not isnan(array_max({v}))" for v in (a, b)]
+    return _of_one_size(call, f"if(size({a}) = 0 or {' or '.join(same)}, null, {made})")
 
 
 @lowering("sum_pool")

@@ -23,12 +23,16 @@ class Regex {
  public:
   explicit Regex(const Attributes& attributes)
       : Regex(attributes.text("pattern"), attributes.has("group") ? attributes.integer("group") : 0) {}
-  explicit Regex(std::string_view pattern, int64_t group = 0) : group_(group), re_(compiled(pattern)) {
+  explicit Regex(std::string_view pattern, int64_t group = 0)
+      : group_(group), re_(compiled(pattern)), inner_(pattern.find("\\B") != std::string_view::npos) {
     if (group_ < 0 || group_ > re_->NumberOfCapturingGroups()) throw EngineError("a pattern has no such group");
   }
 
   int groups() const { return re_->NumberOfCapturingGroups(); }
-  bool matches(std::string_view s) const { return re_->Match(piece(s), 0, s.size(), RE2::UNANCHORED, nullptr, 0); }
+  bool matches(std::string_view s) const {
+    if (inner_) return search(piece(s), 0, scratch());
+    return re_->Match(piece(s), 0, s.size(), RE2::UNANCHORED, nullptr, 0);
+  }
 
   // What the group took in the first match.
   Maybe<std::string_view> extract(std::string_view s) const {
@@ -95,7 +99,13 @@ class Regex {
   }
 
   bool search(const Piece& text, size_t at, std::vector<Piece>& found) const {
-    return re_->Match(text, at, text.size(), RE2::UNANCHORED, found.data(), static_cast<int>(found.size()));
+    while (re_->Match(text, at, text.size(), RE2::UNANCHORED, found.data(), static_cast<int>(found.size()))) {
+      if (!inner_) return true;
+      at = static_cast<size_t>(found[0].data() - text.data());
+      if (at == text.size() || (static_cast<uint8_t>(text[at]) & 0xC0u) != 0x80) return true;
+      ++at;
+    }
+    return false;
   }
 
   Maybe<std::string_view> taken(const std::vector<Piece>& found) const {
@@ -106,6 +116,7 @@ class Regex {
 
   int64_t group_;
   std::unique_ptr<RE2> re_;
+  bool inner_;  // whether it has \B, which RE2 takes for true within a character too: such a match is none
 };
 
 // SQL's pattern, which the whole text must fit, as a regular expression.

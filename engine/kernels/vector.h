@@ -47,10 +47,14 @@ double cosine_of_sets(const ListIn<T>& a, const ListIn<T>& b) {
 inline Maybe<double> corr(const Numbers& a, const Numbers& b) {
   if (a.size() != b.size() || a.empty()) return {};
   double sum_a = 0, sum_b = 0;
+  bool same_a = true, same_b = true;
   for (int64_t k = 0; k < a.size(); ++k) {
     sum_a += a[k];
     sum_b += b[k];
+    same_a = same_a && a[k] == a[0];
+    same_b = same_b && b[k] == b[0];
   }
+  if (same_a || same_b) return {};
   const double mean_a = sum_a / static_cast<double>(a.size()), mean_b = sum_b / static_cast<double>(a.size());
   double aa = 0, bb = 0, ab = 0;
   for (int64_t k = 0; k < a.size(); ++k) {

@@ -88,13 +88,27 @@ def _spell_out(constants: Mapping[str, Any]) -> dict[str, Any]:
     return {**constants, "pattern": spelled_out(constants["pattern"])}
 
 
-def _matches(s: str, pattern: str) -> Iterator[Any]:
+def _search(text: bytes, pattern: str, at: int = 0) -> Any:
+    """The first match from a place on, of bytes. RE2 takes `\\B` for true within a character: there is no match."""
+    while (match := _compiled(pattern).search(text, at)) is not None and _within(text, match.start()):
+        at = match.start() + 1
+    return match
+
+
+def _within(text: bytes, at: int) -> bool:
+    """Whether a place is within a character."""
+    return at < len(text) and text[at] & 0xC0 == 0x80
+
+
+def _matches(text: bytes, pattern: str) -> Iterator[Any]:
     """The matches from the left, without overlap; an empty one right behind another is none."""
-    end = -1
-    for match in _compiled(pattern).finditer(s):
-        if match.end() > match.start() or match.start() != end:
+    at, end = 0, -1
+    while at <= len(text) and (match := _search(text, pattern, at)) is not None:
+        empty = match.end() == match.start()
+        if not empty or match.start() != end:
             yield match
         end = match.end()
+        at = end + 1 if empty else end
 
 
 @operator(
@@ -114,7 +128,7 @@ def regex_match(s: str, *, pattern: str) -> bool:
 
     Source: RE2's syntax, https://github.com/google/re2/wiki/Syntax, without `\\C`.
     """
-    return _compiled(pattern).search(s) is not None
+    return _search(s.encode(), pattern) is not None
 
 
 @operator(
@@ -130,9 +144,9 @@ def regex_extract(s: str, *, pattern: str, group: int) -> str | None:
     """What the pattern's first match holds: all of it, or what a group of it took (1 is the first `(`). Null
     where the pattern does not match, or the group took no part in the match. Null gives null.
     """
-    match = _compiled(pattern).search(s)
-    found: str | None = None if match is None else match.group(group)
-    return found
+    match = _search(s.encode(), pattern)
+    found: bytes | None = None if match is None else match.group(group)
+    return None if found is None else found.decode()
 
 
 @operator(
@@ -149,8 +163,8 @@ def regex_extract_all(s: str, *, pattern: str, group: int) -> list[str]:
     the left and do not overlap, and an empty one right behind another match does not count. A match in
     which the group took no part gives nothing. Null gives null.
     """
-    found = (match.group(group) for match in _matches(s, pattern))
-    return [text for text in found if text is not None]
+    found = (match.group(group) for match in _matches(s.encode(), pattern))
+    return [taken.decode() for taken in found if taken is not None]
 
 
 @operator(
@@ -167,13 +181,14 @@ def regex_replace(s: str, *, pattern: str, replacement: str) -> str:
     replacement `\\1` to `\\9` stand for what a group took (nothing, if it took no part), `\\0` for the whole
     match, and `\\\\` for a backslash. Null gives null.
     """
-    replaced, end = "", 0
-    for match in _matches(s, pattern):
-        replaced += s[end : match.start()]
+    text, replaced, end = s.encode(), b"", 0
+    for match in _matches(text, pattern):
+        replaced += text[end : match.start()]
         for piece in _pieces(replacement):
-            replaced += match.group(int(piece[1])) or "" if _is_group(piece) else piece.replace("\\\\", "\\")
+            group = match.group(int(piece[1])) or b"" if _is_group(piece) else None
+            replaced += piece.replace("\\\\", "\\").encode() if group is None else group
         end = match.end()
-    return replaced + s[end:]
+    return (replaced + text[end:]).decode()
 
 
 @operator(
@@ -186,12 +201,12 @@ def regex_split(s: str, *, pattern: str) -> list[str]:
     """The parts of the text between the matches of the pattern; parts may be empty. An empty match separates
     nothing. Null gives null. (`split` takes its separator literally.)
     """
-    parts, end = [], 0
-    for match in _matches(s, pattern):
+    text, parts, end = s.encode(), [], 0
+    for match in _matches(text, pattern):
         if match.end() > match.start():
-            parts.append(s[end : match.start()])
+            parts.append(text[end : match.start()].decode())
             end = match.end()
-    return [*parts, s[end:]]
+    return [*parts, text[end:].decode()]
 
 
 def _check_like(constants: Mapping[str, Any]) -> str | None:

@@ -96,7 +96,7 @@ def corr(a: list[float], b: list[float]) -> float | None:
     roots of the sums of their squares, each from left to right. Null for lists that are not equally long, that are
     empty or that do not vary. Null gives null.
     """
-    if len(a) != len(b) or not a:
+    if len(a) != len(b) or any(all(v == list[0] for v in list) for list in (a, b)):
         return None
     left, right = _sum(a) / len(a), _sum(b) / len(b)
     x, y = [v - left for v in a], [v - right for v in b]
