@@ -119,8 +119,10 @@ void PackedLayout::place_columns() {
       place_loose(level, kOne, 1, true);
     }
   }
-  const auto others = std::ranges::stable_partition(fixed_, [](const Fixed& part) { return part.size == kWord; });
-  words_ = static_cast<size_t>(others.begin() - fixed_.begin());
+  // that of std::ranges gives a subrange, which clang 14 cannot compile, and fuzzers are built with it
+  const auto others =
+      std::stable_partition(fixed_.begin(), fixed_.end(), [](const Fixed& part) { return part.size == kWord; });
+  words_ = static_cast<size_t>(others - fixed_.begin());
   fixed_bytes_ = counts_ * int64_t{sizeof(int32_t)};
   for (Fixed& part : fixed_) {
     part.place = fixed_bytes_;
