@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from featdsl.torch.table_layers import ResidentTable, resident_table
 from model_sync import HeadMoved, Publisher, Registry, RegistryError, open_registry
 from model_sync.directory import DirectoryBlobs
 from model_sync.tiers import MERGED
+from tests.model_sync.places import PLACES, Place
 from tests.model_sync.trainers import (
     IDS,
     FaultyBlobs,
@@ -40,7 +41,20 @@ def registry(tmp_path: Path) -> Registry:
     return open_registry(f"dir://{tmp_path}/registry", create=True)
 
 
-def test_each_version_gives_what_the_module_gave(registry: Registry, bundle: Bundle, tmp_path: Path) -> None:
+@pytest.fixture(params=PLACES)
+def url(request: pytest.FixtureRequest, places: dict[str, Place]) -> str:
+    return places[request.param].new()
+
+
+@pytest.fixture
+def anywhere(url: str) -> Iterator[Registry]:
+    opened = open_registry(url, create=True)
+    yield opened
+    opened.close()
+
+
+def test_each_version_gives_what_the_module_gave(anywhere: Registry, bundle: Bundle, tmp_path: Path) -> None:
+    registry = anywhere
     trainer = Trainer()
     trainer.module.items(torch.arange(60))
     trainer.rows.step()
@@ -144,13 +158,14 @@ def test_a_budget_sends_what_moved_most_and_all_of_it_now_and_then(
 
 
 def test_who_did_not_move_head_does_not_overwrite_it(
-    registry: Registry, bundle: Bundle, tmp_path: Path
+    anywhere: Registry, url: str, bundle: Bundle, tmp_path: Path
 ) -> None:
+    registry = anywhere
     one, other = Trainer(1), Trainer(2)
     zombie = Publisher(registry, one.module, bundle)
     one.step()
     zombie.publish()
-    successor = Publisher(registry.url, other.module, bundle)
+    successor = Publisher(url, other.module, bundle)
     other.step()
     successor.publish()
     one.step()
