@@ -422,7 +422,8 @@ class Expressions:
     def _call(self, node: tree.Call) -> Typed | None:
         name = node.function.name
         declared = self._callee(node)
-        if not isinstance(declared, tree.Def) and name not in OPERATORS and name not in LEARNED:
+        operator = (name in OPERATORS or name in LEARNED) and not self._hidden(node)
+        if not isinstance(declared, tree.Def) and not operator:
             for argument in node.arguments:
                 self._value(argument.value)
             self._unknown_function(node)
@@ -463,6 +464,10 @@ class Expressions:
         if isinstance(declared, tree.Def) or name in OPERATORS or self._names.excuses(name):
             return declared
         return standard_defs().get(name, declared)
+
+    def _hidden(self, node: tree.Call) -> bool:
+        """Whether an operator is meant to be another: by a declaration that is broken."""
+        return node.function.name in self._names.broken and not is_standard(node.span)
 
     def _unknown_function(self, node: tree.Call) -> None:
         name = node.function.name

@@ -14,7 +14,7 @@ from featdsl.check.expressions import Expressions
 from featdsl.check.hash_spaces import hash_uses, warn_of_collisions
 from featdsl.check.imports import Loader, Program, Reader, read_file
 from featdsl.check.model import ModelChecker
-from featdsl.check.names import Names
+from featdsl.check.names import Names, twice
 from featdsl.check.order import names_in, sorted_by_need
 from featdsl.check.schema import SchemaChecker
 from featdsl.check.state_file import StateFile
@@ -25,6 +25,7 @@ from featdsl.check.vocabs import DeclaredVocab
 from featdsl.diagnostics import Diagnostic, Diagnostics, Note
 from featdsl.program import CheckedProgram, Column, Feature, Model
 from featdsl.rendering import sort_key
+from featdsl.source_file import Span
 from featdsl.state import State
 from featdsl.syntax import tree
 from featdsl.typed import Typed
@@ -182,8 +183,7 @@ class _Checker:
         for name in set(definitions).difference(order):
             # what stands on a cycle is no value, and no second mistake
             if isinstance(definitions[name], tree.Def):
-                del self.names.declared[name]
-                self.names.broken.add(name)
+                self._break(name)
             else:
                 self.expressions.values[name] = None
         for name in order:
@@ -199,13 +199,19 @@ class _Checker:
                 self.checked[name] = value
 
     def _parameters(self, declared: tree.Def) -> set[str]:
-        found: set[str] = set()
+        found: dict[str, Span] = {}
         for parameter in declared.parameters:
-            name = parameter.name.name
+            name, span = parameter.name.name, parameter.name.span
             if name in found:
-                self.diagnostics.error("E0304", f"the name is declared twice: `{name}`", parameter.name.span)
-            found.add(name)
-        return found
+                twice(self.diagnostics, "E0304", name, found[name], span)
+                self._break(declared.name.name)
+            found.setdefault(name, span)
+        return set(found)
+
+    def _break(self, name: str) -> None:
+        """Takes a def for one that is not there: its calls are no second mistake."""
+        self.names.declared.pop(name, None)
+        self.names.broken.add(name)
 
     def _cycle(self, cycle: list[str], definitions: Mapping[str, tree.Def | tree.Let | tree.Feature]) -> None:
         first = definitions[cycle[0]]

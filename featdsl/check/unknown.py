@@ -17,6 +17,12 @@ _CALLED = [name for name, operator in OPERATORS.items() if name not in ("and", "
 _MOST_SHOWN = 8
 
 
+def _foreign_letters(name: str) -> str:
+    """What a name has in it that no name has: a letter of another alphabet may look like one of a-z."""
+    found = dict.fromkeys(f"`U+{ord(char):04X}`" for char in name if not char.isascii())
+    return f"names are made of a-z, 0-9 and _; here stands {', '.join(list(found)[:_MOST_SHOWN])}"
+
+
 class Unknown:
     """Finds help for a name that is not declared."""
 
@@ -39,6 +45,8 @@ class Unknown:
             return "declare `request { at: timestamp = now }` and write `request.at`"
         if name.lower() in ("nan", "inf", "infinity"):
             return "no literal is infinite or not a number; what is missing is `null`"
+        if not name.isascii():
+            return _foreign_letters(name)
         help = self._suggestions.help(name, [*parameters, *self._names.declared])
         if not help:
             close = self._suggestions.closest(name, paths)
@@ -59,6 +67,8 @@ class Unknown:
 
     def member(self, members: Members, name: str) -> str:
         """Help for a field that `members` has not."""
+        if not name.isascii():
+            return _foreign_letters(name)
         help = self._suggestions.help(name, members.inputs, f"{members.name}.")
         if help or not members.inputs:
             return help

@@ -135,6 +135,8 @@ class ExpressionParser:
     def _postfix(self, base: Expr) -> Expr:
         cursor = self.cursor
         while dot := cursor.accept("."):
+            if cursor.kind != "name" and isinstance(base, Literal):
+                raise cursor.stray("a name after `.`", operand=True)
             name = cursor.name("a name after `.`")
             base = self._sized(Attribute(base, name, cursor.span_from(base.span.start)), base, at=dot)
         if cursor.kind == "(" and not isinstance(base, (Name, Call)):

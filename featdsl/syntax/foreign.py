@@ -15,7 +15,7 @@ _WHERE = "what meets a condition is `filter(list, condition)` or `mean_where(lis
 
 _WORDS = {
     "as": "a cast is a call: `int64(x)`",
-    "between": "write `low <= x and x <= high`",
+    "between": "write `between(x, low, high)`",
     "case": _CONDITION,
     "elif": "write `else if`",
     "elseif": "write `else if`",
@@ -24,7 +24,7 @@ _WORDS = {
     "for": _MAPS,
     "if": _CONDITION,
     "lambda": f"{_MAPS}; a `def` names an expression",
-    "like": "write `contains(text, part)`, `starts_with` or `ends_with`",
+    "like": 'write `like(text, "%part%")`',
     "mod": "write `a % b`",
     "when": _CONDITION,
     "where": _WHERE,
@@ -46,6 +46,8 @@ def advice(tokens: Sequence[Token], index: int, *, operand: bool) -> str:
         and not token.first
     ):
         return f"`//` divides; {_COMMENT}"
+    if index > 1 and (whole := _whole_number(tokens[index - 2 : index])):
+        return whole
     if operand:
         return _instead_of_operand(token, previous, following)
     if token.kind == "name" and previous.text in ("lambda", "case") and previous.kind == "name":
@@ -92,6 +94,13 @@ def _instead_of_operand(token: Token, previous: Token, following: Token) -> str:
     if token.kind == "." and following.kind == "int":
         return f"write `0.{following.text}`"
     return ""
+
+
+def _whole_number(tokens: Sequence[Token]) -> str:
+    """How to write a float that has no digits behind its point, if the last two tokens are one."""
+    number, dot = tokens
+    joined = number.kind == "int" and dot.kind == "." and number.end == dot.start
+    return f"write `{number.text}.0`" if joined else ""
 
 
 def _instead_of_operator(token: Token, previous: Token, following: Token) -> str:

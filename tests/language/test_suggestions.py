@@ -17,3 +17,7 @@ def test_what_is_suggested_is_there() -> None:
         for code in re.findall(r"`([^`]+)`", advice):
             called = re.findall(r"([a-z_0-9]+)\(", code) or re.findall(r"^([a-z_0-9]+)$", code)
             assert set(called) <= KNOWN | KEYWORDS, (name, advice)
+
+
+def test_what_is_there_is_no_name_of_another_language() -> None:
+    assert not KNOWN & set(ELSEWHERE)
