@@ -434,7 +434,7 @@ class EmbeddedModelServer:
 
     def _living_nursery(self) -> subprocess.Popen[str]:
         if self._nursery is None or self._nursery.poll() is not None:
-            self._nursery = _start_nursery(self._folder.path, self._alive[0])
+            self._nursery = _start_nursery(self._folder.path, self._alive[0], self._options.threads)
         return self._nursery
 
     def _tend_nursery(self, worker: _Worker) -> None:
@@ -485,7 +485,7 @@ class EmbeddedModelServer:
                 time.sleep(_CONNECT_PAUSE_S)
 
 
-def _start_nursery(folder: Path, alive: int) -> subprocess.Popen[str]:
+def _start_nursery(folder: Path, alive: int, threads: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "online.model_server.nursery", str(folder), str(alive)],
         pass_fds=[alive],
@@ -495,6 +495,9 @@ def _start_nursery(folder: Path, alive: int) -> subprocess.Popen[str]:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+            "OMP_NUM_THREADS": str(
+                threads
+            ),  # what torch is told on one thread, libraries below it forget on another
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # torch may look for devices, and forks can still use them
         },
         process_group=0,  # a terminal's signals are the server's; a session of its own would have a share of its own

@@ -20,6 +20,7 @@ import torch
 from compiler.bundle import build
 from featdsl.torch import save_model
 from online.model_server import EmbeddedModelServer
+from online.model_server.options import ModelOptions
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout
 
 PROGRAM = """
@@ -169,6 +170,18 @@ def test_a_terminals_signals_pass_it_by_and_its_priority_is_the_servers(server: 
     pid = server._workers[1].process.pid
     assert os.getsid(pid) == os.getsid(0)
     assert os.getpgid(pid) != os.getpgid(0)
+
+
+def test_no_thread_of_it_has_more_threads_for_a_product_than_it_was_given(models: dict[int, Path]) -> None:
+    """Torch tells OpenMP the number on the thread where it is set; on that of a load, which is another, a product of
+    two rows began a team of a thread a core, and waited for it in circles."""
+    server = EmbeddedModelServer(ModelOptions(threads=3))
+    try:
+        server.load(1, models[1])
+        told = Path(f"/proc/{server._workers[1].process.pid}/environ").read_bytes().split(b"\0")
+        assert b"OMP_NUM_THREADS=3" in told
+    finally:
+        server.close()
 
 
 def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
