@@ -184,7 +184,7 @@ def tf_idf_cosine(a: list[str], b: list[str], *, vocab: Vocab, idf: Sequence[flo
     those of `b` for its own. Write `tf_idf_cosine(a, b)`: the corpus is learned from `b`, and idf is as in `tf_idf`,
     with the same options.
 
-    Source: the similarity of NVTabular's ColumnSimilarity with `metric="tfidf"`.
+    Source: the similarity of NVTabular's ColumnSimilarity with `metric="tfidf"`, whose idf is `log(N / df)`.
     """
     weights = [{t: tokens.count(t) * _idf(t, vocab, idf, unseen) for t in tokens} for tokens in (a, b)]
     product = lengths = 0.0
