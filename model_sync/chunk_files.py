@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Collection
 from pathlib import Path
 
 from model_sync.blobs import Blobs
+from model_sync.scratch import ScratchFolder
 from model_sync.table_stack import Chunk
 from model_sync.version import digest_of
 
 CHUNKS = "chunks/"
+_HERE = "chunks"
 
 
 class ChunkFiles:
@@ -25,7 +26,7 @@ class ChunkFiles:
         self._blobs = blobs
         self._verified: dict[str, tuple[int, int, int]] = {}
         """By checksum what the file was when its content was compared: its inode, size, time of writing."""
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self._lock = threading.Lock()
 
     def path(self, chunk: Chunk) -> Path:
@@ -50,13 +51,13 @@ class ChunkFiles:
         """Lets go of all others."""
         self._verified = {name: stamp for name, stamp in self._verified.items() if name in chunks}
         if self._folder is not None:
-            for path in self._folder.iterdir():
+            for path in (self._folder.path / _HERE).iterdir():
                 if path.name not in chunks:
                     path.unlink(missing_ok=True)
 
     def close(self) -> None:
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None
 
     def __del__(self) -> None:
@@ -78,8 +79,10 @@ class ChunkFiles:
     def _own_folder(self) -> Path:
         with self._lock:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="featdsl-chunks-"))
-            return self._folder
+                folder = ScratchFolder("chunks")
+                (folder.path / _HERE).mkdir()
+                self._folder = folder
+            return self._folder.path / _HERE
 
 
 def compare(data: bytes, chunk: Chunk) -> None:

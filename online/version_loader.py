@@ -9,9 +9,9 @@ from pathlib import Path
 
 from compiler.bundle import Bundle
 from model_sync import Registry, Version, VersionRefused
+from model_sync.scratch import ScratchFolder
 from online.mismatch import mismatch
 from online.models import ModelNotReady, ModelRefused, ModelServer
-from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.versions")
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from model_sync.scratch import ScratchFolder
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
@@ -38,7 +39,6 @@ from online.models import (
 )
 from online.observe.hop import current_hop
 from online.observe.record import Stage, is_cancelled, waiting
-from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.models")
 

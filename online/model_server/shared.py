@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from model_sync.saved_folder import MODEL_FILE
+from model_sync.scratch import ScratchFolder
 from model_sync.table_stack import TABLES
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.embedded import (
@@ -40,7 +41,6 @@ from online.model_server.embedded import (
 )
 from online.model_server.own_files import bytes_of_layers
 from online.models import ItemParts, ModelRefused, ModelServerDown
-from online.scratch import ScratchFolder
 
 log = logging.getLogger("featdsl.models")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from online.scratch import ScratchFolder
+from model_sync.scratch import ScratchFolder
 
 _MAKES_ONE = """
-from online.scratch import ScratchFolder
+from model_sync.scratch import ScratchFolder
 folder = ScratchFolder("tests")
 (folder.path / "copy").write_text("gigabytes")
 print(folder.path, flush=True)
