@@ -10,6 +10,7 @@ from featdsl.levels import Level
 from featdsl.program import Column, Entity, Field, Schema, Sequence, Source
 from featdsl.types import FLOAT_KINDS, Kind, Type
 
+_KEYS = (Kind.INT32, Kind.INT64, Kind.STRING)
 _WHOLE = (Kind.INT32, Kind.INT64, Kind.TIMESTAMP)
 
 
@@ -147,7 +148,15 @@ def _field_to_data(field: Field) -> dict[str, Any]:
 
 def _entity(data: Any) -> Entity:
     content = members(data, name=str, type=str, per_candidate=bool, doc=str)
-    return Entity(content["name"], parsed_type(content["type"]), content["per_candidate"], content["doc"])
+    type = _key_type(content["type"])
+    expect(not type.nullable, f"an entity has a key always: `{content['name']}`")
+    return Entity(content["name"], type, content["per_candidate"], content["doc"])
+
+
+def _key_type(text: str) -> Type:
+    type = parsed_type(text)
+    expect(type.kind in _KEYS, f"no key is of the type `{type}`")
+    return type
 
 
 def _source(data: Any) -> Source:
@@ -166,7 +175,7 @@ def _source(data: Any) -> Source:
     return Source(
         content["name"],
         content["key"],
-        parsed_type(content["key_type"]),
+        _key_type(content["key_type"]),
         Level[content["level"].upper()],
         tuple(
             _sequence(f) if isinstance(f, dict) and "fields" in f else _field(f) for f in content["fields"]
