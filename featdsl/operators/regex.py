@@ -181,14 +181,14 @@ def regex_replace(s: str, *, pattern: str, replacement: str) -> str:
     replacement `\\1` to `\\9` stand for what a group took (nothing, if it took no part), `\\0` for the whole
     match, and `\\\\` for a backslash. Null gives null.
     """
-    text, replaced, end = s.encode(), b"", 0
+    text, replaced, end = s.encode(), [], 0
     for match in _matches(text, pattern):
-        replaced += text[end : match.start()]
+        replaced.append(text[end : match.start()])
         for piece in _pieces(replacement):
             group = match.group(int(piece[1])) or b"" if _is_group(piece) else None
-            replaced += piece.replace("\\\\", "\\").encode() if group is None else group
+            replaced.append(piece.replace("\\\\", "\\").encode() if group is None else group)
         end = match.end()
-    return (replaced + text[end:]).decode()
+    return b"".join([*replaced, text[end:]]).decode()
 
 
 @operator(

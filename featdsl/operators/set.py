@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from featdsl.operators.declare import operator
@@ -81,8 +82,8 @@ def max_count(a: list[Any], b: list[Any]) -> int:
     """How often the values that are in both lists are there, in the list in which they are more often: added up. (The
     `get_max_count` of torcharrow.) -0.0 is 0.0, and NaN is one value. Null gives null.
     """
-    left, right = [identity(x) for x in a], [identity(x) for x in b]
-    return sum(max(left.count(x), right.count(x)) for x in {*left} & {*right})
+    left, right = Counter(map(identity, a)), Counter(map(identity, b))
+    return sum(max(left[x], right[x]) for x in left.keys() & right.keys())
 
 
 @operator(
