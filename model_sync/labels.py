@@ -48,11 +48,16 @@ def label(registry: Registry, name: str) -> Label | None:
     return found
 
 
+def check_name(name: str) -> None:
+    """Errors: `InputError` for a name that no label can have."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"not a label: {name}", help="small letters, digits, `-` and `_`, a letter first")
+
+
 def promote(registry: Registry, number: int, name: str, *, share: float | None = None, now_us: int) -> Label:
     """Puts a label on a version, after reading every byte of that; a version that was taken back counts as good again.
     Errors: `InputError` for a name or a share that cannot be, `VersionRefused`."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"not a label: {name}", help="small letters, digits, `-` and `_`, a letter first")
+    check_name(name)
     if share is not None and not 0 < share <= 1:
         raise InputError(f"not a share of the users: {share}", help="0.05 are five of a hundred")
     if number not in registry.numbers():

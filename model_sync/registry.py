@@ -150,8 +150,9 @@ class Registry:
         if identity not in ("", digest):
             raise VersionRefused(number, f"{MANIFEST} is not the one that HEAD names")
         _has_model(version)
-        writing = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
+        writing = None
         try:
+            writing = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
             for name, entry in version.files.items():
                 (writing / name).write_bytes(self._content(version, name, entry))
             if version.tables:
@@ -164,7 +165,8 @@ class Registry:
         except OSError as fault:
             raise RegistryError(f"version {number} cannot be kept here: {into}: {fault.strerror}") from fault
         finally:
-            shutil.rmtree(writing, ignore_errors=True)
+            if writing is not None:
+                shutil.rmtree(writing, ignore_errors=True)
         return version
 
     def keep_local(self, numbers: Iterable[int]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.score import fields_of
+from featdsl.cli.text_file import check_writable, write_text
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
     from online.load.results import as_json, scrape, step_of, table
 
     check_mix(args)
+    for file in (args.html, args.json):
+        if file is not None:
+            check_writable(file)
     rates = _rates(args.rates)
     with ScorerClient(args.address, timeout_s=5.0) as client:
         info = client.models()
@@ -102,9 +106,9 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"\n{what}\n\n{table(steps)}")
     if args.json is not None:
-        args.json.write_text(json.dumps({"what": what, "steps": as_json(steps)}, indent=1) + "\n")
+        write_text(args.json, json.dumps({"what": what, "steps": as_json(steps)}, indent=1) + "\n")
     if args.html is not None:
-        args.html.write_text(page(f"feat bench serve: {args.address}", what, steps), encoding="utf-8")
+        write_text(args.html, page(f"feat bench serve: {args.address}", what, steps))
         print(f"\ncurves: {args.html}")
     return 0
 

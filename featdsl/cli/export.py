@@ -74,8 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Goes on until SIGTERM or SIGINT."""
     from featdsl.errors import InputError, without_password
+    from model_sync.labels import check_name
     from online.export.opening import ExportOptions, open_exporter
 
+    for label in (args.follow, args.route):
+        if label:
+            check_name(label)
     if args.keep < 0 or args.timeout_s <= 0:
         raise InputError(f"--keep is 0 or more, --timeout-s above 0: {args.keep}, {args.timeout_s:g}")
     if args.model_py is not None and not args.model_py.is_file():

@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
         version = registry.fetch(number, args.out.absolute())
+    except OSError as fault:
+        raise InputError(f"the folder cannot be made: {args.out}: {fault.strerror}") from fault
     except VersionRefused as refused:
         raise InputError(str(refused), help="`feat versions --verify` shows which are whole") from refused
     print(f"version {version.number} of {version.model} is in {args.out} ({version.size / 1000:,.0f} kB)")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featdsl.cli.model_options import add_model_options, model_options
+from featdsl.cli.port_number import port_number
 from featdsl.cli.registry_url import PLACES
+from featdsl.cli.text_file import write_text
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--registry", metavar="URL", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--model", metavar="M", help="the model block; may be left out where there is one")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
+    parser.add_argument("--port", type=port_number, default=0, help="0 (the default) takes any free one")
     parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
     parser.add_argument("--threads", type=int, default=8, help="calls that are in hand at once (8)")
     parser.add_argument(
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-port",
         metavar="PORT",
-        type=int,
+        type=port_number,
         help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one",
     )
     add_model_options(parser)
@@ -84,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
         port = face.start(args.host, args.port)
         stopping.grace_s = args.grace_s
         if args.port_file is not None:
-            aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
-            aside.write_text(f"{port}\n")
-            aside.rename(args.port_file)
+            write_text(args.port_file, f"{port}\n")
         serving = versions.serving
         state = f"version {serving.version}" if serving is not None else f"not serving: {versions.problem}"
         told = "" if metrics is None else f"; metrics on http://{args.host}:{metrics.port}/metrics"

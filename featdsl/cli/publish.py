@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from model_sync import open_registry
+    from model_sync.saved_folder import SavedFolder
 
+    SavedFolder(args.directory)  # no registry is made for what is no model
     registry = open_registry(args.registry, create=True)
     version = registry.publish(args.directory, now_us=time.time_ns() // 1000)
     if args.json:

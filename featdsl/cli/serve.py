@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.model_options import add_model_options, model_options
+from featdsl.cli.port_number import port_number
 from featdsl.cli.project import config_of, program_of
 from featdsl.cli.registry_url import PLACES
 from featdsl.cli.settings import remember_given, with_settings
+from featdsl.cli.text_file import write_text
 from featdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,12 +82,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a variable of feat.toml"
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes any free one")
+    parser.add_argument("--port", type=port_number, default=0, help="0 (the default) takes any free one")
     parser.add_argument("--port-file", metavar="FILE", type=Path, help="write the port here when ready")
     parser.add_argument(
         "--metrics-port",
         metavar="PORT",
-        type=int,
+        type=port_number,
         help="tell Prometheus on http://HOST:PORT/metrics, 0 for any free one; worker 1 on the next port, …",
     )
     parser.add_argument(
@@ -163,9 +165,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
+    from model_sync.labels import check_name
     from online.stopping import Stopping, end_now
 
     given, args = args, _with_config(args)
+    if args.follow:
+        check_name(args.follow)
     _log(args)
     if args.workers is not None:
         return _supervise(args, given)
@@ -378,9 +383,7 @@ def _state(server: ScoringServer) -> str:
 
 def _announce(args: argparse.Namespace, port: int, name: str, state: str) -> None:
     if args.port_file is not None:
-        aside = args.port_file.with_name(f".{args.port_file.name}.{os.getpid()}")
-        aside.write_text(f"{port}\n")
-        aside.rename(args.port_file)
+        write_text(args.port_file, f"{port}\n")
     with contextlib.suppress(BrokenPipeError):
         print(f"listening on {args.host}:{port} for {name}, {state}", flush=True)
 

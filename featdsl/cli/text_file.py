@@ -9,7 +9,18 @@ from pathlib import Path
 from featdsl.errors import InputError
 
 
-def write_text(path: str, text: str) -> None:
+def check_writable(path: str | Path) -> None:
+    """For what is told after long work: errors of `write_text` that can be seen before it."""
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"a folder stands where the file is to be written: {path}")
+    try:
+        tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise InputError(f"the file cannot be written: {error.strerror}: {path}") from None
+
+
+def write_text(path: str | Path, text: str) -> None:
     """Errors: `InputError` if the file cannot be written."""
     target = Path(path)
     if target.is_dir():

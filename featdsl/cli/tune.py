@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featdsl.cli.bench import check_mix, configure_mix, mix_of, try_one
+from featdsl.cli.text_file import check_writable, write_text
 from featdsl.errors import InputError, ServiceError
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     from online.load.tuning import choices, confirm, grid_size, most_trials, search
 
     check_mix(args)
+    if args.json is not None:
+        check_writable(args.json)
     if args.p99_ms <= 0:
         raise InputError(f"--p99-ms must be more than 0: {args.p99_ms}")
     fixed = dict(_fixed(text) for text in args.fixed)
@@ -127,7 +130,7 @@ def _write(args: argparse.Namespace, tried: Sequence[Trial], best: Trial | None)
         "seconds": _LONGER * args.seconds,
         "options": dict(best.flags),
     }
-    args.json.write_text(json.dumps(found, indent=1) + "\n")
+    write_text(args.json, json.dumps(found, indent=1) + "\n")
 
 
 def _fixed(text: str) -> tuple[str, str]:

@@ -77,6 +77,10 @@ def test_a_version_is_fetched_pruned_and_gone(
         (["promote", "9"], "the versions: 1, 2, 3, 4"),
         (["rollback", "--to", "9"], "the versions: 1, 2, 3, 4"),
         (["prune", "--keep", "-1"], "0 and more"),
+        (["fetch", "--out", "/proc/none/there"], "the folder cannot be made: /proc/none/there"),
+        (["fetch", "--out", "/proc/none"], "version 4 cannot be kept here: /proc/none"),
+        (["serve", "--follow", "Stable!"], "not a label: Stable!"),
+        (["export", "--to", "triton://x/m", "--models", "m", "--route", "a b"], "not a label: a b"),
     ],
 )
 def test_what_cannot_be_is_told(
@@ -85,6 +89,12 @@ def test_what_cannot_be_is_told(
     assert main([*arguments, "--registry", url]) == 1
     assert said in capsys.readouterr().err
     assert main(["versions", "--registry", url]) == 0
+
+
+def test_no_registry_is_made_for_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", str(tmp_path), "--registry", f"dir://{tmp_path}/registry"]) == 1
+    assert "not a saved model" in capsys.readouterr().err
+    assert not (tmp_path / "registry").exists()
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ def test_it_drives_a_server_and_draws_what_it_saw(
         (["--keys", "item=1..2", "--rates", "5,x"], "--rates takes numbers"),
         (["--keys", "item=1..2"], "must be in the call: country"),
         (["--keys", "item=1..2", "--items", "0"], "--items must be 1 or more"),
+        (["--keys", "item=1..2", "--json", "/proc/none.json"], "the file cannot be written"),
+        (["--keys", "item=1..2", "--html", "/proc"], "a folder stands where the file is to be written"),
     ],
 )
 def test_it_says_what_is_wrong(lmdb_url: str, registry: Path, change: list[str], said: str) -> None:

@@ -49,6 +49,8 @@ def test_parts_of_items_want_an_item_cache(tmp_path: Path) -> None:
         ("store = 'lmdb://x'", "there is no such key in feat.toml: serve.store"),
         ("workers = 'many'", "feat.toml, [serve]: argument --workers: invalid int value: 'many'"),
         ("workers = [4]", "serve.workers"),
+        ("port = 65536", "argument --port: a port is 0 to 65535: 65536"),
+        ("metrics_port = -1", "argument --metrics-port: a port is 0 to 65535: -1"),
         ("when_store_down = 'sleep'", "invalid choice: 'sleep'"),
     ],
 )
