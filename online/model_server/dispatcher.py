@@ -19,8 +19,6 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-import torch
-
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
@@ -91,7 +89,6 @@ class Dispatcher:
         raise AssertionError("it works for ever")
 
     def _work(self) -> None:
-        torch.get_num_threads()  # settles how many this thread has, whatever a load does to the process's meanwhile
         try:
             while True:
                 with self._listening:

@@ -15,8 +15,6 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch.saved_model import load_beside, load_model
@@ -113,8 +111,7 @@ class Residents:
         if others:
             with _giving_way():
                 model = load_beside(directory, [one.model for one in others])
-                with _on_one_thread():
-                    model.warm(rows=(2,))  # their graph is warm
+                model.warm(rows=(2,))  # their graph is warm
                 version = others[-1].beside(model, directory)
         else:
             model = load_model(directory)
@@ -146,19 +143,6 @@ def _giving_way() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-@contextlib.contextmanager
-def _on_one_thread() -> Iterator[None]:
-    """Within it torch runs on this thread alone: a thread that is new would begin others for two rows, and spin until
-    they have a core. A thread that begins to use torch meanwhile would do so alone for good: those that serve begin
-    before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _tables(version: LoadedVersion) -> list[SnapshotTable]:
