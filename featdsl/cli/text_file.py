@@ -14,19 +14,25 @@ def check_writable(path: str | Path) -> None:
     target = Path(path)
     if target.is_dir():
         raise InputError(f"a folder stands where the file is to be written: {path}")
+    if target.exists() and not target.is_file():
+        return
     try:
-        tempfile.TemporaryFile(dir=target.parent).close()
+        tempfile.TemporaryFile(dir=target.resolve().parent).close()
     except OSError as error:
         raise InputError(f"the file cannot be written: {error.strerror}: {path}") from None
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Errors: `InputError` if the file cannot be written."""
+    """Writes aside, then renames; into a pipe or a device as it is. Errors: `InputError` where that cannot be."""
     target = Path(path)
     if target.is_dir():
         raise InputError(f"a folder stands where the file is to be written: {path}")
     aside = None
     try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        target = target.resolve()
         handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
