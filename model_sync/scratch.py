@@ -7,12 +7,9 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 _OWNER = "owner"
-_MADE_IN_S = 60.0
-"""Where a folder is made, its owner's file comes a moment later."""
 
 
 class ScratchFolder:
@@ -22,9 +19,10 @@ class ScratchFolder:
     def __init__(self, kind: str) -> None:
         """Errors: `OSError` where there is no room."""
         _remove_left(kind)
-        self.path = Path(tempfile.mkdtemp(prefix=_prefix(kind)))
-        self._owner = os.open(self.path / _OWNER, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        aside = Path(tempfile.mkdtemp(prefix=f".{_prefix(kind)}"))
+        self._owner = os.open(aside / _OWNER, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._owner, fcntl.LOCK_EX)
+        self.path = aside.rename(aside.with_name(aside.name[1:]))
 
     def close(self) -> None:
         if self._owner >= 0:
@@ -48,7 +46,7 @@ def _is_owned(folder: Path) -> bool:
     try:
         owner = os.open(folder / _OWNER, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return time.time() - folder.stat().st_mtime < _MADE_IN_S
+        return True  # it is none of these
     try:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

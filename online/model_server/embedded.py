@@ -495,9 +495,8 @@ def _start_nursery(folder: Path, alive: int, threads: int) -> subprocess.Popen[s
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-            "OMP_NUM_THREADS": str(
-                threads
-            ),  # what torch is told on one thread, libraries below it forget on another
+            # what torch is told on one thread, libraries below it do not know on another
+            "OMP_NUM_THREADS": str(threads),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # torch may look for devices, and forks can still use them
         },
         process_group=0,  # a terminal's signals are the server's; a session of its own would have a share of its own

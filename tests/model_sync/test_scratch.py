@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,18 +50,22 @@ def test_what_a_killed_process_left_goes_when_another_begins_and_no_other() -> N
     lives.communicate("\n", timeout=30)
 
 
-def test_a_folder_that_is_being_made_is_left_alone(temporary: Path) -> None:
-    young, old, other = (
-        temporary / name for name in ("featdsl-tests-1", "featdsl-tests-2", "featdsl-others-3")
-    )
-    for folder in (young, old, other):
-        folder.mkdir()
-    for folder in (old, other):
-        os.utime(folder, (time.time() - 3600,) * 2)
+def test_a_folder_has_its_owner_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one that begins at the same moment would take it for what a killed process left."""
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="no lock"):
+        ScratchFolder("tests")
+    assert not [*Path(tempfile.gettempdir()).glob("featdsl-*")]
+
+
+def refuse(*_: object) -> None:
+    raise OSError("no lock")
+
+
+def test_a_folder_without_an_owner_is_anothers(temporary: Path) -> None:
+    (temporary / "featdsl-tests-1").mkdir()
     ScratchFolder("tests").close()
-    assert young.exists()
-    assert not old.exists()
-    assert other.exists()
+    assert (temporary / "featdsl-tests-1").exists()
 
 
 def _process() -> subprocess.Popen[str]:

@@ -14,7 +14,7 @@ from online.budget import Budget
 from online.client import ScorerClient
 from online.errors import CallError, Reason, from_call
 from online.models import ModelTimeout
-from online.observe.record import CallRecord
+from online.observe.record import CallRecord, current_call
 from online.proto import SERVICE
 from tests.online.shop import REQUEST, WeightModel, request_of, serving
 
@@ -148,18 +148,21 @@ def test_time_is_kept_back_to_tell_that_it_is_up(left_s: float | None, kept_s: f
 
 
 def test_a_callers_deadline_is_the_models(lmdb_url: str, registry: Path) -> None:
-    given: list[float] = []
+    given: list[tuple[float, float]] = []
 
     class Late(WeightModel):
         def predict(self, version, tensors, deadline_s):  # type: ignore[no-untyped-def]
-            given.append(deadline_s)
+            call = current_call.get()
+            given.append((deadline_s, call.left_s))
             raise ModelTimeout
 
     with serving(lmdb_url, registry, Late()) as (_, client), pytest.raises(CallError) as failed:
         client.score(**GOOD, timeout_s=20.0)
     assert failed.value.reason is Reason.DEADLINE_EXCEEDED
     assert failed.value.metadata == {"stage": "model"}
-    assert 0 < given[0] < 21.0  # gRPC tells it by the clock on the wall, which may be set in between
+    left_s, told_s = given[0]
+    assert 0 < left_s <= told_s - 0.010
+    assert told_s < 21.0  # gRPC tells it by the clock on the wall, which may be set in between
 
 
 def test_a_fault_of_the_model_is_not_the_servers_end(lmdb_url: str, registry: Path) -> None:
