@@ -29,6 +29,7 @@ from online.models import ModelServer, ModelServerDown
 from tests.online.environments import ROOT, python_of
 from tests.online.shop import AT, REQUEST, bundle
 from tests.services import free_port
+from tests.standstill import stand_still
 
 HERE = Path(__file__).parent
 SIGNATURE = bundle().model("ranker")
@@ -75,9 +76,7 @@ class RemoteServer:
     def hang(self) -> None:
         """From now on it takes connections and answers nothing."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        until(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()))
+        stand_still(self.process.pid)
 
     def go_on(self) -> None:
         assert self.process is not None

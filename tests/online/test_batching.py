@@ -22,6 +22,7 @@ from featdsl.torch.saved_model import load_model
 from online.model_server import EmbeddedModelServer, ModelOptions
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.models import ModelFailed, ModelTimeout
+from tests.standstill import stand_still
 
 PROGRAM = """
 entity user: int64 per request
@@ -166,7 +167,7 @@ def waiting_together(
 ) -> list:
     """Asks while the model's process stands still, so that all wait when it goes on."""
     pid = server._workers[1].process.pid
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     outcomes: list = [None] * len(calls)
 
     def ask(i: int) -> None:

@@ -34,6 +34,7 @@ from online.versions import VersionWatcher
 from tests.online.remote import tensors, until
 from tests.online.shop import REQUEST, WeightModel, bundle, request_of, serving
 from tests.online.test_serve import Ranker, Served, child_processes, feat
+from tests.standstill import stand_still
 
 KEYS = {"shopper": 1, "item": ["a", "b"]}
 
@@ -165,7 +166,7 @@ def test_a_models_own_process_hears_of_it(embedded: EmbeddedModelServer) -> None
         except BaseException as fault:
             ended.append(fault)
 
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     try:
         asking = threading.Thread(target=ask)
         asking.start()
@@ -239,7 +240,7 @@ def test_feat_serve_ends_when_its_grace_does(lmdb_url: str, tmp_path: Path) -> N
     with ScorerClient(server.address) as client, ThreadPoolExecutor(1) as pool:
         client.score(KEYS, REQUEST)
         for child in children:
-            os.kill(child, signal.SIGSTOP)
+            stand_still(child)
         call = pool.submit(client.score, KEYS, REQUEST, timeout_s=60)
         time.sleep(0.5)
         started = time.monotonic()

@@ -36,6 +36,7 @@ from tests.online.environments import run_in
 from tests.online.raw import Raw
 from tests.online.remote import until
 from tests.online.test_serve import child_processes
+from tests.standstill import stand_still
 
 PROGRAM = """
 entity user: int64 per request
@@ -306,7 +307,7 @@ def test_predictions_beyond_those_that_may_wait_are_refused_at_once_and_status_i
     """Its model's processes hang; what waits is answered when they go on."""
     models = [pid for pid in child_processes(SERVERS[0].pid) if b"nursery" in command_of(pid)]
     for pid in models:
-        os.kill(pid, signal.SIGSTOP)
+        stand_still(pid)
     try:
         with grpc.insecure_channel(address) as channel:
             call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")

@@ -22,6 +22,7 @@ from featdsl.torch import save_model
 from online.model_server import EmbeddedModelServer
 from online.model_server.options import ModelOptions
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout
+from tests.standstill import stand_still
 
 PROGRAM = """
 entity user: int64 per request
@@ -185,11 +186,7 @@ def test_no_thread_of_it_has_more_threads_for_a_product_than_it_was_given(models
 
 
 def test_a_deadline_is_kept(server: EmbeddedModelServer) -> None:
-    os.kill(server._workers[1].process.pid, signal.SIGSTOP)
-    while (
-        Path(f"/proc/{server._workers[1].process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
-    ):
-        time.sleep(0.01)
+    stand_still(server._workers[1].process.pid)
     try:
         before = time.monotonic()
         with pytest.raises(ModelTimeout, match=r"did not answer in 0\.300 s"):

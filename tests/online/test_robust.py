@@ -26,6 +26,7 @@ from online.proto.scorer_pb2 import ScoreRequest
 from store.interface import open_store
 from tests.online.shop import AT, REQUEST, WeightModel, fill, publish, serving
 from tests.services import RedisServer, redis_server
+from tests.standstill import stand_still
 
 KEYS = {"shopper": 1, "item": ["a", "d"]}
 METHODS = ("Score", "Explain", "GetModels")
@@ -172,7 +173,7 @@ def test_a_store_that_hangs_costs_a_call_no_more_than_its_deadline(
 ) -> None:
     with serving(redis.url, registry, store_timeout_s=20.0, threads=1) as (server, client):
         before = client.score(KEYS, {**REQUEST, "at": AT}).scores
-        os.kill(redis.pid, signal.SIGSTOP)
+        stand_still(redis.pid)
         try:
             started = time.monotonic()
             with pytest.raises(CallError) as failed:

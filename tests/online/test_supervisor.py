@@ -15,6 +15,7 @@ import pytest
 from online.supervisor import LONGEST_PAUSE_S, pause_before
 from tests.online.test_serve import alive
 from tests.online.test_workers import wait_until
+from tests.standstill import stand_still
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +90,7 @@ def test_a_worker_that_dies_again_and_again_is_started_after_ever_longer_pauses(
 
 def test_a_worker_that_hangs_is_replaced(supervised: Supervised) -> None:
     hanging = supervised.workers()[0]
-    os.kill(hanging, signal.SIGSTOP)
+    stand_still(hanging)
     wait_until(lambda: supervised.says(f"(pid {hanging}) hangs and is killed"))
     wait_until(lambda: len(set(supervised.workers()) - {hanging}) == 2)
 
@@ -97,7 +98,7 @@ def test_a_worker_that_hangs_is_replaced(supervised: Supervised) -> None:
 def test_a_second_signal_ends_it_at_once(supervised: Supervised) -> None:
     workers = supervised.workers()
     for worker in workers:
-        os.kill(worker, signal.SIGSTOP)  # so that they do not end by themselves
+        stand_still(worker)  # so that they do not end by themselves
     supervised.process.send_signal(signal.SIGTERM)
     wait_until(lambda: supervised.process.poll() is None and all(map(alive, workers)))
     supervised.process.send_signal(signal.SIGINT)
@@ -107,7 +108,7 @@ def test_a_second_signal_ends_it_at_once(supervised: Supervised) -> None:
 
 def test_workers_end_when_their_supervisor_is_gone(supervised: Supervised) -> None:
     workers = supervised.workers()
-    os.kill(supervised.process.pid, signal.SIGSTOP)
+    stand_still(supervised.process.pid)
     time.sleep(1.5)  # what they say is not read any more, so that the line ends with an error
     supervised.process.kill()
     supervised.process.wait()

@@ -22,6 +22,7 @@ from online.proto import SERVICE
 from online.proto.scorer_pb2 import ScoreAnswer
 from tests.online.shop import PROGRAM, REQUEST, bundle, request_of
 from tests.online.test_serve import Ranker, Served, alive, child_processes, feat
+from tests.standstill import stand_still
 
 KEYS = {"shopper": 1, "item": ["a", "d"]}
 
@@ -200,7 +201,7 @@ def test_workers_without_a_supervisor_end_whatever_their_calls_wait_for(
     models = [pid for pid in child_processes(server.process.pid) if pid not in workers]
     try:
         for pid in models:
-            os.kill(pid, signal.SIGSTOP)
+            stand_still(pid)
         with grpc.insecure_channel(server.address) as channel:
             score = channel.unary_unary(f"/{SERVICE}/Score", response_deserializer=ScoreAnswer.FromString)
             waiting = score.future(request_of(["a", "d"]), timeout=300)

@@ -12,6 +12,7 @@ from redis.crc import key_slot
 
 from store.interface import Store, StoreUnavailable, open_store
 from tests.redis_cluster import MASTERS, SLOTS, RedisCluster, redis_cluster, wait_until
+from tests.standstill import stand_still
 
 ROWS = [(f"k{number}", b"%d" % number) for number in range(500)]
 RECOVERY_S = 2.0
@@ -79,7 +80,7 @@ def test_a_node_that_hangs_costs_no_more_than_the_calls_time(store: Store, clust
     assert all_rows(store) == WRITTEN
     pid = cluster.servers[2].pid
     keys = [key for key, _ in ROWS]
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     try:
         started = time.monotonic()
         with pytest.raises(StoreUnavailable, match="time for the answer is up"):
@@ -103,7 +104,7 @@ def test_a_write_to_a_node_that_hangs_ends_too(
     told_by = key_slot(b"movies:changes") * MASTERS // SLOTS
     pid = stopped[(told_by + 1) % MASTERS]
     before = store.changes(None, 0).position
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     try:
         started = time.monotonic()
         with pytest.raises(StoreUnavailable, match="time for the answer is up"):
@@ -159,7 +160,7 @@ def test_when_a_node_that_hangs_is_replaced_calls_of_little_time_learn_it(
     """The last test: a master hangs after it."""
     cluster.clients[0].wait(1, 2000)
     pid = cluster.servers[0].pid
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)
     try:
         wait_until(
             lambda: not comes_back(store, 0.1) and cluster.clients[3].info("replication")["role"] == "master",

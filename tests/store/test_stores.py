@@ -18,6 +18,7 @@ from featdsl.errors import InputError, ServiceError
 from store.interface import Store, StoreUnavailable, open_store
 from store.redis_store import without_password
 from tests.services import RedisServer, free_port, redis_server
+from tests.standstill import stand_still
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -237,7 +238,7 @@ def test_a_redis_that_hangs_does_not_hang_the_call() -> None:
     with redis_server() as server:
         store = open_store(server.url, "n", timeout_s=0.2)
         store.put_many("s", [(1, b"one"), (2, b"two")])
-        os.kill(server.pid, signal.SIGSTOP)
+        stand_still(server.pid)
         try:
             with pytest.raises(StoreUnavailable):
                 store.get_many("s", [1])
