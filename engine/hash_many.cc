@@ -24,18 +24,35 @@ using namespace xxh64_detail;
 
 // --- the rest of each, and all of it without lanes ------------------------------------------------------------------
 
+namespace {
+
+// Texts of 32 bytes and more come out wrong. Returns whether there are such.
+bool hash_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out) {
+  constexpr int kTogether = 4;
+  if (count < kTogether) {
+    for (int64_t i = 0; i < count; ++i) xxh64_short<1>(bytes, offsets + i, seed, out + i);
+  } else {
+    // The last ones, some of them again.
+    for (int64_t i = 0; i < count; i += kTogether) {
+      const int64_t first = std::min(i, count - kTogether);
+      xxh64_short<kTogether>(bytes, offsets + first, seed, out + first);
+    }
+  }
+  bool any_long = false;
+  for (int64_t i = 0; i < count; ++i) any_long |= offsets[i + 1] - offsets[i] >= 32;
+  return any_long;
+}
+
+}  // namespace
+
 void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint64_t seed, uint64_t* out) {
   bool any_long = false;
-  const int64_t done = FEATDSL_LANES(hash_texts(bytes, offsets, count, seed, out, any_long));
-  const auto text = [&](int64_t i) {
-    return std::string_view(bytes + offsets[i], static_cast<size_t>(offsets[i + 1] - offsets[i]));
-  };
-  for (int64_t i = 0; any_long && i < done; ++i) {
-    if (offsets[i + 1] - offsets[i] >= 32) out[i] = xxh64(text(i), seed);
+  if (FEATDSL_LANES(hash_texts(bytes, offsets, count, seed, out, any_long)) != count) {
+    any_long = hash_texts(bytes, offsets, count, seed, out);
   }
-  for (int64_t i = done; i < count; ++i) {
-    const auto size = static_cast<uint64_t>(offsets[i + 1] - offsets[i]);
-    out[i] = size < 32 ? xxh64_short(bytes + offsets[i], size, seed) : xxh64(text(i), seed);
+  for (int64_t i = 0; any_long && i < count; ++i) {
+    const auto size = static_cast<size_t>(offsets[i + 1] - offsets[i]);
+    if (size >= 32) out[i] = xxh64(std::string_view(bytes + offsets[i], size), seed);
   }
 }
 

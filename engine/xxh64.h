@@ -34,6 +34,12 @@ constexpr uint64_t add_word(uint64_t state, uint64_t word) {
   return std::rotl(state ^ round(0, word), 27) * kPrime1 + kPrime4;
 }
 
+constexpr uint64_t add_half(uint64_t state, uint32_t half) {
+  return std::rotl(state ^ (half * kPrime1), 23) * kPrime2 + kPrime3;
+}
+
+constexpr uint64_t add_byte(uint64_t state, uint8_t byte) { return std::rotl(state ^ (byte * kPrime5), 11) * kPrime1; }
+
 constexpr uint64_t avalanche(uint64_t state) {
   state = (state ^ (state >> 33)) * kPrime2;
   state = (state ^ (state >> 29)) * kPrime3;
@@ -62,33 +68,45 @@ inline uint64_t xxh64(std::string_view data, uint64_t seed) {
   state += data.size();
   for (; end - at >= 8; at += 8) state = add_word(state, load<uint64_t>(at));
   if (end - at >= 4) {
-    state = std::rotl(state ^ (load<uint32_t>(at) * kPrime1), 23) * kPrime2 + kPrime3;
+    state = add_half(state, load<uint32_t>(at));
     at += 4;
   }
-  for (; at != end; ++at) state = std::rotl(state ^ (static_cast<uint8_t>(*at) * kPrime5), 11) * kPrime1;
+  for (; at != end; ++at) state = add_byte(state, load<uint8_t>(at));
   return avalanche(state);
 }
 
-// The same of a text of less than 32 bytes of which 32 can be read, without a branch: lengths cannot be guessed.
-inline uint64_t xxh64_short(const char* at, uint64_t size, uint64_t seed) {
+// The same of `abreast` texts of less than 32 bytes, each from its offset on, of which 32 can be read: step by step
+// beside each other, and without a branch, since lengths cannot be guessed. Those of 32 bytes and more come out wrong.
+template <int abreast>
+inline void xxh64_short(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
   using namespace xxh64_detail;
+  // Both are there before one is chosen, for all that a compiler knows: so it puts none behind a branch.
   const auto choose = [](bool condition, uint64_t yes, uint64_t no) {
-    const uint64_t mask = uint64_t{0} - uint64_t{condition};
-    return (yes & mask) | (no & ~mask);
+    asm("" : "+r"(yes));
+    return condition ? yes : no;
   };
-  uint64_t state = seed + kPrime5 + size;
+  const char* at[abreast];
+  uint64_t size[abreast], state[abreast];
+  for (int k = 0; k < abreast; ++k) {
+    at[k] = bytes + offsets[k];
+    size[k] = static_cast<uint32_t>(offsets[k + 1] - offsets[k]);
+    state[k] = seed + kPrime5 + size[k];
+  }
   for (uint64_t done = 0; done < 24; done += 8) {
-    state = choose(size >= done + 8, add_word(state, load<uint64_t>(at + done)), state);
+    for (int k = 0; k < abreast; ++k) {
+      state[k] = choose(size[k] >= done + 8, add_word(state[k], load<uint64_t>(at[k] + done)), state[k]);
+    }
   }
-  uint64_t rest = load<uint64_t>(at + (size & 24));
-  const uint64_t half = std::rotl(state ^ ((rest & 0xffffffff) * kPrime1), 23) * kPrime2 + kPrime3;
-  state = choose((size & 4) != 0, half, state);
-  rest >>= (size & 4) * 8;
-  for (uint64_t done = 0; done < 3; ++done, rest >>= 8) {
-    const uint64_t byte = std::rotl(state ^ ((rest & 0xff) * kPrime5), 11) * kPrime1;
-    state = choose((size & 3) > done, byte, state);
+  for (int k = 0; k < abreast; ++k) {
+    state[k] = choose((size[k] & 4) != 0, add_half(state[k], load<uint32_t>(at[k] + (size[k] & 24))), state[k]);
   }
-  return avalanche(state);
+  for (uint64_t done = 0; done < 3; ++done) {
+    for (int k = 0; k < abreast; ++k) {
+      const uint64_t added = add_byte(state[k], load<uint8_t>(at[k] + (size[k] & 28) + done));
+      state[k] = choose((size[k] & 3) > done, added, state[k]);
+    }
+  }
+  for (int k = 0; k < abreast; ++k) out[k] = avalanche(state[k]);
 }
 
 // The XXH64 of the 8 little-endian bytes of a word.
