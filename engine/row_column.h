@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <span>
 #include <string_view>
 
 #include "engine/arena.h"
@@ -11,6 +13,12 @@
 #include "engine/type.h"
 
 namespace feat {
+
+// A text where it lies, behind which RowColumn::kCopied bytes may be read.
+struct TextInRow {
+  const uint8_t* at;
+  int64_t size;
+};
 
 class RowColumn {
  public:
@@ -52,13 +60,28 @@ class RowColumn {
     end_text();
     mark_valid();
   }
-  // A text behind which kCopied bytes may be read.
-  void push_text_in_slack(const uint8_t* text, int64_t size) {
-    uint8_t* to = bytes_.grow(size + kCopied);
-    for (int64_t at = 0; at < size; at += kCopied) std::memcpy(to + at, text + at, kCopied);
+  void push_text(const TextInRow& text) {
+    uint8_t* to = bytes_.grow(text.size + kCopied);
+    for (int64_t at = 0; at < text.size; at += kCopied) std::memcpy(to + at, text.at + at, kCopied);
     bytes_.truncate(bytes_.size() - kCopied);
     end_text();
     mark_valid();
+  }
+  void push_texts(std::span<const TextInRow> texts) {
+    append(texts);
+    if (any_null_) valid_.fill(std::ssize(texts), 1);
+    length_ += std::ssize(texts);
+  }
+  // Texts, those that are not valid of size 0.
+  void push_texts(std::span<const TextInRow> texts, std::span<const uint8_t> valid) {
+    append(texts);
+    mark(valid);
+  }
+  // Values of the layout's own type, those that are not valid 0.
+  template <class T>
+  void push_all(std::span<const T> values, std::span<const uint8_t> valid) {
+    bytes_.append(reinterpret_cast<const uint8_t*>(values.data()), static_cast<int64_t>(values.size_bytes()));
+    mark(valid);
   }
   void push_null() {
     if (!any_null_) {
@@ -121,6 +144,30 @@ class RowColumn {
   void mark_valid() {
     if (any_null_) valid_.push(1);
     ++length_;
+  }
+  void mark(std::span<const uint8_t> valid) {
+    if (!any_null_ && std::memchr(valid.data(), 0, valid.size()) != nullptr) {
+      valid_.fill(length_, 1);
+      any_null_ = true;
+    }
+    if (any_null_) valid_.append(valid.data(), std::ssize(valid));
+    length_ += std::ssize(valid);
+  }
+  void append(std::span<const TextInRow> texts) {
+    int64_t size = 0;
+    for (const TextInRow& text : texts) size += text.size;
+    uint8_t* to = bytes_.grow(size + kCopied);
+    bytes_.truncate(bytes_.size() - kCopied);
+    if (bytes_.size() > INT32_MAX) [[unlikely]]
+      checked_offset(bytes_.size());
+    auto end = static_cast<int32_t>(bytes_.size() - size);
+    int32_t* ends = offsets_.grow(std::ssize(texts));
+    for (const TextInRow& text : texts) {
+      std::memcpy(to, text.at, kCopied);
+      for (int64_t at = kCopied; at < text.size; at += kCopied) std::memcpy(to + at, text.at + at, kCopied);
+      to += text.size;
+      *ends++ = end += static_cast<int32_t>(text.size);
+    }
   }
 
   const Layout layout_;

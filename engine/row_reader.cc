@@ -236,11 +236,19 @@ class RowReader::Reading {
     result_.statuses.reserve(static_cast<size_t>(intake_.expected_rows));
   }
 
-  void add(const std::optional<std::string_view>& data) {
-    const RowStatus status = read(data);
-    if (status != RowStatus::Ok) row_.null();
-    result_.statuses.push_back(status);
-    ++result_.counts[static_cast<size_t>(status)];
+  void add(std::span<const std::optional<std::string_view>> rows) {
+    for (const std::optional<std::string_view>& row : rows) {
+      const Writer* writer = nullptr;
+      const RowStatus status = look_at(row, writer);
+      if (writer != block_writer_ || block_.size() == at_once_) read_block();
+      if (writer == nullptr) {
+        end_row(status);
+      } else {
+        block_writer_ = writer;
+        block_.push_back(row->substr(kHeader));
+      }
+    }
+    read_block();
   }
 
   // False: a text is not UTF-8; which one, and what it reads as, the sinks say.
@@ -252,28 +260,60 @@ class RowReader::Reading {
   }
 
  private:
-  RowStatus read(const std::optional<std::string_view>& data) {
-    if (!data.has_value()) return RowStatus::Missing;
-    if (data->size() < kHeader || !data->starts_with(kMarker)) return RowStatus::Undecodable;
+  // What is seen of a row before it is read; `writer` where it is to be read.
+  RowStatus look_at(const std::optional<std::string_view>& row, const Writer*& writer) {
+    if (!row.has_value()) return RowStatus::Missing;
+    if (row->size() < kHeader || !row->starts_with(kMarker)) return RowStatus::Undecodable;
     uint64_t fingerprint;
-    std::memcpy(&fingerprint, data->data() + kMarker.size(), sizeof fingerprint);
-    const Writer* writer = writer_of(fingerprint);
-    if (writer == nullptr) {
-      if (std::ranges::find(result_.unknown, fingerprint) == result_.unknown.end()) {
-        result_.unknown.push_back(fingerprint);
-      }
-      return RowStatus::UnknownSchema;
+    std::memcpy(&fingerprint, row->data() + kMarker.size(), sizeof fingerprint);
+    writer = writer_of(fingerprint);
+    if (writer == nullptr && std::ranges::find(result_.unknown, fingerprint) == result_.unknown.end()) {
+      result_.unknown.push_back(fingerprint);
     }
+    return writer == nullptr ? RowStatus::UnknownSchema : RowStatus::Ok;
+  }
+
+  void end_row(RowStatus status) {
+    if (status != RowStatus::Ok) row_.null();
+    result_.statuses.push_back(status);
+    ++result_.counts[static_cast<size_t>(status)];
+  }
+
+  // The rows of the block: together, or, where one of them is given up, each by itself; then those that come, too.
+  void read_block() {
+    if (block_.empty()) return;
+    if (quick_ && !in_slack_) copy_in_slack();
+    if (block_.size() > 1 && by_steps(block_)) {
+      for (size_t i = 0; i < block_.size(); ++i) end_row(RowStatus::Ok);
+    } else {
+      if (block_.size() > 1) at_once_ = 1;
+      for (const std::string_view body : block_) end_row(read(body));
+    }
+    block_.clear();
+  }
+
+  RowStatus read(std::string_view body) {
+    if (by_steps({&body, 1})) return RowStatus::Ok;
     const int64_t before = row_.rows();
     try {
-      if (quick_ && writer->steps.read(in_slack(data->substr(kHeader)), targets_)) return RowStatus::Ok;
-      if (quick_) row_.truncate(before);
-      writer->plan.decode(data->substr(kHeader), row_);
+      block_writer_->plan.decode(body, row_);
       return RowStatus::Ok;
     } catch (const BadValue&) {
       row_.truncate(before);
       return RowStatus::Undecodable;
     }
+  }
+
+  // False: they were given up, and nothing of them is held.
+  bool by_steps(std::span<const std::string_view> bodies) {
+    if (!quick_) return false;
+    const int64_t before = row_.rows();
+    try {
+      if (block_writer_->steps.read(bodies, targets_)) return true;
+    } catch (const BadValue&) {  // which the plan says again
+    }
+    row_.truncate(before);
+    return false;
   }
 
   const Writer* writer_of(uint64_t fingerprint) {
@@ -286,13 +326,17 @@ class RowReader::Reading {
     return last_;
   }
 
-  // The body where bytes behind it may be read.
-  std::string_view in_slack(std::string_view body) {
-    if (in_slack_) return body;
-    const size_t wanted = body.size() + RowSteps::kSlack;
-    if (copied_.size() < wanted) copied_.resize(wanted * 2);
-    std::memcpy(copied_.data(), body.data(), body.size());
-    return {copied_.data(), body.size()};
+  // Puts the bodies of the block where bytes behind them may be read.
+  void copy_in_slack() {
+    size_t size = 0;
+    for (const std::string_view body : block_) size += body.size() + RowSteps::kSlack;
+    if (copied_.size() < size) copied_.resize(size * 2);
+    char* to = copied_.data();
+    for (std::string_view& body : block_) {
+      std::memcpy(to, body.data(), body.size());
+      body = {to, body.size()};
+      to += body.size() + RowSteps::kSlack;
+    }
   }
 
   const bool quick_;
@@ -305,6 +349,9 @@ class RowReader::Reading {
   AvroRows result_;
   const Writer* last_ = nullptr;
   uint64_t last_fingerprint_ = 0;
+  std::vector<std::string_view> block_;  // bodies that are to be read, of one writer
+  const Writer* block_writer_ = nullptr;
+  size_t at_once_ = RowSteps::kAtOnce;
   std::vector<char> copied_;
 };
 
@@ -312,9 +359,9 @@ RowReading::RowReading(RowReader& reader, int64_t rows) : reader_(reader), rows_
 RowReading::RowReading(RowReading&&) noexcept = default;
 RowReading::~RowReading() = default;
 
-void RowReading::add(const std::optional<std::string_view>& row) {
+void RowReading::add(std::span<const std::optional<std::string_view>> rows) {
   if (reading_ == nullptr) reading_ = std::make_unique<RowReader::Reading>(reader_, rows_, true, true);
-  reading_->add(row);
+  reading_->add(rows);
 }
 
 RowReader::Read RowReader::read_rows(const GivenRows& rows, RowReading* begun) {
@@ -323,7 +370,7 @@ RowReader::Read RowReader::read_rows(const GivenRows& rows, RowReading* begun) {
   for (const bool quick : {true, false}) {
     if (reading == nullptr) {
       reading = std::make_unique<Reading>(*this, std::ssize(rows.rows), quick, rows.in_slack);
-      for (const auto& data : rows.rows) reading->add(data);
+      reading->add(rows.rows);
     }
     if (reading->is_right()) break;
     reading = nullptr;

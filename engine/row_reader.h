@@ -141,8 +141,8 @@ class RowReading {
   RowReading(RowReader& reader, int64_t rows);
   RowReading(RowReading&&) noexcept;
   ~RowReading();
-  // The next row, behind which RowSteps::kSlack bytes may be read.
-  void add(const std::optional<std::string_view>& row);
+  // The next rows, behind each of which RowSteps::kSlack bytes may be read.
+  void add(std::span<const std::optional<std::string_view>> rows);
   // That these were all; what was read before it is not used.
   void end() { ended_ = true; }
 

@@ -114,6 +114,7 @@ class ScalarSink : public ColumnSink {
   void truncate(int64_t rows) override { column_.truncate(rows); }
   Column finish() override { return column_.finish(); }
   RowColumn* scalars() override { return &column_; }
+  bool keeps_nulls() const override { return fallback_.index() == 0; }
 
  private:
   static const Default kNoDefault;

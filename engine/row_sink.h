@@ -98,6 +98,8 @@ class ColumnSink : public Sink {
   bool last_is_null() const { return last_is_null_; }
   // What `engine/row_steps.h` may append to: the column of scalars, or of a list's, or maps; null where there is none.
   virtual RowColumn* scalars() { return nullptr; }
+  // Whether null is a null in it.
+  virtual bool keeps_nulls() const { return false; }
   virtual RowLists lists() { return {nullptr, nullptr, -1}; }
   virtual RowMaps* maps() { return nullptr; }
 

@@ -1,11 +1,12 @@
 #include "engine/row_steps.h"
 
-#include <bit>
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include "engine/row_body.h"
+#include "engine/row_cursor.h"
 #include "engine/row_reader.h"
 
 namespace feat {
@@ -125,12 +126,14 @@ RowSteps::Op RowSteps::skip_of(const Node& node, Shape& shape) {
 }
 
 RowSteps::Targets::Targets(RowSink& row) : row_(row) {
+  members_.reserve(static_cast<size_t>(row.member_count()));
   for (int i = 0; i < row.member_count(); ++i) {
     ColumnSink* sink = row.column(i);
-    Member member{row.member(i), nullptr, {nullptr, nullptr, -1}, nullptr};
+    Member member{row.member(i), nullptr, false, {nullptr, nullptr, -1}, nullptr};
     if (sink != nullptr) {
       member.lists = sink->lists();
       member.column = member.lists.items != nullptr ? member.lists.items : sink->scalars();
+      member.keeps_nulls = member.column != nullptr && sink->keeps_nulls();
       member.maps = sink->maps();
     }
     members_.push_back(member);
@@ -148,174 +151,195 @@ bool RowSteps::Targets::texts_are_valid() const {
   return true;
 }
 
-// --- one body ----------------------------------------------------------------------------------------------------
+// --- bodies ------------------------------------------------------------------------------------------------------
 
-// What is read here is read for most values of most rows, so a failure is a bool and not an exception. At the
-// beginning of every value `at_` is not behind `end_`, so that kSlack bytes may be read.
-class RowSteps::Reading {
+namespace {
+
+// Texts on their way to a column.
+class Texts {
  public:
-  Reading(const DecodePlan& plan, std::string_view body)
-      : plan_(plan), body_(body), at_(reinterpret_cast<const uint8_t*>(body.data())), end_(at_ + body.size()) {}
-
-  bool at_end() const { return at_ == end_; }
-  bool passed_end() const { return at_ > end_; }
-
-  // Whether there is a value, and not null.
-  bool branch(const Shape& shape, bool& given) {
-    const uint8_t which = *at_++;
-    given = which == shape.given;
-    return given || which == shape.null;
+  explicit Texts(RowColumn& column) : column_(column) {}
+  int64_t length() const { return column_.length() + static_cast<int64_t>(held_); }
+  void push(const TextInRow& text) {
+    if (held_ == texts_.size()) put();
+    texts_[held_++] = text;
+  }
+  void put() {
+    column_.push_texts({texts_.data(), held_});
+    held_ = 0;
   }
 
-  // A value, to its column. `null`: what stands there for a float that is not finite.
-  template <class Null>
-  bool value(const Shape& shape, RowColumn& column, Null null) {
+ private:
+  RowColumn& column_;
+  std::array<TextInRow, 64> texts_;
+  size_t held_ = 0;
+};
+
+}  // namespace
+
+// Bodies that are read together, one step of all of them after the other: so what a step needs is at hand, and one body
+// does not wait for another.
+class RowSteps::Block {
+ public:
+  Block(const DecodePlan& plan, std::span<const std::string_view> bodies, Targets& targets)
+      : plan_(plan), bodies_(bodies), targets_(targets) {
+    rows_.reserve(bodies.size());
+    for (const std::string_view body : bodies) rows_.emplace_back(body);
+  }
+
+  bool at_end() const { return std::ranges::all_of(rows_, &RowCursor::at_end); }
+
+  bool read(const Step& step) {
+    if (step.member < 0) return skip(step);
+    const Targets::Member& target = targets_.members_[static_cast<size_t>(step.member)];
+    switch (step.value.op) {
+      case Op::List:
+        return step.item.op == Op::Text ? lists_of_texts(step, target) : lists(step, target);
+      case Op::Map:
+        return each(step.value, target.sink,
+                    [&](RowCursor& row) { return map(row, step.item, *target.maps, step.maps - 1); });
+      case Op::FloatOfInteger:
+      case Op::FloatOfFloat32:
+      case Op::FloatOfFloat64:
+        return each(step.value, target.sink,
+                    [&](RowCursor& row) { return converted(row, step.value.op, target.sink); });
+      case Op::Absent:
+        for (size_t r = 0; r < rows_.size(); ++r) target.sink.null();
+        return true;
+      case Op::Other:
+        return others(step);
+      default:
+        return target.keeps_nulls ? values(step.value, *target.column)
+                                  : each(step.value, target.sink, [&](RowCursor& row) {
+                                      return value(row, step.value.op, *target.column, [&] { target.sink.null(); });
+                                    });
+    }
+  }
+
+ private:
+  // What stands in each row: `take` takes it where it is given, else the sink a null.
+  template <class Take>
+  bool each(const Shape& shape, Sink& sink, Take take) {
+    for (RowCursor& row : rows_) {
+      bool given = true;
+      if (shape.optional && !row.branch(shape.given, shape.null, given)) return false;
+      if (!given) {
+        sink.null();
+      } else if (!take(row)) {
+        return false;
+      }
+      if (row.passed_end()) return false;
+    }
+    return true;
+  }
+
+  // A value of each row, to its column, which keeps nulls.
+  bool values(const Shape& shape, RowColumn& column) {
     switch (shape.op) {
       case Op::Bool:
-        if (*at_ > 1) return false;
-        column.push(*at_++);
+        return numbers<uint8_t>(shape, column,
+                                [](RowCursor& row, uint8_t& value, bool&) { return row.boolean(value); });
+      case Op::Int32:
+        return numbers<int32_t>(shape, column, [](RowCursor& row, int32_t& value, bool&) {
+          int64_t number;
+          if (!row.integer(number)) return false;
+          value = static_cast<int32_t>(number);
+          return value == number;
+        });
+      case Op::Int64:
+        return numbers<int64_t>(shape, column,
+                                [](RowCursor& row, int64_t& value, bool&) { return row.integer(value); });
+      case Op::Float32:
+        return numbers<float>(shape, column,
+                              [](RowCursor& row, float& value, bool& given) { return finite(row, value, given); });
+      case Op::Float64:
+        return numbers<double>(shape, column,
+                               [](RowCursor& row, double& value, bool& given) { return finite(row, value, given); });
+      case Op::Text:
+        return texts(shape, column);
+      default:
+        return false;
+    }
+  }
+
+  template <class T, class Parse>
+  bool numbers(const Shape& shape, RowColumn& column, Parse parse) {
+    std::array<T, kAtOnce> values;
+    std::array<uint8_t, kAtOnce> valid;
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      bool given = true;
+      values[r] = T{};
+      if (shape.optional && !rows_[r].branch(shape.given, shape.null, given)) return false;
+      if (given && !parse(rows_[r], values[r], given)) return false;
+      if (rows_[r].passed_end()) return false;
+      valid[r] = given ? 1 : 0;
+    }
+    column.push_all(std::span<const T>(values.data(), rows_.size()), {valid.data(), rows_.size()});
+    return true;
+  }
+  // A float that is not finite is null.
+  template <class T>
+  static bool finite(RowCursor& row, T& value, bool& given) {
+    const T number = row.fixed<T>();
+    given = std::isfinite(number);
+    value = given ? number : T{};
+    return true;
+  }
+
+  bool texts(const Shape& shape, RowColumn& column) {
+    std::array<TextInRow, kAtOnce> texts;
+    std::array<uint8_t, kAtOnce> valid;
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      bool given = true;
+      if (shape.optional && !rows_[r].branch(shape.given, shape.null, given)) return false;
+      texts[r] = {rows_[r].at(), 0};
+      if (given && !rows_[r].text(texts[r])) return false;
+      if (rows_[r].passed_end()) return false;
+      valid[r] = given ? 1 : 0;
+    }
+    column.push_texts({texts.data(), rows_.size()}, {valid.data(), rows_.size()});
+    return true;
+  }
+
+  // One value, to its column. `null`: what stands there for a float that is not finite.
+  template <class Null>
+  static bool value(RowCursor& row, Op op, RowColumn& column, Null null) {
+    switch (op) {
+      case Op::Bool: {
+        uint8_t boolean;
+        if (!row.boolean(boolean)) return false;
+        column.push(boolean);
         return true;
+      }
       case Op::Int32: {
         int64_t number;
-        if (!integer(number) || number != static_cast<int32_t>(number)) return false;
+        if (!row.integer(number) || number != static_cast<int32_t>(number)) return false;
         column.push(static_cast<int32_t>(number));
         return true;
       }
       case Op::Int64: {
         int64_t number;
-        if (!integer(number)) return false;
+        if (!row.integer(number)) return false;
         column.push(number);
         return true;
       }
       case Op::Float32:
-        return finite<float>(column, null);
+        return finite_value<float>(row, column, null);
       case Op::Float64:
-        return finite<double>(column, null);
+        return finite_value<double>(row, column, null);
       case Op::Text: {
-        int64_t size;
-        if (!length(size)) return false;
-        column.push_text_in_slack(at_, size);
-        at_ += size;
+        TextInRow text;
+        if (!row.text(text)) return false;
+        column.push_text(text);
         return true;
       }
       default:
         return false;
     }
-  }
-
-  // A value whose sink knows how to take it.
-  bool converted(const Shape& shape, Sink& sink) {
-    int64_t number;
-    switch (shape.op) {
-      case Op::FloatOfInteger:
-        if (!integer(number)) return false;
-        sink.integer(number);
-        return true;
-      case Op::FloatOfFloat32:
-        sink.number(static_cast<double>(fixed<float>()));
-        return true;
-      case Op::FloatOfFloat64:
-        sink.number(fixed<double>());
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  bool skip(const Shape& shape) {
-    int64_t number;
-    switch (shape.op) {
-      case Op::SkipBool:
-        return *at_++ <= 1;
-      case Op::SkipInteger:
-        return integer(number);
-      case Op::SkipFixed:
-        if (shape.bytes > end_ - at_) return false;
-        at_ += shape.bytes;
-        return true;
-      case Op::SkipText:
-        if (!length(number)) return false;
-        at_ += number;
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  // The items of a list, one block after the other. `item` takes one that is not null.
-  template <class Item>
-  bool items(const Shape& shape, Item item) {
-    for (;;) {
-      int64_t count;
-      if (!integer(count) || count < 0 || count > end_ - at_) return false;
-      if (count == 0) return true;
-      for (; count > 0; --count) {
-        bool given = true;
-        if (shape.optional && !branch(shape, given)) return false;
-        if (given && !item()) return false;
-        if (passed_end()) return false;
-      }
-    }
-  }
-
-  bool list(const Step& step, const RowLists& lists) {
-    RowColumn& column = *lists.items;
-    const int64_t start = column.length();
-    const auto no_null = [] {};  // a null item goes
-    if (!items(step.item, [&] { return value(step.item, column, no_null); })) return false;
-    if (lists.cap >= 0) column.truncate(start + lists.cap);
-    lists.offsets->push(checked_offset(column.length()));
-    return true;
-  }
-
-  // A map's entries; `depth`: maps that are in it, one in the other.
-  bool map(const Shape& shape, RowMaps& maps, int32_t depth) {
-    for (;;) {
-      int64_t count;
-      if (!integer(count) || count < 0 || count > end_ - at_) return false;
-      if (count == 0) return maps.end_entries();
-      maps.keys->expect(count);
-      if (maps.values != nullptr) maps.values->expect(count);
-      for (; count > 0; --count) {
-        int64_t size;
-        if (!length(size)) return false;
-        maps.keys->push_text_in_slack(at_, size);
-        at_ += size;
-        bool good = true;
-        if (depth > 0) {
-          good = map(shape, *maps.inner, depth - 1);
-        } else {
-          bool finite = true;
-          good = value(shape, *maps.values, [&] { finite = false; }) && finite;
-        }
-        if (!good || passed_end()) return false;
-      }
-    }
-  }
-
-  void other(const Step& step, RowSink& row) {
-    if (!general_) general_.emplace(plan_.nodes(), body_);
-    general_->go_to(at_);
-    if (step.member < 0) {
-      general_->skip(step.node, 1);
-    } else {
-      general_->read(step.node, row.member(step.member), 1);
-      row.end_member(step.member);
-    }
-    at_ = general_->at();
-  }
-
- private:
-  template <class T>
-  T fixed() {
-    T value;
-    std::memcpy(&value, at_, sizeof value);
-    at_ += sizeof value;
-    return value;
   }
   template <class T, class Null>
-  bool finite(RowColumn& column, Null null) {
-    const T number = fixed<T>();
+  static bool finite_value(RowCursor& row, RowColumn& column, Null null) {
+    const T number = row.fixed<T>();
     if (std::isfinite(number)) [[likely]] {
       column.push(number);
     } else {
@@ -324,98 +348,162 @@ class RowSteps::Reading {
     return true;
   }
 
-  // A varint of up to 8 bytes at once, a longer one byte by byte.
-  bool integer(int64_t& number) {
-    uint64_t word;
-    std::memcpy(&word, at_, sizeof word);
-    const uint64_t ends = ~word & 0x8080808080808080;
-    if (ends == 0) return long_integer(number);
-    const int bits = std::countr_zero(ends) + 1;
-    word &= ~uint64_t{0} >> (64 - bits);
-    word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-    word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-    word = (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
-    at_ += bits / 8;
-    number = static_cast<int64_t>(word >> 1 ^ (~(word & 1) + 1));
-    return true;
-  }
-  bool long_integer(int64_t& number) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const uint64_t byte = *at_++;
-      if (shift == 63 && byte > 1) return false;
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        number = static_cast<int64_t>(value >> 1 ^ (~(value & 1) + 1));
+  // A value whose sink knows how to take it.
+  static bool converted(RowCursor& row, Op op, Sink& sink) {
+    int64_t number;
+    switch (op) {
+      case Op::FloatOfInteger:
+        if (!row.integer(number)) return false;
+        sink.integer(number);
         return true;
+      case Op::FloatOfFloat32:
+        sink.number(static_cast<double>(row.fixed<float>()));
+        return true;
+      case Op::FloatOfFloat64:
+        sink.number(row.fixed<double>());
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // The items of a list, one block after the other. `item` takes one that is not null.
+  template <class Item>
+  static bool items(RowCursor& row, const Shape& shape, Item item) {
+    for (;;) {
+      int64_t count;
+      if (!row.count(count)) return false;
+      if (count == 0) return true;
+      for (; count > 0; --count) {
+        bool given = true;
+        if (shape.optional && !row.branch(shape.given, shape.null, given)) return false;
+        if (given && !item()) return false;
+        if (row.passed_end()) return false;
       }
     }
-    return false;
   }
-  // The bytes of a text that lies before the end.
-  bool length(int64_t& size) {
-    if (*at_ < 0x80) {
-      size = *at_ >> 1;
-      if ((*at_++ & 1) != 0) return false;
-    } else if (!integer(size) || size < 0) {
-      return false;
+
+  bool lists(const Step& step, const Targets::Member& target) {
+    RowColumn& column = *target.lists.items;
+    return each(step.value, target.sink, [&](RowCursor& row) {
+      const int64_t start = column.length();
+      const auto no_null = [] {};  // a null item goes
+      if (!items(row, step.item, [&] { return value(row, step.item.op, column, no_null); })) return false;
+      if (target.lists.cap >= 0) column.truncate(start + target.lists.cap);
+      target.lists.offsets->push(checked_offset(column.length()));
+      return true;
+    });
+  }
+  bool lists_of_texts(const Step& step, const Targets::Member& target) {
+    Texts texts(*target.lists.items);
+    const int64_t cap = target.lists.cap >= 0 ? target.lists.cap : std::numeric_limits<int32_t>::max();
+    const bool good = each(step.value, target.sink, [&](RowCursor& row) {
+      int64_t left = cap;
+      const auto item = [&] {
+        TextInRow text;
+        if (!row.text(text)) return false;
+        if (left-- > 0) texts.push(text);
+        return true;
+      };
+      if (!items(row, step.item, item)) return false;
+      target.lists.offsets->push(checked_offset(texts.length()));
+      return true;
+    });
+    texts.put();
+    return good;
+  }
+
+  // A map's entries; `depth`: maps that are in it, one in the other.
+  static bool map(RowCursor& row, const Shape& shape, RowMaps& maps, int32_t depth) {
+    for (;;) {
+      int64_t count;
+      if (!row.count(count)) return false;
+      if (count == 0) break;
+      maps.keys->expect(count);
+      if (maps.values != nullptr) maps.values->expect(count);
+      for (; count > 0; --count) {
+        TextInRow key;
+        if (!row.text(key)) return false;
+        maps.keys->push_text(key);
+        bool good = true;
+        if (depth > 0) {
+          good = map(row, shape, *maps.inner, depth - 1);
+        } else {
+          bool finite = true;
+          good = value(row, shape.op, *maps.values, [&] { finite = false; }) && finite;
+        }
+        if (!good || row.passed_end()) return false;
+      }
     }
-    return size <= end_ - at_;
+    return maps.end_entries();
+  }
+
+  bool skip(const Step& step) {
+    const auto skipped = [](RowCursor& row, const Shape& shape) {
+      int64_t number;
+      uint8_t boolean;
+      TextInRow text;
+      switch (shape.op) {
+        case Op::SkipBool:
+          return row.boolean(boolean);
+        case Op::SkipInteger:
+          return row.integer(number);
+        case Op::SkipFixed:
+          return row.skip(shape.bytes);
+        case Op::SkipText:
+          return row.text(text);
+        default:
+          return false;
+      }
+    };
+    if (step.value.op == Op::Other) return others(step);
+    for (RowCursor& row : rows_) {
+      bool given = true;
+      if (step.value.optional && !row.branch(step.value.given, step.value.null, given)) return false;
+      if (!given) continue;
+      const bool good = step.value.op == Op::SkipList ? items(row, step.item, [&] { return skipped(row, step.item); })
+                                                      : skipped(row, step.value);
+      if (!good || row.passed_end()) return false;
+    }
+    return true;
+  }
+
+  // By the nodes of the plan.
+  bool others(const Step& step) {
+    if (general_.empty()) {
+      for (const std::string_view body : bodies_) general_.emplace_back(plan_.nodes(), body);
+    }
+    const int64_t first = targets_.row_.rows();
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      general_[r].go_to(rows_[r].at());
+      if (step.member < 0) {
+        general_[r].skip(step.node, 1);
+      } else {
+        targets_.row_.set_rows(first + static_cast<int64_t>(r));
+        general_[r].read(step.node, targets_.row_.member(step.member), 1);
+        targets_.row_.end_member(step.member);
+      }
+      rows_[r].go_to(general_[r].at());
+    }
+    targets_.row_.set_rows(first);
+    return true;
   }
 
   const DecodePlan& plan_;
-  const std::string_view body_;
-  const uint8_t* at_;
-  const uint8_t* const end_;
-  std::optional<RowBody> general_;
+  const std::span<const std::string_view> bodies_;
+  Targets& targets_;
+  std::vector<RowCursor> rows_;
+  std::vector<RowBody> general_;
 };
 
-bool RowSteps::read(std::string_view body, Targets& targets) const {
+bool RowSteps::read(std::span<const std::string_view> bodies, Targets& targets) const {
   if (!usable_) return false;
-  Reading reading(plan_, body);
+  Block block(plan_, bodies, targets);
   for (const Step& step : steps_) {
-    bool given = true;
-    if (step.value.optional && !reading.branch(step.value, given)) return false;
-    const auto& target = [&]() -> const Targets::Member& { return targets.members_[static_cast<size_t>(step.member)]; };
-    bool good = true;
-    if (!given) {
-      if (step.member >= 0) target().sink.null();
-    } else {
-      switch (step.value.op) {
-        case Op::FloatOfInteger:
-        case Op::FloatOfFloat32:
-        case Op::FloatOfFloat64:
-          good = reading.converted(step.value, target().sink);
-          break;
-        case Op::List:
-          good = reading.list(step, target().lists);
-          break;
-        case Op::Map:
-          good = reading.map(step.item, *target().maps, step.maps - 1);
-          break;
-        case Op::SkipList:
-          good = reading.items(step.item, [&] { return reading.skip(step.item); });
-          break;
-        case Op::SkipBool:
-        case Op::SkipInteger:
-        case Op::SkipFixed:
-        case Op::SkipText:
-          good = reading.skip(step.value);
-          break;
-        case Op::Absent:
-          target().sink.null();
-          break;
-        case Op::Other:
-          reading.other(step, targets.row_);
-          break;
-        default:
-          good = reading.value(step.value, *target().column, [&] { target().sink.null(); });
-      }
-    }
-    if (!good || reading.passed_end()) return false;
+    if (!block.read(step)) return false;
   }
-  if (!reading.at_end()) return false;
-  targets.row_.set_rows(targets.row_.rows() + 1);
+  if (!block.at_end()) return false;
+  targets.row_.set_rows(targets.row_.rows() + std::ssize(bodies));
   return true;
 }
 

@@ -1,12 +1,13 @@
 // Rows of scalars, of lists of them and of maps, as straight steps: what most writer schemas are, read without a call a
-// value.
+// value, and many rows at a time, one step of all of them after the other.
 //
 // Steps read only what is in order. Whatever is not (a branch out of range, a number that does not fit, a row that is
-// cut short, a list in blocks with sizes) makes them give the row up; then `DecodePlan::decode` reads it again from
-// its start and says what is wrong, or finds it right after all. So the rules stand in the sinks alone.
+// cut short, a list in blocks with sizes) makes them give the rows up; then `DecodePlan::decode` reads that one again
+// from its start and says what is wrong, or finds it right after all. So the rules stand in the sinks alone.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,7 @@ class RowSteps {
  public:
   // So many bytes behind a row may be read.
   static constexpr int64_t kSlack = 64;
+  static constexpr size_t kAtOnce = 32;
 
   // The steps of a plan that was made for such rows. The plan outlives them.
   RowSteps(const DecodePlan& plan, RowSink& row);
@@ -38,6 +40,7 @@ class RowSteps {
     struct Member {
       Sink& sink;
       RowColumn* column;  // of the values, or of a list's; null where there is neither
+      bool keeps_nulls;   // of the values
       RowLists lists;
       RowMaps* maps;  // null where there are none
     };
@@ -45,9 +48,9 @@ class RowSteps {
     std::vector<Member> members_;
   };
 
-  // Reads one body, behind which there are kSlack bytes. False: it was given up, and the row holds part of it.
-  // Errors: BadValue, likewise.
-  bool read(std::string_view body, Targets& targets) const;
+  // Reads up to kAtOnce bodies, behind each of which there are kSlack bytes. False: one was given up, and the row holds
+  // part of them. Errors: BadValue, likewise.
+  bool read(std::span<const std::string_view> bodies, Targets& targets) const;
 
  private:
   enum class Op : uint8_t {
@@ -84,7 +87,7 @@ class RowSteps {
     uint32_t node = 0;
     int32_t maps = 0;  // one in the other
   };
-  class Reading;
+  class Block;
 
   // The value's part of a node: what is in its union with null, if it is one.
   const DecodePlan::Node& unwrapped(uint32_t index, Shape& shape) const;

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/keys.h"
@@ -71,9 +73,9 @@ class Readings {
   void read_on(const MgetReply& reply) {
     while (at_ < reply.num_rows() && part_ < parts_.size()) {
       const Part& part = parts_[part_];
-      for (; at_ < std::min(part.end, reply.num_rows()); ++at_) {
-        if (part.reading != nullptr) part.reading->add(reply.row(at_));
-      }
+      rows_.clear();
+      for (; at_ < std::min(part.end, reply.num_rows()); ++at_) rows_.push_back(reply.row(at_));
+      if (part.reading != nullptr) part.reading->add(rows_);
       if (at_ == part.end) ++part_;
     }
   }
@@ -91,6 +93,7 @@ class Readings {
   std::vector<Part> parts_;
   size_t part_ = 0;
   int64_t at_ = 0;
+  std::vector<std::optional<std::string_view>> rows_;
 };
 
 // The rows that answer MGETs of all keys, None when something else does; and whether these were sent.
