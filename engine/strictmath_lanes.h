@@ -7,25 +7,23 @@ inline Doubles to_doubles(Lanes x) {
   return doubles(plus(x, bits(zero))) - zero;
 }
 
+// The double whose high word is this, and its low word 0.
+inline Doubles of_high(uint32_t word) { return doubles(all(uint64_t{word} << 32)); }
+
 // strictmath::log1p for -1 < x < 2^53, its branches side by side.
 inline Doubles log1p_usual(Doubles x) {
   using namespace strictmath::detail;
-  const Doubles one = all_doubles(1.0);
-  const Lanes x_bits = bits(x);
+  const Doubles zero = all_doubles(0.0), one = all_doubles(1.0);
   // Near 0 the logarithm of 1 + x is that of no power of 2.
-  const Mask near = less(x_bits, all(uint64_t{0x3fda827a} << 32)) &
-                    (less(all((uint64_t{1} << 32) - 1), x_bits) | less(x_bits, all(uint64_t{0xbfd2bec4} << 32)));
+  const Mask near = less(of_high(0xbfd2bec4), x) & less(x, of_high(0x3fda827a));
   const Doubles sum = one + x;
-  const Lanes high = shift_right<32>(bits(sum));
-  const Lanes mantissa = both(high, all(0xfffff));
-  const Mask small = less(mantissa, all(0x6a09e));
-  Lanes power = minus(shift_right<20>(high), all(1023));
-  const Doubles lost = choose(less(all(0), power), one - (sum - x), x - (sum - one)) / sum;
-  power = choose(small, power, plus(power, all(1)));
-  const Lanes exponent = choose(small, all(uint64_t{0x3ff} << 52), all(uint64_t{0x3fe} << 52));
-  const Doubles reduced = doubles(either(both(bits(sum), all((uint64_t{1} << 52) - 1)), exponent));
-  const Doubles k = choose(near, all_doubles(0.0), to_doubles(power));
-  const Doubles c = choose(near, all_doubles(0.0), lost);
+  const Doubles mantissa = doubles(either(both(bits(sum), all((uint64_t{1} << 52) - 1)), bits(one)));
+  const Mask small = less(mantissa, of_high(0x3ff6a09e));
+  const Doubles lost = choose(less(sum, one + one), x - (sum - one), one - (sum - x)) / sum;
+  const Doubles power = to_doubles(minus(shift_right<52>(bits(sum)), all(1023))) + choose(small, zero, one);
+  const Doubles reduced = choose(small, mantissa, 0.5 * mantissa);
+  const Doubles k = choose(near, zero, power);
+  const Doubles c = choose(equal(k, zero), zero, lost);  // with no power nothing is made good
   const Doubles f = choose(near, x, reduced - one);
 
   const Doubles square = 0.5 * f * f;
@@ -33,24 +31,18 @@ inline Doubles log1p_usual(Doubles x) {
   const Doubles s = f / (2.0 + f);
   const Doubles z = s * s;
   const Doubles r = z * (kLog1 + z * (kLog2 + z * (kLog3 + z * (kLog4 + z * (kLog5 + z * (kLog6 + z * kLog7))))));
-  const Doubles usual = high_part - ((square - (s * (square + r) + low_part)) - f);
-  const Doubles of_near = f - (square - s * (square + r));
-  Doubles result = choose(near, of_near, usual);
+  Doubles result = high_part - ((square - (s * (square + r) + low_part)) - f);
 
-  // A mantissa of all zeros or nearly all ones: a shorter series.
-  const Mask round_up = less(all(0xffffc), mantissa), round_down = equal(mantissa, all(0));
-  const Mask round = (round_up | round_down) & ~near;
-  if (any(round)) {
+  // A mantissa of all zeros or nearly all ones: a shorter series. Whether one of two lanes has such cannot be guessed.
+  const Mask round = (less(mantissa, of_high(0x3ff00001)) | not_more(of_high(0x3ffffffd), mantissa)) & ~near;
+  if (kLanes == 2 || any(round)) {
     const Doubles rest = square * (1.0 - 0.66666666666666666 * f);
-    const Mask exact = equal(shift_left<1>(bits(f)), all(0)), no_power = equal(power, all(0));
-    const Doubles of_exact = choose(no_power, all_doubles(0.0), high_part + (c + k * kLn2Low));
-    const Doubles of_round = choose(no_power, f - rest, high_part - ((rest - low_part) - f));
-    result = choose(round, choose(exact, of_exact, of_round), result);
+    const Doubles of_exact = high_part + (c + k * kLn2Low), of_round = high_part - ((rest - low_part) - f);
+    result = choose(round, choose(equal(f, zero), of_exact, of_round), result);
   }
 
-  const Lanes magnitude = both(x_bits, all(~uint64_t{0} >> 1));
-  const Doubles of_tiny = choose(less(magnitude, all(uint64_t{0x3c900000} << 32)), x, x - x * x * 0.5);
-  return choose(less(magnitude, all(uint64_t{0x3e200000} << 32)), of_tiny, result);
+  const Doubles magnitude = doubles(both(bits(x), all(~uint64_t{0} >> 1)));
+  return choose(less(magnitude, of_high(0x3e200000)), x - x * x * 0.5, result);
 }
 
 inline int64_t log1p(const double* values, int64_t count, double* out) {

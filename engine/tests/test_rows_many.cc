@@ -143,13 +143,14 @@ TEST(bits_of_rows) {
 }
 
 TEST(logarithms_are_those_of_each_value) {
+  const auto unit_of = [](std::mt19937_64& numbers) { return static_cast<double>(numbers() >> 11) * 0x1p-53; };
   std::mt19937_64 random(5);
   constexpr double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> values{0.0,          -0.0,        1.0,      -1.0,    -2.0,   infinity,           -infinity,
                              std::nan(""), 0x1p-29,     -0x1p-29, 0x1p-54, 0x1p53, 0x1p-1074,          1e308,
                              0.41421356,   -0.29289322, 3.0,      1023.0,  -0.5,   -0.9999999999999999};
   for (int i = 0; i < 200'000; ++i) {
-    const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
+    const double unit = unit_of(random);
     switch (i % 5) {
       case 0:
         values.push_back(std::bit_cast<double>(random()));
@@ -166,6 +167,12 @@ TEST(logarithms_are_those_of_each_value) {
         break;
       default:
         values.push_back(std::ldexp(unit, static_cast<int>(random() % 120) - 60));
+    }
+  }
+  // Where a branch ends: 1 / sqrt(2) - 1 is one by the high word of x and one by that of 1 + x.
+  for (const double border : {-0x1.2bec4p-2, -0x1.2bec333018866p-2, 0x1.a827ap-2, 0x1p-29, -0x1p-54}) {
+    for (int i = 0; i < 10'000; ++i) {
+      values.push_back(border * (1 + std::ldexp(unit_of(random) - 0.5, -10 - static_cast<int>(random() % 40))));
     }
   }
   for (const size_t count : {size_t{0}, size_t{1}, size_t{7}, values.size()}) {
