@@ -8,7 +8,9 @@
 //   int64_t done = FEATDSL_LANES(hash_words(…));
 //
 // Its file includes <immintrin.h> on x86-64 before. A loop says how many of the rows it has done, from the first; the
-// caller does the rest, which without lanes is all.
+// caller does the rest, which without a set is all. Where two lanes of what every processor has are quicker than one
+// value after the other, the file includes its loops behind engine/lanes_base.h, too, in a namespace `base`, and says
+// FEATDSL_ANY_LANES.
 #if defined(__x86_64__)
 
 // What stands between the two is compiled for processors with the named instructions.
@@ -40,8 +42,11 @@ namespace avx2 {
 }  // namespace avx2
 FEATDSL_END_TARGET
 
-#define FEATDSL_LANES(call) (simd() == Simd::Avx512 ? avx512::call : simd() == Simd::Avx2 ? avx2::call : int64_t{0})
+#define FEATDSL_LANES_OR(other, call) \
+  (simd() == Simd::Avx512 ? avx512::call : simd() == Simd::Avx2 ? avx2::call : other)
 #else
-#define FEATDSL_LANES(call) int64_t{0}
+#define FEATDSL_LANES_OR(other, call) other
 #endif
+#define FEATDSL_LANES(call) FEATDSL_LANES_OR(int64_t{0}, call)
+#define FEATDSL_ANY_LANES(call) FEATDSL_LANES_OR(base::call, call)
 #undef FEATDSL_LOOPS

@@ -1,6 +1,8 @@
 // XXH64 and the fold into buckets, `kLanes` values at once. Included once for each instruction set, in a namespace of
 // its own, behind the operations on lanes of that set.
 
+#include "engine/pad_lanes.h"
+
 inline Lanes add_word(Lanes state, Lanes word) {
   const Lanes mixed = times(rotate<31>(times(word, all(kPrime2))), all(kPrime1));
   return plus(times(rotate<27>(exclusive_or(state, mixed)), all(kPrime1)), all(kPrime4));
@@ -149,12 +151,6 @@ inline void hash_table(const uint64_t* seeds, int32_t seed_count, const uint64_t
   }
 }
 
-// Where the rows from `from` on end whose words have room in the table together; one row at least.
-inline int64_t end_of_table(const int32_t* offsets, int64_t from, int64_t rows) {
-  const int64_t last = int64_t{offsets[from]} + kTableColumns;
-  return std::upper_bound(offsets + from + 2, offsets + rows + 1, last) - offsets - 1;
-}
-
 inline int64_t hash_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
                                int64_t rows, uint64_t* table, uint64_t* out) {
   for (int64_t from = 0; from < rows;) {
@@ -207,37 +203,6 @@ inline int64_t fold_codes(const uint64_t* codes, int64_t count, const Divisor& b
     store(out + i, valid == nullptr ? folded : choose(mask_of(valid + i), folded, all(0)));
   }
   return i;
-}
-
-// A row of words beside each of the seeds, as `hash_table` and `fold` made them, up to `width` results, then `fill`.
-// What is written too much at an end is written over by the next, which may be the next row.
-inline void pad_products(const uint64_t* table, int32_t seed_count, int32_t size, Lanes fill, int64_t width,
-                         uint64_t* out) {
-  if (seed_count * size <= kLanes) {
-    // All results in the first lanes: of each seed they are read from where they come to lie.
-    Lanes row = load(table);
-    int32_t place = size;
-    for (int32_t s = 1; s < seed_count; ++s, place += size) {
-      row = choose(first_lanes_within(place), row, load(table + s * kTableColumns - place));
-    }
-    store(out, choose(first_lanes_within(seed_count * size), row, fill));
-    for (int64_t k = kLanes; k < width; k += kLanes) store(out + k, fill);
-    return;
-  }
-  for (int64_t k = 0; k < width; k += kLanes) store(out + k, fill);
-  const uint64_t* end = out + width;
-  if (size <= kLanes) {
-    const Mask some = first_lanes(size);
-    for (; seed_count > 0 && out < end; --seed_count, out += size, table += kTableColumns) {
-      store(out, choose(some, load(table), fill));
-    }
-    return;
-  }
-  for (; seed_count > 0 && out < end; --seed_count, out += size, table += kTableColumns) {
-    for (int32_t w = 0; w < size && out + w < end; w += kLanes) {
-      store(out + w, choose(first_lanes(size - w), load(table + w), fill));
-    }
-  }
 }
 
 inline int64_t hash_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const uint64_t* words,

@@ -17,8 +17,20 @@ namespace feat {
 namespace {
 
 using namespace xxh64_detail;
+
+// Where the rows from `from` on end whose words have room in the table together; one row at least.
+int64_t end_of_table(const int32_t* offsets, int64_t from, int64_t rows) {
+  const int64_t last = int64_t{offsets[from]} + kTableColumns;
+  return std::upper_bound(offsets + from + 2, offsets + rows + 1, last) - offsets - 1;
+}
+
 #define FEATDSL_LOOPS "engine/hash_lanes.h"
 #include "engine/each_simd.h"
+namespace base {
+#include "engine/lanes_base.h"
+//
+#include "engine/pad_lanes.h"
+}  // namespace base
 
 }  // namespace
 
@@ -100,9 +112,7 @@ void xxh64_same_seeds(const uint64_t* seeds, int32_t seed_count, const uint64_t*
                       int64_t rows, uint64_t* table, uint64_t* out) {
   if (FEATDSL_LANES(hash_same_seeds(seeds, seed_count, words, offsets, rows, table, out)) == rows) return;
   for (int64_t from = 0; from < rows;) {
-    // `table` holds the words, mixed, of as many rows as it has columns for.
-    int64_t to = from + 1;
-    while (to < rows && offsets[to + 1] - offsets[from] <= kTableColumns) ++to;
+    const int64_t to = end_of_table(offsets, from, rows);
     const int32_t first = offsets[from], count = offsets[to] - first;
     const bool in_table = count <= kTableColumns;
     for (int32_t w = 0; in_table && w < count; ++w) table[w] = mixed_word(words[first + w]);
@@ -132,8 +142,35 @@ void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out, const u
     const auto* from = reinterpret_cast<const uint64_t*>(codes);
     i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, valid, reinterpret_cast<uint64_t*>(out)));
   }
-  for (; i < count; ++i) out[i] = valid != nullptr && !valid[i] ? 0 : (*this)(codes[i]);
+  const Fold fold = *this;  // which nothing that is written can change
+  if (valid == nullptr) {
+    for (; i < count; ++i) out[i] = fold(codes[i]);
+  } else {
+    for (; i < count; ++i) out[i] = fold(codes[i]) & -int64_t{valid[i]};
+  }
 }
+
+namespace {
+
+// One row of codes a seed, two words beside each other: up to kTableColumns words, and what lies behind an odd number.
+void fold_table(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, int32_t count, const Fold fold,
+                uint64_t* table) {
+  if (fold.divisor().value == 1) {
+    std::fill_n(table, int64_t{seed_count} * kTableColumns, fold.first());
+    return;
+  }
+  for (int32_t w = 0; w < count; w += 2) {
+    const uint64_t mixed[] = {mixed_word(words[w]), mixed_word(words[w + 1])};
+    for (int32_t s = 0; s < seed_count; ++s) {
+      for (int32_t k = 0; k < 2; ++k) {
+        const auto code = static_cast<int64_t>(hash_mixed(mixed[k], seeds[s]));
+        table[s * kTableColumns + w + k] = fold.by_more_than_one(code);
+      }
+    }
+  }
+}
+
+}  // namespace
 
 void xxh64_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const uint64_t* words, const int32_t* offsets,
                              int64_t rows, uint64_t* table, const Fold& fold, int64_t width, uint64_t fill,
@@ -143,14 +180,14 @@ void xxh64_same_seeds_padded(const uint64_t* seeds, int32_t seed_count, const ui
                                            width, fill, out)) == rows) {
     return;
   }
-  for (int64_t i = 0; i < rows; ++i, out += width) {
-    int64_t made = 0;
-    for (int32_t s = 0; s < seed_count && made < width; ++s) {
-      for (int32_t w = offsets[i]; w < offsets[i + 1] && made < width; ++w, ++made) {
-        out[made] = static_cast<uint64_t>(fold(static_cast<int64_t>(xxh64(words[w], seeds[s]))));
-      }
+  for (int64_t from = 0; from < rows;) {
+    const int64_t to = end_of_table(offsets, from, rows);
+    const int32_t first = offsets[from], count = std::min(offsets[to] - first, kTableColumns);
+    fold_table(seeds, seed_count, words + first, count, fold, table);
+    for (; from < to; ++from, out += width) {
+      const int32_t size = std::min(offsets[from + 1] - offsets[from], kTableColumns);
+      base::pad_products(table + offsets[from] - first, seed_count, size, base::all(fill), width, out);
     }
-    std::fill(out + made, out + width, fill);
   }
 }
 

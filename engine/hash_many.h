@@ -41,14 +41,17 @@ class Fold {
   // 1 <= divisor.
   Fold(int64_t divisor, int64_t first);
   int64_t operator()(int64_t code) const {
-    if (divisor_.value == 1) return static_cast<int64_t>(first_);
+    return static_cast<int64_t>(divisor_.value == 1 ? first_ : by_more_than_one(code));
+  }
+  // 2 <= divisor.
+  uint64_t by_more_than_one(int64_t code) const {
     const auto sign = static_cast<uint64_t>(code >> 63);
     const uint64_t magnitude = static_cast<uint64_t>(code) ^ sign;
     const auto product = static_cast<unsigned __int128>(magnitude) * divisor_.multiplier;
     const uint64_t quotient = static_cast<uint64_t>(product >> 64) >> divisor_.shift;
     // Of a negative code: floormod(-x - 1, d) is d - 1 - floormod(x, d).
     const uint64_t rest = (magnitude - quotient * divisor_.value) ^ sign;
-    return static_cast<int64_t>(rest + (divisor_.value & sign) + first_);
+    return rest + (divisor_.value & sign) + first_;
   }
   // `out` may be `codes`. With `valid`, 0 where that is 0.
   void operator()(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid = nullptr) const;

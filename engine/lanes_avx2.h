@@ -78,6 +78,7 @@ inline uint64_t either_of_all(Lanes x) {
   const __m128i two = _mm_or_si128(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   return static_cast<uint64_t>(_mm_cvtsi128_si64(two) | _mm_extract_epi64(two, 1));
 }
+inline int64_t count_ones(uint64_t x) { return std::popcount(x); }
 
 inline Doubles load(const double* at) { return _mm256_loadu_pd(at); }
 inline void store(double* at, Doubles x) { _mm256_storeu_pd(at, x); }

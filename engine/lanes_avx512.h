@@ -79,6 +79,7 @@ inline Mask first_lanes(int64_t count) {
 inline Lanes plus_one(Mask mask, Lanes x) { return _mm512_mask_add_epi64(x, mask, x, all(1)); }
 inline Lanes plus_one_unless(Mask mask, Lanes x) { return plus_one(static_cast<Mask>(~mask), x); }
 inline uint64_t either_of_all(Lanes x) { return static_cast<uint64_t>(_mm512_reduce_or_epi64(x)); }
+inline int64_t count_ones(uint64_t x) { return std::popcount(x); }
 
 inline Doubles load(const double* at) { return _mm512_loadu_pd(at); }
 inline void store(double* at, Doubles x) { _mm512_storeu_pd(at, x); }

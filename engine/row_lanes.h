@@ -101,7 +101,7 @@ inline int64_t count_bits_of_rows(const uint64_t* words, const int32_t* offsets,
     for (int64_t w = kLanes; w < size; w += kLanes) {
       bits = either(bits, choose(first_lanes(size - w), load(row + w), all(0)));
     }
-    counts[i] = std::popcount(either_of_all(bits));
+    counts[i] = count_ones(either_of_all(bits));
   }
   return rows;
 }

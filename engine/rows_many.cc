@@ -17,6 +17,11 @@ namespace {
 
 #define FEATDSL_LOOPS "engine/row_lanes.h"
 #include "engine/each_simd.h"
+namespace base {
+#include "engine/lanes_base.h"
+//
+#include "engine/row_lanes.h"
+}  // namespace base
 
 template <class T>
 void count_edges_scalar(const T* values, const T* edges, int64_t edge_count, bool right, int64_t from, int64_t rows,
@@ -55,7 +60,7 @@ void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_
 
 void choose_valid(const uint8_t* valid, const uint64_t* values, const uint64_t* others, int64_t step, int64_t rows,
                   uint64_t* out) {
-  int64_t i = FEATDSL_LANES(choose_valid(valid, values, others, step, rows, out));
+  int64_t i = FEATDSL_ANY_LANES(choose_valid(valid, values, others, step, rows, out));
   for (; i < rows; ++i) out[i] = valid[i] ? values[i] : others[i * step];
 }
 
@@ -74,12 +79,13 @@ void choose_valid(const uint8_t* valid, const uint8_t* values, const uint8_t* ot
 }
 
 void doubles_of(const int64_t* values, int64_t rows, double* out) {
-  for (int64_t i = FEATDSL_LANES(doubles_of(values, rows, out)); i < rows; ++i) out[i] = static_cast<double>(values[i]);
+  for (int64_t i = FEATDSL_ANY_LANES(doubles_of(values, rows, out)); i < rows; ++i)
+    out[i] = static_cast<double>(values[i]);
 }
 
 bool divide_rows(const double* a, int64_t a_step, const double* b, int64_t b_step, int64_t rows, double* out) {
   bool any_zero = false;
-  for (int64_t i = FEATDSL_LANES(divide_rows(a, a_step, b, b_step, rows, out, any_zero)); i < rows; ++i) {
+  for (int64_t i = FEATDSL_ANY_LANES(divide_rows(a, a_step, b, b_step, rows, out, any_zero)); i < rows; ++i) {
     out[i] = a[i * a_step] / b[i * b_step];
     any_zero |= b[i * b_step] == 0.0;
   }
@@ -96,12 +102,12 @@ void count_edges(const int64_t* values, const int64_t* edges, int64_t edge_count
 void count_edges(const double* values, const double* edges, int64_t edge_count, bool right, int64_t rows,
                  int64_t* out) {
   const int64_t done =
-      FEATDSL_LANES(count_edges(values, edges, edge_count, right, rows, reinterpret_cast<uint64_t*>(out)));
+      FEATDSL_ANY_LANES(count_edges(values, edges, edge_count, right, rows, reinterpret_cast<uint64_t*>(out)));
   count_edges_scalar(values, edges, edge_count, right, done, rows, out);
 }
 
 void find_codes(const uint64_t* codes, int64_t count, const uint64_t* few, int64_t few_count, uint64_t* found) {
-  int64_t i = FEATDSL_LANES(find_codes(codes, count, few, few_count, found));
+  int64_t i = FEATDSL_ANY_LANES(find_codes(codes, count, few, few_count, found));
   uint64_t known = 0;  // by the last bits
   for (int64_t k = 0; k < few_count; ++k) known |= uint64_t{1} << (few[k] & 63);
   for (; i < count; ++i) {
@@ -112,7 +118,7 @@ void find_codes(const uint64_t* codes, int64_t count, const uint64_t* few, int64
 }
 
 void count_bits_of_rows(const uint64_t* words, const int32_t* offsets, int64_t rows, int64_t* counts) {
-  for (int64_t i = FEATDSL_LANES(count_bits_of_rows(words, offsets, rows, counts)); i < rows; ++i) {
+  for (int64_t i = FEATDSL_ANY_LANES(count_bits_of_rows(words, offsets, rows, counts)); i < rows; ++i) {
     uint64_t bits = 0;
     for (int32_t k = offsets[i]; k < offsets[i + 1]; ++k) bits |= words[k];
     counts[i] = std::popcount(bits);
