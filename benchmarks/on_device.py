@@ -246,8 +246,8 @@ def _in_shared_memory(calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for call in calls:
         made = Region.create()
         region = Region(os.dup(made.descriptor), pin)
-        described, _ = region.put(call, 0)
-        found.append(region.tensors(described))
+        layout, _ = region.put(call, 0)
+        found.append(region.tensors(layout))
         _REGIONS.append(region)
     return found
 

@@ -2,28 +2,31 @@
 
 It has no name: it is there as long as one of the two holds it, so a process that is killed leaves nothing behind.
 It may grow, by either side, and never shrinks (the kernel seals it), so what is mapped stays readable.
+
+Where tensors lie in it is told as a *layout*: JSON, `[[name, type, shape, where it begins, whether one row lies there
+that stands for all], …]`. Both sides know the last ones again, as calls are much alike.
 """
 
 from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[Any]]
-Described = list[tuple[str, str, list[int], int, bool]]
-"""Of each tensor its name, type, shape, where it begins, and whether one row lies there that stands for all."""
 Pin = Callable[[int, int], Callable[[], None]]
 """Is told where so many bytes are mapped, and gives what is to be called before they are not."""
 
 FIRST_BYTES = 1 << 16
 MOST_BYTES = 1 << 32
+_MOST_LAYOUTS = 64
 _ALIGNMENT = 64
 _TYPES = {name: np.dtype(name) for name in ("bool", "int32", "int64", "float32", "float64")}
 
@@ -42,6 +45,10 @@ class Region:
         self._pin = pin
         self._unpin: Callable[[], None] | None = None
         self.size = 0
+        self._places: dict[Hashable, tuple[bytes, list[npt.NDArray[Any]], int]] = {}
+        """By where the first may begin, and names, types and shapes: layout, places, and where the last one ends."""
+        self._found: dict[bytes, Arrays] = {}
+        """By layout, the tensors."""
         try:
             if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
                 raise ValueError("shared memory that may shrink")
@@ -84,6 +91,8 @@ class Region:
                 self._unpin = self._pin(ctypes.addressof(ctypes.c_char.from_buffer(self._map)), size)
 
     def _unpinned(self) -> None:
+        self._places.clear()
+        self._found.clear()
         unpin, self._unpin = self._unpin, None
         if unpin is not None:
             unpin()
@@ -97,26 +106,45 @@ class Region:
         os.ftruncate(self.descriptor, 1 << (size - 1).bit_length())
         self.remap()
 
-    def put(self, tensors: Mapping[str, npt.NDArray[Any]], at: int) -> tuple[Described, int]:
-        """Copies tensors in, from `at` on. Returns where they are, and where the last one ends."""
-        described: Described = []
-        places: list[tuple[int, npt.NDArray[Any]]] = []
+    def put(self, tensors: Mapping[str, npt.NDArray[Any]], at: int) -> tuple[bytes, int]:
+        """Copies tensors in, from `at` on. Returns their layout, and where the last one ends. Errors: `TooLarge`."""
+        form = (at, *[(name, one.dtype, one.shape, is_one_row(one)) for name, one in tensors.items()])
+        known = self._places.get(form)
+        if known is None:
+            known = self._placed(tensors, at)
+            _remember(self._places, form, known)
+        layout, places, end = known
+        for place, tensor in zip(places, tensors.values(), strict=True):
+            np.copyto(place, tensor if place.shape == tensor.shape else tensor[:1])
+        return layout, end
+
+    def _placed(
+        self, tensors: Mapping[str, npt.NDArray[Any]], at: int
+    ) -> tuple[bytes, list[npt.NDArray[Any]], int]:
+        described: list[tuple[str, str, tuple[int, ...], int, bool]] = []
+        there: list[tuple[int, npt.NDArray[Any]]] = []
         end = at
         for name, tensor in tensors.items():
             begin = _aligned(end)
-            there = tensor[:1] if is_one_row(tensor) else tensor
-            described.append((name, tensor.dtype.name, list(tensor.shape), begin, there is not tensor))
-            places.append((begin, there))
-            end = begin + there.nbytes
+            written = tensor[:1] if is_one_row(tensor) else tensor
+            described.append((name, tensor.dtype.name, tensor.shape, begin, written is not tensor))
+            there.append((begin, written))
+            end = begin + written.nbytes
         self.reserve(end)
-        for begin, there in places:
-            np.copyto(np.ndarray(there.shape, there.dtype, self._map, begin), there)
-        return described, end
+        places = [np.ndarray(one.shape, one.dtype, self._map, begin) for begin, one in there]
+        return json.dumps(described).encode(), places, end
 
-    def tensors(self, described: Iterable[Any]) -> Arrays:
-        """The tensors themselves, not copies. Errors: `ValueError` for what cannot be there."""
+    def tensors(self, layout: bytes) -> Arrays:
+        """The tensors themselves, not copies. Errors: `ValueError`, `TypeError` for what cannot be there."""
+        found = self._found.get(layout)
+        if found is None:
+            found = self._tensors(layout)
+            _remember(self._found, layout, found)
+        return dict(found)
+
+    def _tensors(self, layout: bytes) -> Arrays:
         found: Arrays = {}
-        for name, type, shape, begin, repeated in described:
+        for name, type, shape, begin, repeated in json.loads(layout):
             if type not in _TYPES or begin < 0 or any(size < 0 for size in shape) or repeated > len(shape):
                 raise ValueError(f"not a tensor: {name}")
             there = np.ndarray((1, *shape[1:]) if repeated else shape, _TYPES[type], self._map, begin)
@@ -144,3 +172,9 @@ def is_one_row(tensor: npt.NDArray[Any]) -> bool:
 
 def _aligned(at: int) -> int:
     return -(-at // _ALIGNMENT) * _ALIGNMENT
+
+
+def _remember(known: dict[Any, Any], key: Hashable, value: object) -> None:
+    if len(known) >= _MOST_LAYOUTS:
+        known.clear()
+    known[key] = value

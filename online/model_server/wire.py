@@ -2,10 +2,10 @@
 over a Unix socket. No pickle.
 
 A connection has one call at a time. The side that asks makes the region and sends its descriptor with the first
-doorbell; it writes tensors and a JSON header into it. The answer is written behind them.
+doorbell; it writes tensors into it, and behind them a header in JSON and the tensors' layout. The answer is written
+behind these.
 
-doorbell: u64 size of the region, u64 where the header begins, u32 length of the header (little-endian)
-header:   {…, "tensors": [[name, type, shape, where it begins], …]}
+doorbell: u64 size of the region, u64 where the header begins, u32 its length, u32 the layout's (little-endian)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from online.model_server.region import Arrays, Pin, Region
 
-_BELL = struct.Struct("<QQI")
+_BELL = struct.Struct("<QQII")
 KIND = socket.SOCK_SEQPACKET
 
 
@@ -54,7 +54,10 @@ class Asking:
             descriptors = [self._region.descriptor]
         bell = _written(self._region, header, tensors, 0)
         self._connection.settimeout(max(0.001, give_up - time.monotonic()))
-        socket.send_fds(self._connection, [bell], descriptors)
+        if descriptors:
+            socket.send_fds(self._connection, [bell], descriptors)
+        else:
+            self._connection.send(bell)
         self._connection.settimeout(max(0.001, give_up - time.monotonic()))
         answer, outputs, _ = _read(self._region, self._connection.recv(_BELL.size))
         return answer, {name: tensor.copy() for name, tensor in outputs.items()}
@@ -116,21 +119,24 @@ def _written(
     region: Region, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], at: int
 ) -> bytes:
     """Writes a message, and gives its doorbell."""
-    described, end = region.put(tensors, at)
-    head = json.dumps({**header, "tensors": described}).encode()
-    region.write(head, end)
-    return _BELL.pack(region.size, end, len(head))
+    layout, end = region.put(tensors, at)
+    head = json.dumps(header).encode()
+    region.write(head + layout, end)
+    return _BELL.pack(region.size, end, len(head), len(layout))
 
 
 def _read(region: Region, bell: bytes) -> tuple[dict[str, Any], Arrays, int]:
     """The message of a doorbell, and where it ends."""
     if len(bell) != _BELL.size:
         raise Disconnected("the connection was closed")
-    size, at, length = _BELL.unpack(bell)
+    size, at, header_length, layout_length = _BELL.unpack(bell)
     try:
         if size > region.size:
             region.remap()
-        header = json.loads(region.read(at, length))
-        return header, region.tensors(header.pop("tensors")), at + length
-    except (ValueError, TypeError, KeyError) as fault:
+        header = json.loads(region.read(at, header_length).decode())
+        if not isinstance(header, dict):
+            raise Disconnected("not a message: its header is no object")
+        at += header_length
+        return header, region.tensors(region.read(at, layout_length)), at + layout_length
+    except (ValueError, TypeError) as fault:
         raise Disconnected(f"not a message: {fault}") from fault

@@ -116,9 +116,9 @@ def test_one_row_lies_in_the_shared_memory() -> None:
         "own": np.arange(1_000),
         "none": np.zeros((0, 6), np.float32),
     }
-    described, end = region.put(tensors, 0)
+    layout, end = region.put(tensors, 0)
     assert end < 9_000
-    found = region.tensors(described)
+    found = region.tensors(layout)
     assert {name: tensor.tolist() for name, tensor in found.items()} == {
         name: tensor.tolist() for name, tensor in tensors.items()
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -177,23 +178,48 @@ def test_what_may_shrink_is_refused() -> None:
         sealed.reserve(1 << 40)
 
 
+def test_layouts_are_known_again_and_never_mixed() -> None:
+    """Of many calls in turns, of which some make the memory grow on either side."""
+    region = Region.create()
+    other = Region(os.dup(region.descriptor))
+    rng = np.random.default_rng(3)
+    for turn in range(300):
+        rows = int(rng.integers(0, 40)) if turn % 50 else 3_000 * turn
+        one_row = np.broadcast_to(rng.normal(size=3), (rows, 3)) if turn % 3 else rng.normal(size=(rows, 3))
+        given = {"a": rng.integers(0, 9, rows), "b" if turn % 2 else "c": one_row, "d": np.array(float(turn))}
+        writer, reader = (region, other) if turn % 4 else (other, region)
+        layout, end = writer.put(given, 64 * int(rng.integers(0, 3)))
+        assert end <= writer.size
+        if writer.size > reader.size:
+            reader.remap()
+        found = reader.tensors(layout)
+        assert list(found) == list(given)
+        for name, tensor in given.items():
+            assert (found[name].dtype, found[name].shape) == (tensor.dtype, tensor.shape)
+            assert np.array_equal(found[name], tensor)
+
+
 def test_what_is_no_message_ends_the_connection_only() -> None:
     asking, answering = socket.socketpair(socket.AF_UNIX, wire.KIND)
     region = Region.create()
-    good = {"op": "ready", "tensors": [["x", "float32", [2], 0]]}
-    for header, bell in (
-        (good, b"short"),
-        (good, wire._BELL.pack(FIRST_BYTES, FIRST_BYTES, 9)),
-        ({"op": "ready"}, None),
-        ({**good, "tensors": [["x", "float32", [1 << 40], 0]]}, None),
-        ({**good, "tensors": [["x", "float32", [-1], 0]]}, None),
-        ({**good, "tensors": [["x", "object", [1], 0]]}, None),
-        ({**good, "tensors": [["x", "float32", [1], -64]]}, None),
-        ({**good, "tensors": 5}, None),
+    ready, good = {"op": "ready"}, [["x", "float32", [2], 0, False]]
+    for header, layout, bell in (
+        (ready, good, b"short"),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, FIRST_BYTES, 9, 9)),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), FIRST_BYTES)),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), 3)),
+        ([], good, None),
+        (ready, [["x", "float32", [2], 0]], None),
+        (ready, [["x", "float32", [1 << 40], 0, False]], None),
+        (ready, [["x", "float32", [-1], 0, False]], None),
+        (ready, [["x", "object", [1], 0, False]], None),
+        (ready, [["x", "float32", [1], -64, False]], None),
+        (ready, [["x", "float32", [], 0, True]], None),
+        (ready, 5, None),
     ):
-        text = wire.json.dumps(header).encode()
-        region.write(text, 64)
-        given = wire._BELL.pack(region.size, 64, len(text)) if bell is None else bell
+        texts = [json.dumps(one).encode() for one in (header, layout)]
+        region.write(b"".join(texts), 64)
+        given = bell or wire._BELL.pack(region.size, 64, *map(len, texts))
         answer = wire.Answering(answering.dup())
         socket.send_fds(asking, [given], [region.descriptor])
         with pytest.raises(wire.Disconnected):
