@@ -231,7 +231,10 @@ class Registry:
     def _commit(
         self, draft: Draft, parent: Head | None, raw: bytes | None, *, now_us: int, why: str
     ) -> Version:
-        """`raw`: what HEAD was read as, also where that does not read as one."""
+        """`raw`: what HEAD was read as, also where that does not read as one. Who is late writes no manifest: it knows
+        too little of which numbers are taken."""
+        if self.blobs.read(HEAD) != raw:
+            raise HeadMoved(self._readable_head())
         epoch = 1 if parent is None else parent.epoch + 1
         version = Version(
             number=0,

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from featdsl.errors import InputError
-from model_sync import Registry, RegistryError, VersionRefused, open_registry
+from model_sync import Draft, HeadMoved, Registry, RegistryError, VersionRefused, open_registry
 from model_sync.labels import CANARY, label, labels, promote, remove_label
 from model_sync.pruning import prune
 from model_sync.replicas import Replica, replicas, take_leave, tell
+from model_sync.saved_folder import SavedFolder
 from tests.model_sync.folders import saved, saved_with_table
 from tests.model_sync.places import PLACES, Place
 
@@ -104,6 +105,27 @@ def test_the_number_of_a_version_that_was_removed_is_not_given_again(
     registry.rollback(2, now_us=NOW_US)
     assert prune(registry, 0, now_us=LATER_US, grace_s=0.0).versions == (7,)
     assert registry.publish(saved(tmp_path / "b", b"another"), now_us=NOW_US).number == 8
+
+
+def test_nor_by_a_publisher_that_is_late_and_dies(registry: Registry, tmp_path: Path) -> None:
+    """It has not seen any version, and dies before it learns that HEAD has moved."""
+    registry.rollback(2, now_us=NOW_US)
+    assert prune(registry, 0, now_us=LATER_US).versions == (1, 3, 4, 5, 6)
+    swap = registry.blobs.swap
+
+    def dies_at_head(name: str, expected: bytes | None, data: bytes) -> bool:
+        if name == "HEAD":
+            raise KeyboardInterrupt
+        return swap(name, expected, data)
+
+    files = {name: registry.put_file(data) for name, data in SavedFolder(tmp_path / "a").contents()}
+    registry.blobs.swap = dies_at_head  # type: ignore[method-assign]
+    try:
+        with pytest.raises((HeadMoved, KeyboardInterrupt)):
+            registry.commit(Draft("ranker", "f" * 64, files), None, now_us=NOW_US)
+    finally:
+        registry.blobs.swap = swap  # type: ignore[method-assign]
+    assert registry.numbers() == [2]
 
 
 def test_what_is_young_stays(registry: Registry) -> None:
