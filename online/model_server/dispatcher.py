@@ -144,7 +144,7 @@ class Dispatcher:
 
     def _receive(self, connection: _Connection) -> None:
         try:
-            request, tensors = connection.asked.receive()
+            request, tensors, (by, _) = connection.asked.receive()
             if connection.busy:
                 raise wire.Disconnected("a call before the last one was answered")
         except OSError:
@@ -171,7 +171,6 @@ class Dispatcher:
         else:
             self._counts.setdefault(handle, Counts())
             connection.tensors, connection.runner, connection.handle = tensors, runner, handle
-            by = float(request.get("by", float("inf")))
             self._queue.add(Waiting(connection, connection.caller, runner.rows(tensors), connection.last, by))
 
     def _told(self, handle: int, version: LoadedVersion) -> dict[str, Any]:
@@ -218,20 +217,26 @@ class Dispatcher:
         self._count(batch[0].handle, calls=len(batch), runs=1, rows=rows, largest=len(batch))
         started = time.monotonic()
         outcomes = runner.run(calls)
-        ran = [started, time.monotonic()]
+        ran = (started, time.monotonic())
         for connection, outcome in zip(batch, outcomes, strict=True):
             self._give(connection, outcome, ran)
 
-    def _give(self, connection: _Connection, outcome: Outcome, ran: list[float]) -> None:
+    def _give(self, connection: _Connection, outcome: Outcome, ran: wire.Times) -> None:
         if outcome.fault:
             self._answer(connection, {"ok": False, "reason": outcome.fault}, {})
             return
         try:
-            self._answer(connection, {"ok": True, "ran": ran}, outcome.outputs)
+            self._answer(connection, {"ok": True}, outcome.outputs, ran)
         except TooLarge as fault:
             self._answer(connection, {"ok": False, "reason": str(fault)}, {})
 
-    def _answer(self, connection: _Connection, header: dict[str, Any], outputs: Arrays) -> None:
+    def _answer(
+        self,
+        connection: _Connection,
+        header: dict[str, Any],
+        outputs: Arrays,
+        ran: wire.Times = wire.NEVER,
+    ) -> None:
         connection.tensors = None
         with connection.closing, contextlib.suppress(OSError):
             if connection.gone:
@@ -239,7 +244,7 @@ class Dispatcher:
                 return
             connection.last = time.monotonic()
             connection.busy = False  # before it is answered: the next call may be quicker than this thread
-            connection.asked.answer(header, outputs)
+            connection.asked.answer(header, outputs, ran)
 
     def _count(self, handle: int, *, largest: int = 0, **more: int) -> None:
         with self._counting:

@@ -27,7 +27,7 @@ from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
 from online.model_server.own_files import bytes_of_layers, copy_files, graph_of
-from online.model_server.region import Arrays, TooLarge
+from online.model_server.region import TooLarge
 from online.models import (
     CallerGone,
     ItemParts,
@@ -187,7 +187,7 @@ class EmbeddedModelServer:
         give_up = time.monotonic() + deadline_s
         worker = self._worker(version)
         try:
-            answer, outputs = self._ask_until_one_lives(version, worker, request, tensors, give_up)
+            answer, outputs, ran = self._ask_until_one_lives(version, worker, request, tensors, give_up)
         except TooLarge as fault:
             raise ModelFailed(str(fault)) from fault
         except TimeoutError as fault:
@@ -195,8 +195,8 @@ class EmbeddedModelServer:
         except OSError as fault:
             raise ModelServerDown(f"the process of version {version} is gone: {fault}") from fault
         hop = current_hop.get()
-        if hop is not None and "ran" in answer:
-            hop.inner.append(Stage("torch", *answer["ran"]))
+        if hop is not None and ran != wire.NEVER:
+            hop.inner.append(Stage("torch", *ran))
         if answer.get("gone"):
             raise ModelServerDown(f"version {version} is not loaded")
         if answer.get("late"):
@@ -207,13 +207,13 @@ class EmbeddedModelServer:
 
     def _ask_until_one_lives(
         self, version: int, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
-    ) -> tuple[dict[str, Any], Arrays]:
+    ) -> wire.Message:
         """A prediction changes nothing, so it is asked again when its process dies."""
         attempts = 0
         while True:
             attempts += 1
             try:
-                return self._ask(worker, {**request, "by": give_up}, tensors, give_up)
+                return self._ask(worker, request, tensors, give_up)
             except TimeoutError:
                 raise
             except OSError:
@@ -247,7 +247,9 @@ class EmbeddedModelServer:
         """What a version's process has done since it started: see `dispatcher.Counts`.
         Errors: `ModelServerDown`."""
         try:
-            answer, _ = self._ask(self._worker(version), {"op": "ready"}, {}, time.monotonic() + deadline_s)
+            answer, _, _ = self._ask(
+                self._worker(version), {"op": "ready"}, {}, time.monotonic() + deadline_s
+            )
         except OSError as fault:
             raise ModelServerDown(f"the process of version {version} does not answer: {fault}") from fault
         return dict(answer.get("counts", {}))
@@ -401,7 +403,7 @@ class EmbeddedModelServer:
         timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
         timeout_s += bytes_of_layers(worker.directory) / LOADED_BYTES_A_S
         try:
-            answer, _ = self._ask(worker, request, {}, time.monotonic() + timeout_s)
+            answer, _, _ = self._ask(worker, request, {}, time.monotonic() + timeout_s)
         except TimeoutError as fault:
             self._forget(worker)
             raise ModelRefused(f"the model did not load in {timeout_s:.0f} s") from fault
@@ -451,7 +453,7 @@ class EmbeddedModelServer:
 
     def _ask(
         self, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
-    ) -> tuple[dict[str, Any], Arrays]:
+    ) -> wire.Message:
         connection = self._connection(worker, give_up)
         try:
             with waiting(connection.hang_up):

@@ -5,7 +5,9 @@ A connection has one call at a time. The side that asks makes the region and sen
 doorbell; it writes tensors into it, and behind them a header in JSON and the tensors' layout. The answer is written
 behind these.
 
-doorbell: u64 size of the region, u64 where the header begins, u32 its length, u32 the layout's (little-endian)
+doorbell: u64 size of the region, u64 where the header begins, u32 its length, u32 the layout's, f64 and f64: times on
+          the clock `time.monotonic`, which all processes of a machine share (little-endian). Of a call: its deadline;
+          of an answer: from when to when it was run
 """
 
 from __future__ import annotations
@@ -17,14 +19,25 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
 from online.model_server.region import Arrays, Pin, Region
 
-_BELL = struct.Struct("<QQII")
+_BELL = struct.Struct("<QQIIdd")
 KIND = socket.SOCK_SEQPACKET
+Times = tuple[float, float]
+NEVER: Times = (0.0, 0.0)
+
+
+class Message(NamedTuple):
+    """A call or an answer."""
+
+    header: Mapping[str, Any]
+    tensors: Arrays
+    times: Times
 
 
 class Disconnected(ConnectionError):
@@ -45,22 +58,22 @@ class Asking:
 
     def ask(
         self, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], give_up: float
-    ) -> tuple[dict[str, Any], Arrays]:
-        """One call. The tensors of the answer are copies. `give_up`: on the clock `time.monotonic`.
+    ) -> Message:
+        """One call, and its answer. The tensors of the answer are copies. `give_up`: on the clock `time.monotonic`.
         Errors: `OSError`, `TimeoutError`, `TooLarge`; the connection is of no use after one."""
         descriptors = []
         if self._region is None:
             self._region = Region.create()
             descriptors = [self._region.descriptor]
-        bell = _written(self._region, header, tensors, 0)
+        bell = _written(self._region, 0, header, tensors, (give_up, 0.0))
         self._connection.settimeout(max(0.001, give_up - time.monotonic()))
         if descriptors:
             socket.send_fds(self._connection, [bell], descriptors)
         else:
             self._connection.send(bell)
         self._connection.settimeout(max(0.001, give_up - time.monotonic()))
-        answer, outputs, _ = _read(self._region, self._connection.recv(_BELL.size))
-        return answer, {name: tensor.copy() for name, tensor in outputs.items()}
+        answer, _ = _read(self._region, self._connection.recv(_BELL.size))
+        return answer._replace(tensors={name: tensor.copy() for name, tensor in answer.tensors.items()})
 
     def hang_up(self) -> None:
         """Ends the call that another thread waits for."""
@@ -83,7 +96,7 @@ class Answering:
         self._region: Region | None = None
         self._end = 0
 
-    def receive(self) -> tuple[dict[str, Any], Arrays]:
+    def receive(self) -> Message:
         """The next call. Its tensors are the shared memory itself: valid until it is answered.
         Errors: `Disconnected`, `OSError`."""
         bell, descriptors, _, _ = socket.recv_fds(self._connection, _BELL.size, 1)
@@ -91,13 +104,15 @@ class Answering:
             self._adopt(descriptors)
         if self._region is None:
             raise Disconnected("nothing was asked")
-        header, tensors, self._end = _read(self._region, bell)
-        return header, tensors
+        call, self._end = _read(self._region, bell)
+        return call
 
-    def answer(self, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    def answer(
+        self, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], ran: Times = NEVER
+    ) -> None:
         """Answers the call. Errors: `OSError`, `TooLarge`."""
         assert self._region is not None
-        self._connection.send(_written(self._region, header, tensors, self._end))
+        self._connection.send(_written(self._region, self._end, header, tensors, ran))
 
     def close(self) -> None:
         self._connection.close()
@@ -116,27 +131,38 @@ class Answering:
 
 
 def _written(
-    region: Region, header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], at: int
+    region: Region,
+    at: int,
+    header: Mapping[str, Any],
+    tensors: Mapping[str, npt.NDArray[Any]],
+    times: Times,
 ) -> bytes:
     """Writes a message, and gives its doorbell."""
     layout, end = region.put(tensors, at)
     head = json.dumps(header).encode()
     region.write(head + layout, end)
-    return _BELL.pack(region.size, end, len(head), len(layout))
+    return _BELL.pack(region.size, end, len(head), len(layout), *times)
 
 
-def _read(region: Region, bell: bytes) -> tuple[dict[str, Any], Arrays, int]:
+def _read(region: Region, bell: bytes) -> tuple[Message, int]:
     """The message of a doorbell, and where it ends."""
     if len(bell) != _BELL.size:
         raise Disconnected("the connection was closed")
-    size, at, header_length, layout_length = _BELL.unpack(bell)
+    size, at, header_length, layout_length, *times = _BELL.unpack(bell)
     try:
         if size > region.size:
             region.remap()
-        header = json.loads(region.read(at, header_length).decode())
-        if not isinstance(header, dict):
-            raise Disconnected("not a message: its header is no object")
-        at += header_length
-        return header, region.tensors(region.read(at, layout_length)), at + layout_length
+        text = region.read(at, header_length + layout_length)
+        tensors = region.tensors(text[header_length:])
+        return Message(_header(text[:header_length]), tensors, (times[0], times[1])), at + len(text)
     except (ValueError, TypeError) as fault:
         raise Disconnected(f"not a message: {fault}") from fault
+
+
+@lru_cache(64)
+def _header(text: bytes) -> Mapping[str, Any]:
+    """The same for one text: calls are much alike."""
+    header = json.loads(text)
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
+    return header

@@ -7,13 +7,13 @@ Each request names a `version` by its handle.
                                          or {"ok": false, "reason"}
 {"op": "load", "directory"}           -> the same, when that is done; calls go on meanwhile
 {"op": "unload"}                      -> {"ok": true}; calls that have begun end on it
-{"op": "predict", "by"} with tensors  -> {"ok": true, "ran": [from, to]} with tensors, {"ok": false, "reason"},
-                                         {"ok": false, "late": true} when it is past `by`, or
+{"op": "predict"} with tensors        -> {"ok": true} with tensors, {"ok": false, "reason"},
+                                         {"ok": false, "late": true} when it is past its deadline, or
                                          {"ok": false, "gone": true} when the version is not here
-{"op": "make parts", "of", "by"}      -> the same, of the inputs of items
-{"op": "predict with parts", …}       -> the same, of the parts of items and the inputs beside them
+{"op": "make parts", "of"}            -> the same, of the inputs of items
+{"op": "predict with parts", "of"}    -> the same, of the parts of items and the inputs beside them
 
-`by` and "ran" are on the clock `time.monotonic`, which all processes of a machine share; `of` is the identity of parts.
+`of` is the identity of parts.
 """
 
 from __future__ import annotations

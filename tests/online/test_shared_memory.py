@@ -205,9 +205,9 @@ def test_what_is_no_message_ends_the_connection_only() -> None:
     ready, good = {"op": "ready"}, [["x", "float32", [2], 0, False]]
     for header, layout, bell in (
         (ready, good, b"short"),
-        (ready, good, wire._BELL.pack(FIRST_BYTES, FIRST_BYTES, 9, 9)),
-        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), FIRST_BYTES)),
-        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), 3)),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, FIRST_BYTES, 9, 9, 0, 0)),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), FIRST_BYTES, 0, 0)),
+        (ready, good, wire._BELL.pack(FIRST_BYTES, 64, len(json.dumps(ready)), 3, 0, 0)),
         ([], good, None),
         (ready, [["x", "float32", [2], 0]], None),
         (ready, [["x", "float32", [1 << 40], 0, False]], None),
@@ -219,7 +219,7 @@ def test_what_is_no_message_ends_the_connection_only() -> None:
     ):
         texts = [json.dumps(one).encode() for one in (header, layout)]
         region.write(b"".join(texts), 64)
-        given = bell or wire._BELL.pack(region.size, 64, *map(len, texts))
+        given = bell or wire._BELL.pack(region.size, 64, *map(len, texts), 0, 0)
         answer = wire.Answering(answering.dup())
         socket.send_fds(asking, [given], [region.descriptor])
         with pytest.raises(wire.Disconnected):
