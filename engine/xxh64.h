@@ -76,7 +76,8 @@ inline uint64_t xxh64(std::string_view data, uint64_t seed) {
 }
 
 // The same of `abreast` texts of less than 32 bytes, each from its offset on, of which 32 can be read: step by step
-// beside each other, and without a branch, since lengths cannot be guessed. Those of 32 bytes and more come out wrong.
+// beside each other, and without a branch by one's length, which cannot be guessed. Those of 32 bytes and more come out
+// wrong.
 template <int abreast>
 inline void xxh64_short(const char* bytes, const int32_t* offsets, uint64_t seed, uint64_t* out) {
   using namespace xxh64_detail;
@@ -93,6 +94,9 @@ inline void xxh64_short(const char* bytes, const int32_t* offsets, uint64_t seed
     state[k] = seed + kPrime5 + size[k];
   }
   for (uint64_t done = 0; done < 24; done += 8) {
+    bool more = false;
+    for (int k = 0; k < abreast; ++k) more |= size[k] >= done + 8;
+    if (!more) break;
     for (int k = 0; k < abreast; ++k) {
       state[k] = choose(size[k] >= done + 8, add_word(state[k], load<uint64_t>(at[k] + done)), state[k]);
     }
