@@ -8,34 +8,56 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from grpc import _server as grpc_server
+
 from online.budget import NO_LIMIT_S
-from online.errors import CallError
+from online.errors import CallError, to_details
 
 _here = threading.local()
+
+_ENDED: Future[Any] = Future()
+_ENDED.set_result(None)
 
 
 class CallThreads(ThreadPoolExecutor):
     """Runs gRPC's calls. A call that is refused anyway is answered at once by the thread that took it from gRPC: where
     far more calls come than can be answered, handing each to a thread would be most of the work, and those that are
-    answered would wait for it."""
+    answered would wait for it. For the same reason gRPC does not call a method that has a `refused`, which is told
+    why in its place."""
 
     def __init__(self, threads: int, refusal: Callable[[float], CallError | None]) -> None:
         """`refusal`: why a call with so many seconds left would get no answer, if that is known now."""
         super().__init__(threads, "call")
         self._refusal = refusal
+        self._details: tuple[str, Any] = ("", ())
+        """What the last one was told, and the trailing metadata of that: most are told the same as the one before."""
 
     def submit(self, run: Any, /, *args: Any, **named: Any) -> Future[Any]:
         refusal = self._refusal(_left_s(args))
         if refusal is None:
             return super().submit(run, *args, **named)
+        if self._ended(refusal, args):
+            return _ENDED
         _here.refusal = refusal
         try:
             run(*args, **named)
         finally:
             _here.refusal = None
-        done: Future[Any] = Future()
-        done.set_result(None)
-        return done
+        return _ENDED
+
+    def _ended(self, why: CallError, args: tuple[Any, ...]) -> bool:
+        """Whether a call could be ended without its method, by what gRPC itself ends calls with."""
+        try:
+            _, event, state, method, *_ = args
+            tell, end = method.refused, grpc_server._abort
+        except (AttributeError, ValueError):
+            return False
+        if self._details[0] != why.message:
+            self._details = why.message, to_details(why)
+        state.trailing_metadata = self._details[1]
+        tell(why)
+        end(state, event.call, why.reason.code.value[0], why.message.encode())
+        return True
 
 
 def refused_here() -> CallError | None:

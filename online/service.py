@@ -124,6 +124,10 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 self._traces.begin(record, context.invocation_metadata())
             return self._answer(method if admitted else _refuse, data, record, context)
 
+        def refused(why: CallError) -> None:
+            self._show(CallRecord(name, arrived=arrived), why.reason.name)
+
+        handle.refused = refused  # type: ignore[attr-defined] # `CallThreads` looks for it
         handle.experimental_thread_pool = self._pool  # type: ignore[attr-defined] # gRPC looks for it
         return grpc.stream_unary_rpc_method_handler(handle)
 
@@ -186,9 +190,11 @@ class ScorerService(grpc.GenericRpcHandler):  # type: ignore[misc]
         _abort(context, error)
 
     def _end(self, record: CallRecord, outcome: str, context: Any) -> None:
-        record.ended = time.monotonic()
         self._running.discard(record)
-        record.outcome = CANCELLED if outcome == ANSWERED and not context.is_active() else outcome
+        self._show(record, CANCELLED if outcome == ANSWERED and not context.is_active() else outcome)
+
+    def _show(self, record: CallRecord, outcome: str) -> None:
+        record.ended, record.outcome = time.monotonic(), outcome
         for watcher in self._watchers:
             try:
                 watcher(record)

@@ -7,11 +7,13 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 
+from online import call_threads
 from online.admission import Admission
 from online.client import ScorerClient
 from online.errors import PUSHBACK_KEY, CallError, Reason, from_call, to_details
@@ -268,7 +270,20 @@ def test_calls_that_come_faster_than_they_are_looked_at_are_told_why(
         assert set(found) <= {None, grpc.StatusCode.RESOURCE_EXHAUSTED}, found
 
 
-def test_what_is_refused_gets_no_thread(lmdb_url: str, registry: Path, model: CountingModel) -> None:
+@pytest.mark.parametrize("way", ["as gRPC ends calls", "by its method"])
+def test_what_is_refused_gets_no_thread(
+    way: str, lmdb_url: str, registry: Path, model: CountingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its method tells it where gRPC has another way to end calls than the one that is known."""
+    asked: list[CallError | None] = []
+
+    def refused_here() -> CallError | None:
+        asked.append(call_threads.refused_here())
+        return asked[-1]
+
+    monkeypatch.setattr("online.service.refused_here", refused_here)
+    if way == "by its method":
+        monkeypatch.setattr(call_threads, "grpc_server", SimpleNamespace())
     with (
         serving(lmdb_url, registry, model, threads=1, waiting_calls=1, metrics_port=0) as (server, client),
         grpc.insecure_channel(client.address) as channel,
@@ -279,6 +294,7 @@ def test_what_is_refused_gets_no_thread(lmdb_url: str, registry: Path, model: Co
         calls = [score.future(data, timeout=60) for _ in range(2)]
         wait_for(lambda: server.admission.waiting, 1, 10)
         threads = threading.active_count()
+        asked.clear()
         refused = [score.future(data, timeout=60) for _ in range(50)]
         for call in refused:
             fault = call.exception()
@@ -286,6 +302,7 @@ def test_what_is_refused_gets_no_thread(lmdb_url: str, registry: Path, model: Co
             assert from_call(fault, "").retry_after_s is not None
         assert threading.active_count() <= threads + 2
         assert server.calls.totals().calls["Score", "QUEUE_FULL"] == 50
+        assert len(asked) == (0 if way == "as gRPC ends calls" else 50)
         model.hold.set()
         assert all(call.result() for call in calls)
 
