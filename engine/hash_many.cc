@@ -69,21 +69,21 @@ void xxh64_texts(const char* bytes, const int32_t* offsets, int64_t count, uint6
 }
 
 void xxh64_words(const uint64_t* words, int64_t count, uint64_t seed, uint64_t* out) {
-  for (int64_t i = FEATDSL_LANES(hash_words(words, nullptr, seed, count, out)); i < count; ++i) {
-    out[i] = xxh64(words[i], seed);
-  }
+  int64_t i = FEATDSL_LANES(hash_words(words, nullptr, seed, count, out));
+#pragma GCC unroll 4
+  for (; i < count; ++i) out[i] = xxh64(words[i], seed);
 }
 
 void xxh64_words(const uint64_t* words, const uint64_t* seeds, int64_t count, uint64_t* out) {
-  for (int64_t i = FEATDSL_LANES(hash_words(words, seeds, 0, count, out)); i < count; ++i) {
-    out[i] = xxh64(words[i], seeds[i]);
-  }
+  int64_t i = FEATDSL_LANES(hash_words(words, seeds, 0, count, out));
+#pragma GCC unroll 4
+  for (; i < count; ++i) out[i] = xxh64(words[i], seeds[i]);
 }
 
 void xxh64_word(uint64_t word, const uint64_t* seeds, int64_t count, uint64_t* out) {
-  for (int64_t i = FEATDSL_LANES(hash_word_with(word, seeds, count, out)); i < count; ++i) {
-    out[i] = xxh64(word, seeds[i]);
-  }
+  int64_t i = FEATDSL_LANES(hash_word_with(word, seeds, count, out));
+#pragma GCC unroll 4
+  for (; i < count; ++i) out[i] = xxh64(word, seeds[i]);
 }
 
 void xxh64_products(const ListRows& seeds, const ListRows& words, const int32_t* sizes, int64_t rows, uint64_t* out) {
@@ -144,8 +144,10 @@ void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out, const u
   }
   const Fold fold = *this;  // which nothing that is written can change
   if (valid == nullptr) {
+#pragma GCC unroll 4
     for (; i < count; ++i) out[i] = fold(codes[i]);
   } else {
+#pragma GCC unroll 4
     for (; i < count; ++i) out[i] = fold(codes[i]) & -int64_t{valid[i]};
   }
 }

@@ -64,17 +64,19 @@ constexpr auto kMasks = [] {
 }  // namespace
 
 void pad_rows(const uint64_t* from, const int32_t* offsets, int64_t rows, int64_t width, uint64_t fill, uint64_t* out) {
-  int64_t i = FEATDSL_LANES(pad_rows(from, offsets, rows, width, fill, out));
-  for (; i < rows; ++i) {
+  if (FEATDSL_LANES(pad_rows(from, offsets, rows, width, fill, out)) == rows) return;
+  const base::Lanes filled = base::all(fill);
+  for (int64_t i = 0; i < rows; ++i, out += width) {
     const int64_t kept = std::min<int64_t>(width, offsets[i + 1] - offsets[i]);
     const uint64_t* row = from + offsets[i];
-    uint64_t* __restrict__ padded = out + i * width;
     if (width > kMasked) {
-      std::fill(std::copy_n(row, kept, padded), padded + width, fill);
+      std::fill(std::copy_n(row, kept, out), out + width, fill);
       continue;
     }
-    const uint64_t* mask = kMasks.data() + kMasked - kept;
-    for (int64_t k = 0; k < width; ++k) padded[k] = (row[k] & mask[k]) | (fill & ~mask[k]);
+    const uint64_t* masks = kMasks.data() + kMasked - kept;
+    for (int64_t k = 0; k < width; k += base::kLanes) {
+      base::store(out + k, base::choose(base::load(masks + k), base::load(row + k), filled));
+    }
   }
 }
 
