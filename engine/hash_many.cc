@@ -139,8 +139,8 @@ Fold::Fold(int64_t divisor, int64_t first)
 void Fold::operator()(const int64_t* codes, int64_t count, int64_t* out, const uint8_t* valid) const {
   int64_t i = 0;
   if (divisor_.value != 1) {
-    const auto* from = reinterpret_cast<const uint64_t*>(codes);
-    i = FEATDSL_LANES(fold_codes(from, count, divisor_, first_, valid, reinterpret_cast<uint64_t*>(out)));
+    i = FEATDSL_LANES(fold_codes(reinterpret_cast<const uint64_t*>(codes), count, divisor_, first_, valid,
+                                 reinterpret_cast<uint64_t*>(out)));
   }
   const Fold fold = *this;  // which nothing that is written can change
   if (valid == nullptr) {

@@ -76,8 +76,8 @@ size_t valid_utf8_prefix(std::string_view text) {
 bool valid_utf8(std::string_view text) {
   constexpr size_t kWorthIt = 64;
   if (text.size() >= kWorthIt) {
-    const auto size = static_cast<int64_t>(text.size());
-    text.remove_prefix(static_cast<size_t>(FEATDSL_LANES(valid_utf8_bytes(text.data(), size))));
+    text.remove_prefix(
+        static_cast<size_t>(FEATDSL_LANES(valid_utf8_bytes(text.data(), static_cast<int64_t>(text.size())))));
   }
   return valid_utf8_prefix(text) == text.size();
 }
