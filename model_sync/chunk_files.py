@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from model_sync.blobs import Blobs
@@ -101,9 +101,21 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def put_layers(layers: Path, chunks: Sequence[Path], whole: bool) -> None:
+    """The chunks, each under its own name, as the folder `layers`: linked or copied into it, or, if that need not be
+    `whole` by itself, the folder that they lie in."""
+    folders = {chunk.parent for chunk in chunks}
+    if not whole and len(folders) == 1:
+        layers.symlink_to(folders.pop().absolute())
+        return
+    layers.mkdir()
+    for chunk in chunks:
+        link_or_copy(chunk, layers / chunk.name)
+
+
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        stat = path.stat()
+        stat = os.stat(path)
     except OSError:
         return None
     return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -107,7 +107,7 @@ class DirectoryBlobs:
         stamps = []
         for name in names:
             try:
-                stat = (self.root / name).stat()
+                stat = os.stat(f"{self.root}/{name}")
                 stamps.append(f"{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}")
             except OSError as fault:
                 stamps.append(f"unreadable: {fault.errno}")

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from featdsl.errors import InputError
 from model_sync.blobs import Blobs
-from model_sync.chunk_files import CHUNKS, ChunkFiles, link_or_copy
+from model_sync.chunk_files import CHUNKS, ChunkFiles, put_layers
 from model_sync.saved_folder import MODEL_FILE, SavedFolder
 from model_sync.table_stack import LAYERS, Chunk, write_tables
 from model_sync.version import (
@@ -142,10 +142,11 @@ class Registry:
         _has_model(version)
         return version
 
-    def fetch(self, number: int, into: Path, *, identity: str = "") -> Version:
+    def fetch(self, number: int, into: Path, *, identity: str = "", whole: bool = True) -> Version:
         """The folder of a version (what `featdsl.torch.load_model` reads) as `into`, which must not be there yet; every
         byte is compared with its checksum, once for those that versions share. `identity`: the version that it must
-        be. Nothing is left when it fails. Errors: `VersionRefused`, `RegistryError`."""
+        be. Of one that is not `whole` the chunks of tables are pointed at, where they lie on this machine, for who
+        reads them at once. Nothing is left when it fails. Errors: `VersionRefused`, `RegistryError`."""
         version, digest = self._manifest(number)
         if identity not in ("", digest):
             raise VersionRefused(number, f"{MANIFEST} is not the one that HEAD names")
@@ -156,9 +157,8 @@ class Registry:
             for name, entry in version.files.items():
                 (writing / name).write_bytes(self._content(version, name, entry))
             if version.tables:
-                (writing / LAYERS).mkdir()
-                for chunk in {c.sha256: c for t in version.tables.values() for c in t.chunks}.values():
-                    link_or_copy(self._chunk(version, chunk), writing / LAYERS / chunk.sha256)
+                chunks = {c.sha256: c for table in version.tables.values() for c in table.chunks}
+                put_layers(writing / LAYERS, [self._chunk(version, c) for c in chunks.values()], whole)
                 write_tables(writing, version.tables)
             writing.chmod(0o755)
             writing.rename(into)

@@ -94,7 +94,7 @@ class VersionLoader:
         if self._folder is None:
             self._folder = ScratchFolder("versions")
         folder = self._folder.path / f"{number:06d}-{identity[:16]}"
-        info = registry.fetch(number, folder, identity=identity)
+        info = registry.fetch(number, folder, identity=identity, whole=False)
         fetched = self._fetched[number] = _Fetched(identity, info, folder)
         self._check(info, folder)
         return fetched

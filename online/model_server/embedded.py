@@ -8,7 +8,6 @@ import logging
 import os
 import queue
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ from model_sync.scratch import ScratchFolder
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
-from online.model_server.own_files import bytes_of_layers, copy_files, graph_of
+from online.model_server.own_files import OwnFiles, bytes_of_layers, graph_of
 from online.model_server.region import TooLarge
 from online.models import (
     CallerGone,
@@ -110,6 +109,7 @@ class EmbeddedModelServer:
     def __init__(self, options: ModelOptions | None = None) -> None:
         self._options = options or ModelOptions()
         self._folder = ScratchFolder("models")
+        self._files = OwnFiles(self._folder.path)
         self._workers: dict[int, _Worker] = {}
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
@@ -124,7 +124,6 @@ class EmbeddedModelServer:
         self._reviving: threading.Thread | None = None
         self._closed = False
         self._sockets = 0
-        self._copies = 0
 
     # --- ModelServer ---------------------------------------------------------------------------
 
@@ -143,7 +142,7 @@ class EmbeddedModelServer:
                 return
             worker = self._spawned(version, own, "")
         except BaseException as fault:
-            shutil.rmtree(own, ignore_errors=True)
+            self._files.remove(own)
             if isinstance(fault, OSError):
                 raise ModelRefused("its process died while the model was loaded") from fault
             raise
@@ -163,7 +162,7 @@ class EmbeddedModelServer:
                 self._forget(worker)
             else:
                 _end(worker)
-        shutil.rmtree(worker.directory, ignore_errors=True)
+        self._files.remove(worker.directory)
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
         return self._asked_to({"op": "predict"}, version, tensors, deadline_s)
@@ -334,17 +333,10 @@ class EmbeddedModelServer:
         return self._reviving
 
     def _copied(self, version: int, directory: Path) -> Path:
-        with self._ordering:
-            self._copies += 1
-            own = self._folder.path / f"{version}-{self._copies}"
-        with self._lock:
-            kept = [worker.directory for worker in self._workers.values() if worker.graph]
         try:
-            copy_files(directory, own, kept)
+            return self._files.copy(version, directory)
         except OSError as fault:
-            shutil.rmtree(own, ignore_errors=True)
             raise ModelRefused(f"its files do not read: {fault}") from fault
-        return own
 
     def _spawned(self, version: int, directory: Path, graph: str) -> _Worker:
         """A version in a new process. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when it dies."""

@@ -1,42 +1,80 @@
-"""The files of a version as its model server keeps them: its own, whatever becomes of the registry's."""
+"""The files of versions as their model server keeps them: its own, whatever becomes of the registry's."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterable
+import threading
+from collections import Counter
 from pathlib import Path
 
-from model_sync.table_stack import LAYERS
+from model_sync.chunk_files import link_or_copy
+from model_sync.table_stack import LAYERS, Chunk, read_tables
 
 _MODEL, _PROGRAM = "model.json", "program.pt2"
 
 
-def copy_files(directory: Path, own: Path, others: Iterable[Path]) -> None:
-    """Copies a version's folder. Chunks of layers never change and are read by their checksum: they are linked, from
-    there or from folders of `others` that are kept, and copied where that cannot be. Errors: `OSError`."""
-    layers = directory / LAYERS
-    shutil.copytree(directory, own, ignore=lambda folder, _: [LAYERS] if Path(folder) == directory else [])
-    if not layers.is_dir():
-        return
-    (own / LAYERS).mkdir()
-    sources = [layers, *(other / LAYERS for other in others)]
-    for chunk in layers.iterdir():
-        for source in sources:
-            with contextlib.suppress(OSError):
-                os.link(source / chunk.name, own / LAYERS / chunk.name)
-                break
-        else:
-            shutil.copyfile(chunk, own / LAYERS / chunk.name)
+class OwnFiles:
+    """Folders of versions in `folder`. Chunks of layers never change and are read by their checksum: those of all
+    versions lie in one place, each as long as a version needs it, linked there or copied where that cannot be.
+    Thread safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._layers = folder / LAYERS
+        self._layers.mkdir()
+        self._lock = threading.Lock()
+        self._needed: Counter[str] = Counter()
+        self._chunks: dict[Path, set[str]] = {}
+        self._copies = 0
+
+    def copy(self, version: int, directory: Path) -> Path:
+        """Copies a version's folder. Errors: `OSError`, and nothing is left."""
+        with self._lock:
+            self._copies += 1
+            own = self._folder / f"{version}-{self._copies}"
+            self._chunks[own] = set()
+        try:
+            shutil.copytree(directory, own, ignore=lambda of, _: [LAYERS] if Path(of) == directory else [])
+            if (directory / LAYERS).is_dir():
+                self._take(own, directory / LAYERS, {chunk.sha256 for chunk in _chunks(directory)})
+                (own / LAYERS).symlink_to(self._layers)
+        except OSError:
+            self.remove(own)
+            raise
+        return own
+
+    def remove(self, own: Path) -> None:
+        shutil.rmtree(own, ignore_errors=True)
+        with self._lock:
+            chunks = self._chunks.pop(own, set())
+            self._needed.subtract(chunks)
+            for name in chunks:
+                if not self._needed[name]:
+                    del self._needed[name]
+                    (self._layers / name).unlink(missing_ok=True)
+
+    def _take(self, own: Path, layers: Path, names: set[str]) -> None:
+        with self._lock:
+            for name in names:
+                if not self._needed[name]:
+                    link_or_copy(layers / name, self._layers / name)
+                self._needed[name] += 1
+                self._chunks[own].add(name)
 
 
 def bytes_of_layers(directory: Path) -> int:
     """How much is to be read to load a version's tables."""
-    layers = directory / LAYERS
-    return sum(chunk.stat().st_size for chunk in layers.iterdir()) if layers.is_dir() else 0
+    return sum({chunk.sha256: chunk.size for chunk in _chunks(directory)}.values())
+
+
+def _chunks(directory: Path) -> list[Chunk]:
+    """None where it does not say which: who loads it says why."""
+    try:
+        return [chunk for table in read_tables(directory).values() for chunk in table.chunks]
+    except (OSError, ValueError):
+        return []
 
 
 def graph_of(directory: Path) -> str:
