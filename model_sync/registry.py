@@ -249,9 +249,11 @@ class Registry:
             tables=draft.tables,
             epoch=epoch,
         )
-        newest = 0 if parent is None else parent.newest
+        newest, before = (
+            (0, 0 if raw is None else None) if parent is None else (parent.newest, parent.version)
+        )
         version, digest = self._numbered(version, newest)
-        if not self._swap_head(raw, Head(epoch, version.number, digest, now_us, why, newest)):
+        if not self._swap_head(raw, Head(epoch, version.number, digest, now_us, why, newest, before)):
             self.blobs.remove(_manifest_name(version.number))
             raise HeadMoved(self._readable_head())
         return version
@@ -293,8 +295,9 @@ class Registry:
             raise InputError(f"there is no such version: {number}", help=f"the versions: {known}")
         version = self.verify(number)
         epoch, newest = (1, 0) if head is None else (head.epoch + 1, head.newest)
-        why = f"rollback from {head.version}" if head is not None else "rollback"
-        if not self._swap_head(raw, Head(epoch, number, self.identity(number), now_us, why, newest)):
+        before = None if head is None else head.version
+        why = "rollback" if before is None else f"rollback from {before}"
+        if not self._swap_head(raw, Head(epoch, number, self.identity(number), now_us, why, newest, before)):
             raise HeadMoved(self._readable_head())
         self.restore(number)
         if head is not None and head.version > number:

@@ -155,7 +155,8 @@ class Version:
 class Head:
     """What HEAD says. `epoch` counts its moves; `digest` is the SHA-256 of the version's manifest ("" in the first
     format of registries); `why`: what moved it. `newest`: the highest number that it ever named: no other version gets
-    that, not when it has been removed. `raw`: its very bytes, which the next move is compared with."""
+    that, not when it has been removed. `before`: what it named before, 0 if nothing, None where that is not known.
+    `raw`: its very bytes, which the next move is compared with."""
 
     epoch: int
     version: int
@@ -163,6 +164,7 @@ class Head:
     moved_at_us: int = 0
     why: str = ""
     newest: int = 0
+    before: int | None = None
     raw: bytes = b""
 
     def to_bytes(self) -> bytes:
@@ -174,6 +176,7 @@ class Head:
                 "moved_at_us": self.moved_at_us,
                 "why": self.why,
                 "newest": max(self.newest, self.version),
+                "before": self.before,
             }
         ).encode()
 
@@ -187,7 +190,8 @@ class Head:
                 raise ValueError("it names no version")
             moved = int(data.get("moved_at_us", 0))
             digest, why = str(data.get("digest", "")), str(data.get("why", ""))
-            return Head(epoch, version, digest, moved, why, max(version, int(data.get("newest", 0))), raw)
+            newest, before = max(version, int(data.get("newest", 0))), _int_or_none(data.get("before"))
+            return Head(epoch, version, digest, moved, why, newest, before, raw)
         except (
             KeyError,
             TypeError,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from compiler.bundle import Bundle
 from featdsl.errors import FeatError
 from model_sync import Registry, RegistryError, Version, open_registry
-from model_sync.labels import CANARY, label
+from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
@@ -258,7 +258,7 @@ class VersionWatcher:
             return ""
         if not held:
             withdrawn = registry.withdrawn()
-            for other in before(number, registry.versions()):
+            for other in before(number, registry.versions(), _named(registry)):
                 if other not in withdrawn and not self._serve(registry, other, registry.identity(other)):
                     break
         waits = number in self._loader.waiting
@@ -396,19 +396,29 @@ def _opened(url: str) -> Registry | None:
         return None
 
 
-def before(head: int, versions: Sequence[Version]) -> list[int]:
-    """The versions that HEAD was made after, newest first: its parents, or the lower numbers when its
-    manifest does not say."""
+def before(number: int, versions: Sequence[Version], named: Collection[int]) -> list[int]:
+    """What was published before a version, newest first: its parents, then of the lower numbers those that another
+    version came of or that are `named`. Nobody knows of others that HEAD ever named them: their publisher may have died
+    before that."""
     by_number = {version.number: version for version in versions}
     found: list[int] = []
-    number = head
-    while number in by_number:
-        parent = by_number[number].parent
-        if parent is None:
+    at = number
+    while at in by_number:
+        parent = by_number[at].parent
+        if parent is None or parent in found or parent == number:
             break
-        number = parent
-        if number in found or number == head:
-            break
-        found.append(number)
+        at = parent
+        found.append(at)
     found = [n for n in found if n in by_number]
-    return found + sorted((n for n in by_number if n < head and n not in found), reverse=True)
+    known = {*named, *(version.parent for version in versions)}
+    return found + sorted(
+        (n for n in by_number if n < number and n in known and n not in found), reverse=True
+    )
+
+
+def _named(registry: Registry) -> set[int]:
+    """The versions that HEAD and labels say were published. Errors: `RegistryError`."""
+    head = registry.head()
+    if head is None or head.before is None:
+        return set(registry.numbers())
+    return {head.version, head.before, *(one.version for one in labels(registry).values())}

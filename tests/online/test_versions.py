@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.bundle import Bundle, build
-from model_sync import Version, open_registry
+from model_sync import Registry, Version, open_registry
 from online.errors import CallError, Reason
 from online.versions import VersionWatcher, before
 from tests.online.shop import PROGRAM, WeightModel, bundle, publish
@@ -220,20 +221,52 @@ def test_a_call_before_the_first_version(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "parents", "order"),
+    ("head", "parents", "named", "order"),
     [
-        (1, {1: None}, []),
-        (3, {1: None, 2: 1, 3: 2}, [2, 1]),
-        (4, {1: None, 2: 1, 3: 2, 4: 1}, [1, 3, 2]),
-        (3, {1: None, 2: 1, 3: None}, [2, 1]),
-        (2, {2: 2}, []),
-        (5, {1: None, 5: 4}, [1]),
-        (2, {1: None, 2: 3, 3: 1}, [3, 1]),
+        (1, {1: None}, [1, 0], []),
+        (3, {1: None, 2: 1, 3: 2}, [3, 2], [2, 1]),
+        (4, {1: None, 2: 1, 3: 2, 4: 1}, [4, 1], [1, 2]),
+        (4, {1: None, 2: 1, 3: 2, 4: 1}, [4, 1, 3], [1, 3, 2]),
+        (3, {1: None, 2: 1, 3: None}, [3, 2], [2, 1]),
+        (3, {1: None, 2: 1, 3: None}, [1, 2, 3], [2, 1]),
+        (2, {1: None, 2: None}, [2, 0], []),
+        (3, {1: None, 2: 1, 3: 1}, [3, 1], [1]),
+        (2, {2: 2}, [2], []),
+        (5, {1: None, 5: 4}, [5, 4, 1], [1]),
+        (2, {1: None, 2: 3, 3: 1}, [2, 3], [3, 1]),
     ],
 )
-def test_the_versions_before_head(head: int, parents: dict[int, int | None], order: list[int]) -> None:
+def test_the_versions_before_head(
+    head: int, parents: dict[int, int | None], named: list[int], order: list[int]
+) -> None:
     versions = [Version(number, parent, "m", "f", 0) for number, parent in parents.items()]
-    assert before(head, versions) == order
+    assert before(head, versions, named) == order
+
+
+def test_what_was_never_published_never_serves(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its publisher died between the manifest and HEAD; HEAD's version cannot be read, nor that before it."""
+
+    def dies(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    for weight, dead in ((1.0, True), (2.0, False), (3.0, True), (4.0, False), (5.0, True)):
+        with monkeypatch.context() as at_head:
+            if dead:
+                at_head.setattr(Registry, "_swap_head", dies)
+            with contextlib.suppress(KeyboardInterrupt):
+                setting.publish(weight)
+    assert open_registry(f"dir://{setting.registry}").numbers() == [1, 2, 3, 4, 5]
+    for number in (4, 2):
+        setting.file(number, "manifest.json").write_bytes(b"{")
+    assert setting.serving() is None
+    assert setting.states() == {1: "published", 2: "refused", 3: "published", 4: "refused", 5: "published"}
+
+
+def test_a_head_whose_manifest_does_not_read_is_followed_by_what_it_named_before(setting: Setting) -> None:
+    for weight in (1.0, 2.0, 3.0):
+        setting.publish(weight)
+    setting.file(3, "manifest.json").write_bytes(b"{")
+    assert setting.serving() == 2
 
 
 def test_a_version_that_the_model_server_has_not_yet_is_waited_for(setting: Setting) -> None:
