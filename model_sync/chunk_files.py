@@ -17,6 +17,9 @@ from model_sync.version import digest_of
 CHUNKS = "chunks/"
 _HERE = "chunks"
 
+Stamp = tuple[int, int, int]
+"""What a file is: its inode, size, time of writing."""
+
 
 class ChunkFiles:
     """Where the chunks of a registry lie on this machine: in the registry itself where that is a directory, else in a
@@ -24,8 +27,8 @@ class ChunkFiles:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._verified: dict[str, tuple[int, int, int]] = {}
-        """By checksum what the file was when its content was compared: its inode, size, time of writing."""
+        self._verified: dict[str, Stamp] = {}
+        """By checksum what the file was when its content was compared."""
         self._folder: ScratchFolder | None = None
         self._lock = threading.Lock()
 
@@ -36,7 +39,7 @@ class ChunkFiles:
             path = self._own_folder() / chunk.sha256
             if not path.exists():
                 self._bring(chunk, path)
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp is None:
             raise ValueError("is not there")
         if self._verified.get(chunk.sha256) != stamp:
@@ -72,7 +75,7 @@ class ChunkFiles:
         aside = path.with_name(f".{chunk.sha256}.{threading.get_ident()}")
         aside.write_bytes(data)
         aside.replace(path)
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         assert stamp is not None
         self._verified[chunk.sha256] = stamp
 
@@ -113,7 +116,8 @@ def put_layers(layers: Path, chunks: Sequence[Path], whole: bool) -> None:
         link_or_copy(chunk, layers / chunk.name)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def stamp_of(path: Path) -> Stamp | None:
+    """None where no file can be seen."""
     try:
         stat = os.stat(path)
     except OSError:

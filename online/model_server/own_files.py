@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from model_sync.chunk_files import link_or_copy
+from model_sync.chunk_files import Stamp, link_or_copy, stamp_of
 from model_sync.table_stack import LAYERS, Chunk, read_tables
 
 _MODEL, _PROGRAM = "model.json", "program.pt2"
@@ -26,6 +26,8 @@ class OwnFiles:
         self._layers.mkdir()
         self._lock = threading.Lock()
         self._needed: Counter[str] = Counter()
+        self._stamps: dict[str, Stamp | None] = {}
+        """What the chunks that are needed were when they were taken: who damages a linked one damages it here, too."""
         self._chunks: dict[Path, set[str]] = {}
         self._copies = 0
 
@@ -52,14 +54,17 @@ class OwnFiles:
             self._needed.subtract(chunks)
             for name in chunks:
                 if not self._needed[name]:
-                    del self._needed[name]
+                    del self._needed[name], self._stamps[name]
                     (self._layers / name).unlink(missing_ok=True)
 
     def _take(self, own: Path, layers: Path, names: set[str]) -> None:
         with self._lock:
             for name in names:
-                if not self._needed[name]:
-                    link_or_copy(layers / name, self._layers / name)
+                chunk = self._layers / name
+                if name not in self._stamps or stamp_of(chunk) != self._stamps[name]:
+                    chunk.unlink(missing_ok=True)
+                    link_or_copy(layers / name, chunk)
+                    self._stamps[name] = stamp_of(chunk)
                 self._needed[name] += 1
                 self._chunks[own].add(name)
 

@@ -88,3 +88,16 @@ def test_what_a_registry_points_at_outlives_it(own: OwnFiles, tmp_path: Path) ->
         path.unlink()
     assert len(chunks) == 3
     assert bytes_of_layers(copy) == sum((copy / LAYERS / chunk).stat().st_size for chunk in chunks)
+
+
+def test_a_chunk_that_was_damaged_where_it_lies_is_taken_again(own: OwnFiles, tmp_path: Path) -> None:
+    first = saved_with_table(tmp_path / "first", [{1: 1.0, 2: 2.0}])
+    (chunk,) = (first / LAYERS).iterdir()
+    good = chunk.read_bytes()
+    kept = own.copy(1, first)
+    chunk.write_bytes(good[:-1])
+    assert (kept / LAYERS / chunk.name).read_bytes() != good, "they are one file"
+    chunk.unlink()
+    chunk.write_bytes(good)
+    own.copy(2, first)
+    assert (kept / LAYERS / chunk.name).read_bytes() == good
