@@ -137,7 +137,7 @@ def write_tables(folder: Path, tables: Mapping[str, TableEntry]) -> None:
     """Says in `tables.json` of a saved model's folder what its tables are made of; the chunks lie in `layers`, each by
     its SHA-256."""
     described = {name: table.to_json() for name, table in sorted(tables.items())}
-    (folder / TABLES).write_text(json.dumps(described, indent=1))
+    (folder / TABLES).write_text(json.dumps(described))
 
 
 def read_tables(folder: Path) -> dict[str, TableEntry]:
