@@ -38,6 +38,8 @@ _OPTIONS_ERROR = 0.02
 """Of a service more, beside the one with the defaults, and how far its scores may lie from theirs, of the largest."""
 
 _WITH_OPTIONS = "featdsl, model's options"
+_WITH_PARTS = "featdsl, items' parts kept"
+"""`--model-item-parts`: what the model makes of an item alone lies beside its row."""
 _CALLS = 64
 _CLIENTS = 2
 _CACHE_MB = 256
@@ -58,6 +60,7 @@ def _measure(mix: Mix, quick: bool) -> dict[str, Any]:
         contestants = {
             "featdsl": feat_serve(bundle, url, registry),
             "featdsl, no item cache": feat_serve(bundle, url, registry, "--cache-mb", "0"),
+            _WITH_PARTS: feat_serve(bundle, url, registry, "--model-item-parts"),
             _WITH_OPTIONS: feat_serve(bundle, url, registry, *_MODEL_OPTIONS),
             "numpy, items kept": _numpy([*numpy, "--keep"]),
             "numpy": _numpy(numpy),
@@ -162,12 +165,12 @@ def compare_scores(services: dict[str, Service], calls: Sequence[bytes]) -> None
 
 def _print(mix: Mix, results: dict[str, Any], redis_ms: float, alone: dict[str, float]) -> None:
     print(f"\n{mix.name}: {mix.features:,} features, {mix.batch} candidates a call, {_CLIENTS} clients")
-    print(f"{'':<24} {'p50 ms':>8} {'p99 ms':>8} {'processor ms':>13} {'calls/s a core':>15}")
+    print(f"{'':<26} {'p50 ms':>8} {'p99 ms':>8} {'processor ms':>13} {'calls/s a core':>15}")
     for name, found in results.items():
         print(
-            f"{name:<24} {found['p50']:8.2f} {found['p99']:8.2f} {found['processor']:13.2f} {found['per_core']:15.1f}"
+            f"{name:<26} {found['p50']:8.2f} {found['p99']:8.2f} {found['processor']:13.2f} {found['per_core']:15.1f}"
         )
-    print(f"{'published':<24} {'':>8} {'':>8} {'':>13} {mix.published:15.1f}")
+    print(f"{'published':<26} {'':>8} {'':>8} {'':>13} {mix.published:15.1f}")
     ours = results["featdsl"]["per_core"]
     cold = results["featdsl, no item cache"]["per_core"]
     print(
@@ -175,6 +178,11 @@ def _print(mix: Mix, results: dict[str, Any], redis_ms: float, alone: dict[str, 
         f"{ours / mix.published:.0f} times the published (bar {BARS['published']:g}); "
         f"items kept on both sides {ours / results['numpy, items kept']['per_core']:.1f}, "
         f"on neither {cold / results['numpy']['per_core']:.1f}; Redis beside it {redis_ms:.2f} ms a call"
+    )
+    parts = results[_WITH_PARTS]["per_core"]
+    print(
+        f"with items' parts kept: {parts / results['numpy']['per_core']:.1f} times numpy, "
+        f"{parts / mix.published:.0f} times the published"
     )
     print(
         "without gRPC and model, ms of the processor: "
