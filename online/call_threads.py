@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class CallThreads(ThreadPoolExecutor):
         """`refusal`: why a call with so many seconds left would get no answer, if that is known now."""
         super().__init__(threads, "call")
         self._refusal = refusal
+        self._end = _end_of_grpc()
         self._details: tuple[str, Any] = ("", ())
         """What the last one was told, and the trailing metadata of that: most are told the same as the one before."""
 
@@ -47,17 +49,26 @@ class CallThreads(ThreadPoolExecutor):
 
     def _ended(self, why: CallError, args: tuple[Any, ...]) -> bool:
         """Whether a call could be ended without its method, by what gRPC itself ends calls with."""
+        if self._end is None:
+            return False
         try:
             _, event, state, method, *_ = args
-            tell, end = method.refused, grpc_server._abort
+            tell, call = method.refused, event.call
         except (AttributeError, ValueError):
             return False
         if self._details[0] != why.message:
             self._details = why.message, to_details(why)
         state.trailing_metadata = self._details[1]
         tell(why)
-        end(state, event.call, why.reason.code.value[0], why.message.encode())
+        self._end(state, call, why.reason.code.value[0], why.message.encode())
         return True
+
+
+def _end_of_grpc() -> Callable[..., None] | None:
+    """How gRPC itself ends a call, which it does not promise to keep; None where it has another way than is known."""
+    end: Callable[..., None] | None = getattr(grpc_server, "_abort", None)
+    known = ["state", "call", "code", "details"]
+    return end if end is not None and list(inspect.signature(end).parameters) == known else None
 
 
 def refused_here() -> CallError | None:
