@@ -63,7 +63,11 @@ class OwnFiles:
                 chunk = self._layers / name
                 if name not in self._stamps or stamp_of(chunk) != self._stamps[name]:
                     chunk.unlink(missing_ok=True)
-                    link_or_copy(layers / name, chunk)
+                    try:
+                        link_or_copy(layers / name, chunk)
+                    except OSError:
+                        chunk.unlink(missing_ok=True)  # a part of a copy
+                        raise
                     self._stamps[name] = stamp_of(chunk)
                 self._needed[name] += 1
                 self._chunks[own].add(name)
@@ -75,7 +79,7 @@ def bytes_of_layers(directory: Path) -> int:
 
 
 def _chunks(directory: Path) -> list[Chunk]:
-    """None where it does not say which: who loads it says why."""
+    """Empty where it does not say which: who loads it says why."""
     try:
         return [chunk for table in read_tables(directory).values() for chunk in table.chunks]
     except (OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def test_a_copy_that_fails_leaves_nothing_and_takes_nothing_from_others(
         assert sorted(os.listdir(tmp_path / "own")) == sorted([copy.name, LAYERS])
     own.copy(2, second)
     assert held(tmp_path) == chunks_of(first) | chunks_of(second)
+
+
+def test_a_copy_that_the_disk_has_no_room_for_leaves_no_part(
+    own: OwnFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunks lie on another file system, so they are copied."""
+    folder = saved_with_table(tmp_path / "model", DELTAS)
+
+    def full(_: Path, target: Path) -> None:
+        target.write_bytes(b"a part")
+        raise OSError(errno.ENOSPC, "no space is left")
+
+    monkeypatch.setattr("online.model_server.own_files.link_or_copy", full)
+    with pytest.raises(OSError, match="no space is left"):
+        own.copy(1, folder)
+    assert held(tmp_path) == set()
 
 
 def test_what_says_no_tables_is_copied_as_it_is(own: OwnFiles, tmp_path: Path) -> None:
