@@ -63,8 +63,10 @@ def remote(
 
 @pytest.fixture
 def versions(remote: RemoteServer) -> Iterator[RemoteServer]:
-    """The server, with version 1 of weight 2; afterwards it has none."""
+    """The server, with version 1 of weight 2 ready; afterwards it has none."""
+    until(lambda: not remote.ready())
     remote.put(1, 2.0)
+    until(lambda: remote.ready() == {1})
     yield remote
     empty(remote)
 
