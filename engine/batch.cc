@@ -58,11 +58,12 @@ Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) 
   std::vector<NamedType> columns;
   columns.reserve(fields.size());
   held.columns.reserve(fields.size());
-  held.memory.reserve(fields.size());
+  held.in.reserve(fields.size());
   for (Field& field : fields) {
     columns.push_back({std::move(field.name), std::move(field.type)});
     held.columns.push_back(field.column);
-    held.memory.push_back(std::move(field.memory));
+    if (held.memory.empty() || held.memory.back() != field.memory) held.memory.push_back(std::move(field.memory));
+    held.in.push_back(static_cast<uint32_t>(held.memory.size() - 1));
   }
   held.form = Form::shared(std::move(columns));
   held_ = std::make_shared<const Held>(std::move(held));
@@ -71,13 +72,13 @@ Batch::Batch(int64_t num_rows, std::vector<Field> fields) : num_rows_(num_rows) 
 
 Batch::Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
              std::shared_ptr<const Arena> memory)
-    : Batch(num_rows, std::move(form), std::move(columns), std::vector{std::move(memory)}) {}
+    : Batch(num_rows, std::move(form), std::move(columns), std::vector{std::move(memory)}, {}) {}
 
 Batch::Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
-             std::vector<std::shared_ptr<const Arena>> memory)
+             std::vector<std::shared_ptr<const Arena>> memory, std::vector<uint32_t> in)
     : num_rows_(num_rows) {
   if (form->size() != columns.size()) throw EngineError("the columns of a batch are not those of its form");
-  held_ = std::make_shared<const Held>(Held{std::move(form), std::move(columns), std::move(memory)});
+  held_ = std::make_shared<const Held>(Held{std::move(form), std::move(columns), std::move(memory), std::move(in)});
   check_lengths();
 }
 
@@ -112,13 +113,13 @@ Batch Batch::select(std::span<const std::string> names) const {
 
 Batch Batch::carried() const {
   const Form::Part& part = form()->carried();
-  Held held{part.form, {}, {}};
+  Held held{part.form, {}, {}, {}};
+  if (held_) held.memory = held_->memory;
   held.columns.reserve(part.places.size());
   for (const size_t place : part.places) {
     held.columns.push_back(column(place));
-    if (held_->memory.size() != 1) held.memory.push_back(held_->memory[place]);
+    if (!held_->in.empty()) held.in.push_back(held_->in[place]);
   }
-  if (held_ && held_->memory.size() == 1) held.memory = held_->memory;
   Batch some;
   some.num_rows_ = num_rows_;
   some.held_ = std::make_shared<const Held>(std::move(held));

@@ -70,9 +70,9 @@ class Batch {
   // Columns of a known form, which all lie in `memory`.
   Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
         std::shared_ptr<const Arena> memory);
-  // The same, each in a memory of its own.
+  // The same, column i in memory[in[i]].
   Batch(int64_t num_rows, std::shared_ptr<const Form> form, std::vector<Column> columns,
-        std::vector<std::shared_ptr<const Arena>> memory);
+        std::vector<std::shared_ptr<const Arena>> memory, std::vector<uint32_t> in);
 
   int64_t num_rows() const { return num_rows_; }
   size_t num_columns() const { return held_ ? held_->columns.size() : 0; }
@@ -81,7 +81,7 @@ class Batch {
   const Type& type(size_t place) const { return (*held_->form)[place].type; }
   const Column& column(size_t place) const { return held_->columns[place]; }
   const std::shared_ptr<const Arena>& memory(size_t place) const {
-    return held_->memory[held_->memory.size() == 1 ? 0 : place];
+    return held_->memory[held_->in.empty() ? 0 : held_->in[place]];
   }
 
   int64_t find(std::string_view name) const;        // its place; -1 if absent
@@ -99,7 +99,8 @@ class Batch {
   struct Held {
     std::shared_ptr<const Form> form;
     std::vector<Column> columns;
-    std::vector<std::shared_ptr<const Arena>> memory;  // of all columns, or of each
+    std::vector<std::shared_ptr<const Arena>> memory;
+    std::vector<uint32_t> in;  // by column: which of these it lies in; none where all lie in the first
   };
   void check_lengths() const;
   Field field(size_t place) const { return {name(place), type(place), column(place), memory(place)}; }

@@ -9,6 +9,15 @@
 namespace feat {
 namespace {
 
+// Whether int32 or float32 occurs in it.
+bool is_narrow(const Column& column) {
+  if (column.layout == Layout::I32 || column.layout == Layout::F32) return true;
+  for (int k = 0; k < column.child_count(); ++k) {
+    if (is_narrow(column.child[k])) return true;
+  }
+  return false;
+}
+
 template <class From, class To>
 const To* widen(const Column& column, Arena& arena) {
   To* wide = arena.take<To>(column.length);
@@ -90,20 +99,19 @@ const T* store_floats(const Column& column, Arena& arena, const StoreOptions& op
 
 }  // namespace
 
-Column to_held(const Column& column, const Type& type, Arena& arena) {
-  if (!type.is_narrow()) return column;
+Column to_held(const Column& column, Arena& arena) {
+  if (!is_narrow(column)) return column;
   Column held = column;
-  held.layout = held_layout(type);
   if (column.layout == Layout::I32) {
+    held.layout = Layout::I64;
     held.data = widen<int32_t, int64_t>(column, arena);
   } else if (column.layout == Layout::F32) {
+    held.layout = Layout::F64;
     held.data = widen<float, double>(column, arena);
   } else {
     const int children = column.child_count();
     auto* child = arena.take<Column>(children);
-    for (int k = 0; k < children; ++k) {
-      child[k] = to_held(column.child[k], type.children[static_cast<size_t>(k)], arena);
-    }
+    for (int k = 0; k < children; ++k) child[k] = to_held(column.child[k], arena);
     held.child = child;
   }
   return held;

@@ -6,7 +6,7 @@
 namespace feat {
 
 // From the stored to the held layout. What is not narrow is shared with `column`.
-Column to_held(const Column& column, const Type& type, Arena& arena);
+Column to_held(const Column& column, Arena& arena);
 
 struct StoreOptions {
   bool finite = false;           // a float that is not finite becomes 0

@@ -83,17 +83,20 @@ class Driver {
 
   Batch outputs(int64_t& nonfinite) {
     std::vector<Column> columns;
-    std::vector<std::shared_ptr<const Arena>> memory;  // of each, once one does not lie in `memory_`
+    std::vector<std::shared_ptr<const Arena>> memory{memory_};
+    std::vector<uint32_t> in;  // by column: which of these it lies in
     columns.reserve(program_.outputs_.size());
+    in.reserve(program_.outputs_.size());
     for (const Program::Output& output : program_.outputs_) {
       const NamedType& declared = (*program_.form_)[columns.size()];
-      if (const Batch* given = passed_on(output, declared.type)) {
+      if (const Batch* given = passed_on(output, columns.size())) {
         const size_t place = binding_->places[output.from.index].column;
-        memory.resize(columns.size(), memory_);
-        memory.push_back(given->memory(place));
+        if (memory.back() != given->memory(place)) memory.push_back(given->memory(place));
+        in.push_back(static_cast<uint32_t>(memory.size() - 1));
         columns.push_back(given->column(place));
         continue;
       }
+      in.push_back(0);
       try {
         Slot& slot = at(output.from);
         const Column& held = slot.single ? widened(slot) : slot.column;
@@ -107,29 +110,26 @@ class Driver {
         throw EngineError("output `" + declared.name + "`: " + error.what());
       }
     }
-    if (memory.empty()) return {num_rows_, program_.form_, std::move(columns), memory_};
-    memory.resize(columns.size(), memory_);
-    return {num_rows_, program_.form_, std::move(columns), std::move(memory)};
+    return {num_rows_, program_.form_, std::move(columns), std::move(memory), std::move(in)};
   }
 
  private:
   void load_input(size_t place) {
     const auto [from, column] = binding_->places[place];
     const Batch& batch = batches_[from];
-    new (registers_ + place) Slot{to_held(batch.column(column), program_.inputs_[place].type, arena_),
-                                  batch.num_rows() == 1 && num_rows_ != 1};
+    new (registers_ + place) Slot{to_held(batch.column(column), arena_), batch.num_rows() == 1 && num_rows_ != 1};
   }
 
   // The batch with an input that is an output as it stands there; null if there is none. Where an output has to be
   // made of an input that nothing else reads, that is loaded now.
-  const Batch* passed_on(const Program::Output& output, const Type& type) {
+  const Batch* passed_on(const Program::Output& output, size_t number) {
     const size_t place = output.from.index;
     if (output.from.constant || place >= program_.inputs_.size()) return nullptr;
     const auto [from, column] = binding_->places[place];
     const Batch& batch = batches_[from];
     const bool has_nulls = batch.column(column).valid != nullptr;
     const bool as_it_is = !output.finite && !has_nulls && batch.num_rows() == num_rows_;
-    if (as_it_is && batch.type(column).same_values(type)) return &batch;
+    if (as_it_is && binding_->same[number]) return &batch;
     if (!program_.is_read_[place]) load_input(place);
     return nullptr;
   }
@@ -410,6 +410,11 @@ std::shared_ptr<const Program::Binding> Program::bind(std::span<const Batch> bat
                         input.type.text() + "`");
     }
     binding->places.push_back({static_cast<size_t>(holder - batches.begin()), column});
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const Operand& from = outputs_[i].from;
+    const bool is_input = !from.constant && from.index < inputs_.size();
+    binding->same.push_back(is_input && inputs_[from.index].type.same_values((*form_)[i].type));
   }
   const std::lock_guard lock(bound_mutex_);
   bound_[bound_next_++ % bound_.size()] = binding;

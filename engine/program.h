@@ -69,6 +69,7 @@ class Program {
     };
     std::vector<std::shared_ptr<const Form>> forms;
     std::vector<Place> places;
+    std::vector<bool> same;  // by output: an input, of the output's very type
   };
   // Errors: EngineError for an input that is not there, or of another type.
   std::shared_ptr<const Binding> bind(std::span<const Batch> batches) const;

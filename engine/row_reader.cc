@@ -102,20 +102,42 @@ std::vector<NamedType> columns_of(const std::vector<FieldSpec>& fields, const st
 
 RowSink::RowSink(const std::string& prefix, const std::vector<FieldSpec>& fields,
                  const std::vector<SequenceSpec>& sequences, Intake& intake)
-    : Sink(prefix), field_specs_(fields), sequence_specs_(sequences), name_start_(prefix.size() + 1) {
-  for (const FieldSpec& field : fields) fields_.push_back(make_sink(field, field.type, false, intake));
+    : Sink(prefix),
+      field_specs_(fields),
+      sequence_specs_(sequences),
+      intake_(intake),
+      name_start_(prefix.size() + 1),
+      fields_(fields.size()) {
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].type.kind != Kind::Map) field(i);
+  }
   for (const SequenceSpec& sequence : sequences) sequences_.push_back(std::make_unique<SequenceSink>(sequence, intake));
+}
+
+ColumnSink& RowSink::field(size_t at) {
+  if (fields_[at] == nullptr) fields_[at] = make_sink(field_specs_[at], field_specs_[at].type, false, intake_);
+  return *fields_[at];
+}
+
+bool RowSink::is_map(int index) const {
+  const auto at = static_cast<size_t>(index);
+  return at < fields_.size() && field_specs_[at].type.kind == Kind::Map;
+}
+
+void RowSink::set_column(int index, const Column& column) {
+  if (set_.empty()) set_.resize(fields_.size());
+  set_[static_cast<size_t>(index)] = column;
 }
 
 Sink& RowSink::member(int index) {
   const auto at = static_cast<size_t>(index);
-  if (at < fields_.size()) return *fields_[at];
+  if (at < fields_.size()) return field(at);
   return *sequences_[at - fields_.size()];
 }
 
 ColumnSink* RowSink::column(int index) {
   const auto at = static_cast<size_t>(index);
-  return at < fields_.size() ? fields_[at].get() : nullptr;
+  return at < fields_.size() ? &field(at) : nullptr;
 }
 
 int RowSink::member_index(std::string_view name) const {
@@ -138,11 +160,11 @@ void RowSink::end_member(int index) {
     if (sequence.rows() != rows_ + 1) throw BadValue("`" + sequence.name() + "` is given twice");
     return;
   }
-  ColumnSink& field = *fields_[at];
-  if (field.rows() == rows_) field.null();
-  if (field.rows() != rows_ + 1) throw BadValue("`" + field.name() + "` is given twice");
-  if (field.last_is_null() && field_specs_[at].required()) {
-    throw BadValue("`" + field.name() + "` is missing, and has no default");
+  ColumnSink& column = field(at);
+  if (column.rows() == rows_) column.null();
+  if (column.rows() != rows_ + 1) throw BadValue("`" + column.name() + "` is given twice");
+  if (column.last_is_null() && field_specs_[at].required()) {
+    throw BadValue("`" + column.name() + "` is missing, and has no default");
   }
 }
 
@@ -152,14 +174,21 @@ void RowSink::end_struct() {
 }
 
 void RowSink::truncate(int64_t rows) {
-  for (auto& field : fields_) field->truncate(rows);
+  set_.clear();
+  for (auto& field : fields_) {
+    if (field != nullptr) field->truncate(rows);
+  }
   for (auto& sequence : sequences_) sequence->truncate(rows);
   rows_ = rows;
 }
 
 std::vector<Column> RowSink::finish() {
   std::vector<Column> columns;
-  for (const auto& field : fields_) columns.push_back(field->finish());
+  columns.reserve(fields_.size());
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    const bool is_set = !set_.empty() && set_[i].child != nullptr;
+    columns.push_back(is_set ? set_[i] : field(i).finish());
+  }
   for (const auto& sequence : sequences_) {
     for (const Column& list : sequence->finish()) columns.push_back(list);
   }
@@ -169,7 +198,10 @@ std::vector<Column> RowSink::finish() {
 RowReader::RowReader(std::string prefix, std::vector<FieldSpec> fields, std::vector<SequenceSpec> sequences)
     : prefix_(std::move(prefix)), fields_(std::move(fields)), sequences_(std::move(sequences)) {
   std::unordered_set<std::string> names;
-  for (const FieldSpec& field : fields_) check_field(field, names);
+  for (const FieldSpec& field : fields_) {
+    check_field(field, names);
+    if (field.required() && must_be_given_.empty()) must_be_given_ = field.name;
+  }
   for (const SequenceSpec& sequence : sequences_) {
     if (sequence.members.empty()) throw EngineError("a sequence has no fields: `" + sequence.name + "`");
     if (!names.insert(sequence.name).second) throw EngineError("a field is named twice: `" + sequence.name + "`");
@@ -228,10 +260,8 @@ class RowReader::Reading {
         row_(reader.prefix_, reader.fields_, reader.sequences_, intake_),
         writers_(reader.writers()),
         targets_(row_) {
-    for (const FieldSpec& field : reader.fields_) {
-      if (field.required()) {
-        throw EngineError("`" + field.name + "` has no default, so a missing row cannot be read");
-      }
+    if (!reader.must_be_given_.empty()) {
+      throw EngineError("`" + reader.must_be_given_ + "` has no default, so a missing row cannot be read");
     }
     result_.statuses.reserve(static_cast<size_t>(intake_.expected_rows));
   }
@@ -360,13 +390,17 @@ RowReading::RowReading(RowReading&&) noexcept = default;
 RowReading::~RowReading() = default;
 
 void RowReading::add(std::span<const std::optional<std::string_view>> rows) {
+  given_ += std::ssize(rows);
+  if (given_ > rows_) return;
   if (reading_ == nullptr) reading_ = std::make_unique<RowReader::Reading>(reader_, rows_, true, true);
   reading_->add(rows);
 }
 
 RowReader::Read RowReader::read_rows(const GivenRows& rows, RowReading* begun) {
   std::unique_ptr<Reading> reading;
-  if (begun != nullptr && begun->ended_ && begun->rows_ == std::ssize(rows.rows)) reading = std::move(begun->reading_);
+  if (begun != nullptr && begun->ended_ && begun->given_ == begun->rows_ && begun->rows_ == std::ssize(rows.rows)) {
+    reading = std::move(begun->reading_);
+  }
   for (const bool quick : {true, false}) {
     if (reading == nullptr) {
       reading = std::make_unique<Reading>(*this, std::ssize(rows.rows), quick, rows.in_slack);

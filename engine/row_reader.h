@@ -34,6 +34,13 @@ class RowSink final : public Sink {
   Sink& member(int index) override;
   // The sink of a field; null for a sequence.
   ColumnSink* column(int index);
+  // Whether it was begun for one row, so that the column of a map may be set, in place of what its sink reads.
+  Arena& arena() { return intake_.arena; }
+  bool is_one() const { return intake_.expected_rows == 1; }
+  bool is_map(int index) const;
+  // Of a field.
+  int64_t cap(int index) const { return field_specs_[static_cast<size_t>(index)].cap; }
+  void set_column(int index, const Column& column);
   // Fields that were not given read as missing.
   void end_struct() override;
   int member_index(std::string_view name) const override;
@@ -50,10 +57,14 @@ class RowSink final : public Sink {
   std::vector<Column> finish();
 
  private:
+  ColumnSink& field(size_t at);
+
   const std::vector<FieldSpec>& field_specs_;
   const std::vector<SequenceSpec>& sequence_specs_;
+  Intake& intake_;
   size_t name_start_;
-  std::vector<SinkPtr> fields_;
+  std::vector<SinkPtr> fields_;  // those of maps are made when they are asked for
+  std::vector<Column> set_;      // by field, a column that was set: then it has a child
   std::vector<std::unique_ptr<SequenceSink>> sequences_;
   int64_t rows_ = 0;
 };
@@ -128,6 +139,7 @@ class RowReader {
   std::string prefix_;
   std::vector<FieldSpec> fields_;
   std::vector<SequenceSpec> sequences_;
+  std::string must_be_given_;                     // the first field that is required, if any is
   std::shared_ptr<const Form> form_, list_form_;  // of the batches; as lists
   mutable std::mutex mutex_;
   std::shared_ptr<const Writers> writers_ = std::make_shared<Writers>();
@@ -150,6 +162,7 @@ class RowReading {
   friend class RowReader;
   RowReader& reader_;
   int64_t rows_;
+  int64_t given_ = 0;  // more than `rows_`, and what was read is not used
   bool ended_ = false;
   std::unique_ptr<RowReader::Reading> reading_;  // once there is a row
 };

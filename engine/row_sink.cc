@@ -1,13 +1,12 @@
 #include "engine/row_sink.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <numeric>
 
-#include "engine/text_rows.h"
+#include "engine/distinct_texts.h"
 
 namespace feat {
 
@@ -272,29 +271,6 @@ class KeySink final : public ScalarSink {
   Key last_;
 };
 
-// Whether the texts from `start` on differ from each other; rarely false though they do.
-bool all_differ(const RowColumn& texts, int64_t start) {
-  struct Slot {
-    uint64_t code, time;
-  };
-  thread_local std::vector<Slot> slots;
-  thread_local uint64_t now = 0;
-  const int64_t count = texts.length() - start;
-  if (count < 2) return true;
-  const uint64_t mask = std::bit_ceil(static_cast<uint64_t>(count) * 2) - 1;
-  if (slots.size() <= mask) slots.resize(mask + 1);
-  ++now;
-  for (int64_t i = start; i < texts.length(); ++i) {
-    const uint64_t code = table_code(texts.text(i));
-    uint64_t at = code & mask;
-    for (; slots[at].time == now; at = (at + 1) & mask) {
-      if (slots[at].code == code) return false;
-    }
-    slots[at] = {code, now};
-  }
-  return true;
-}
-
 class MapSink final : public ColumnSink, private RowMaps {
  public:
   MapSink(const FieldSpec& spec, const Type& type, bool element, Intake& intake)
@@ -385,7 +361,8 @@ class MapSink final : public ColumnSink, private RowMaps {
     ++entries_;
   }
   bool end_entries() override {
-    if (!all_differ(*RowMaps::keys, entries_)) return false;
+    const auto key = [&](int64_t i) { return RowMaps::keys->text(entries_ + i); };
+    if (!all_differ(keys_.rows() - entries_, key)) return false;
     if (cap_ >= 0 && keys_.rows() - entries_ > cap_) {
       keys_.truncate(entries_ + cap_);
       values_->truncate(entries_ + cap_);

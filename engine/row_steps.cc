@@ -18,7 +18,7 @@ using Node = DecodePlan::Node;
 RowSteps::RowSteps(const DecodePlan& plan, RowSink& row) : plan_(plan) {
   const Node& root = plan.nodes()[0];
   if (root.op != DecodePlan::Op::Record) return;
-  const Targets targets(row);
+  Targets targets(row);
   std::vector<bool> given(static_cast<size_t>(row.member_count()));
   for (size_t i = 0; i < root.children.size(); ++i) {
     const int32_t member = root.members[i];
@@ -47,19 +47,20 @@ const Node& RowSteps::unwrapped(uint32_t index, Shape& shape) const {
   return first_is_null ? second : first;
 }
 
-RowSteps::Step RowSteps::step_of(uint32_t index, int32_t member, const Targets& targets) const {
+RowSteps::Step RowSteps::step_of(uint32_t index, int32_t member, Targets& targets) const {
   Step step;
   const Node& node = unwrapped(index, step.value);
   const bool array = node.op == DecodePlan::Op::Array;
   const Node& value = array ? unwrapped(node.children[0], step.item) : node;
   Shape& shape = array ? step.item : step.value;
-  if (member >= 0 && make_map_step(node, targets.members_[static_cast<size_t>(member)].maps, step)) {
+  if (member >= 0 && make_map_step(node, targets.member(member).maps, step)) {
     step.member = member;
+    step.cap = targets.row_.cap(member);
     return step;
   }
   if (member < 0) {
     shape.op = skip_of(value, shape);
-  } else if (const auto& target = targets.members_[static_cast<size_t>(member)];
+  } else if (const auto& target = targets.member(member);
              target.column != nullptr && array == (target.lists.items != nullptr)) {
     shape.op = op_of(value, target.column->layout());
     // Only what goes straight to the column: it is not the column of a sink that could be asked.
@@ -78,7 +79,8 @@ bool RowSteps::make_map_step(const Node& node, const RowMaps* maps, Step& step) 
     ++step.maps;
     value = &plan_.nodes()[value->children[0]];
     if (at->values == nullptr) continue;
-    step.item.op = op_of(*value, at->values->layout());
+    step.values = at->values->layout();
+    step.item.op = op_of(*value, step.values);
     const Op op = step.item.op;
     if (op == Op::Other || op == Op::FloatOfInteger || op == Op::FloatOfFloat32 || op == Op::FloatOfFloat64) break;
     step.value.op = Op::Map;
@@ -125,22 +127,32 @@ RowSteps::Op RowSteps::skip_of(const Node& node, Shape& shape) {
   }
 }
 
-RowSteps::Targets::Targets(RowSink& row) : row_(row) {
-  members_.reserve(static_cast<size_t>(row.member_count()));
+RowSteps::Targets::Targets(RowSink& row) : row_(row), members_(static_cast<size_t>(row.member_count())) {
   for (int i = 0; i < row.member_count(); ++i) {
-    ColumnSink* sink = row.column(i);
-    Member member{row.member(i), nullptr, false, {nullptr, nullptr, -1}, nullptr};
-    if (sink != nullptr) {
-      member.lists = sink->lists();
-      member.column = member.lists.items != nullptr ? member.lists.items : sink->scalars();
-      member.keeps_nulls = member.column != nullptr && sink->keeps_nulls();
-      member.maps = sink->maps();
-    }
-    members_.push_back(member);
+    if (!row.is_one() || !row.is_map(i)) members_[static_cast<size_t>(i)] = of_sink(i);
   }
 }
 
+RowSteps::Targets::Member RowSteps::Targets::of_sink(int32_t index) {
+  Member member;
+  member.sink = &row_.member(index);
+  if (ColumnSink* sink = row_.column(index)) {
+    member.lists = sink->lists();
+    member.column = member.lists.items != nullptr ? member.lists.items : sink->scalars();
+    member.keeps_nulls = member.column != nullptr && sink->keeps_nulls();
+    member.maps = sink->maps();
+  }
+  return member;
+}
+
+MapsOfRow* RowSteps::Targets::maps_of_row(int64_t row_bytes) {
+  if (maps_.has_value()) return &*maps_;
+  if (!row_.is_one() || row_bytes > MapsOfRow::kMostBytes) return nullptr;
+  return &maps_.emplace(row_bytes, std::ssize(members_), row_.arena());
+}
+
 bool RowSteps::Targets::texts_are_valid() const {
+  if (maps_.has_value() && !maps_->texts_are_valid()) return false;
   for (const Member& member : members_) {
     if (member.column != nullptr && !member.column->texts_are_valid()) return false;
     for (const RowMaps* maps = member.maps; maps != nullptr; maps = maps->inner) {
@@ -191,27 +203,30 @@ class RowSteps::Block {
 
   bool read(const Step& step) {
     if (step.member < 0) return skip(step);
-    const Targets::Member& target = targets_.members_[static_cast<size_t>(step.member)];
+    if (step.value.op == Op::Map && MapsOfRow::takes(step.values, step.maps)) {
+      if (MapsOfRow* maps = targets_.maps_of_row(std::ssize(bodies_[0]))) return map_of_row(step, *maps);
+    }
+    const Targets::Member& target = targets_.member(step.member);
     switch (step.value.op) {
       case Op::List:
         return step.item.op == Op::Text ? lists_of_texts(step, target) : lists(step, target);
       case Op::Map:
-        return each(step.value, target.sink,
+        return each(step.value, *target.sink,
                     [&](RowCursor& row) { return map(row, step.item, *target.maps, step.maps - 1); });
       case Op::FloatOfInteger:
       case Op::FloatOfFloat32:
       case Op::FloatOfFloat64:
-        return each(step.value, target.sink,
-                    [&](RowCursor& row) { return converted(row, step.value.op, target.sink); });
+        return each(step.value, *target.sink,
+                    [&](RowCursor& row) { return converted(row, step.value.op, *target.sink); });
       case Op::Absent:
-        for (size_t r = 0; r < rows_.size(); ++r) target.sink.null();
+        for (size_t r = 0; r < rows_.size(); ++r) target.sink->null();
         return true;
       case Op::Other:
         return others(step);
       default:
         return target.keeps_nulls ? values(step.value, *target.column)
-                                  : each(step.value, target.sink, [&](RowCursor& row) {
-                                      return value(row, step.value.op, *target.column, [&] { target.sink.null(); });
+                                  : each(step.value, *target.sink, [&](RowCursor& row) {
+                                      return value(row, step.value.op, *target.column, [&] { target.sink->null(); });
                                     });
     }
   }
@@ -385,7 +400,7 @@ class RowSteps::Block {
 
   bool lists(const Step& step, const Targets::Member& target) {
     RowColumn& column = *target.lists.items;
-    return each(step.value, target.sink, [&](RowCursor& row) {
+    return each(step.value, *target.sink, [&](RowCursor& row) {
       const int64_t start = column.length();
       const auto no_null = [] {};  // a null item goes
       if (!items(row, step.item, [&] { return value(row, step.item.op, column, no_null); })) return false;
@@ -397,7 +412,7 @@ class RowSteps::Block {
   bool lists_of_texts(const Step& step, const Targets::Member& target) {
     Texts texts(*target.lists.items);
     const int64_t cap = target.lists.cap >= 0 ? target.lists.cap : std::numeric_limits<int32_t>::max();
-    const bool good = each(step.value, target.sink, [&](RowCursor& row) {
+    const bool good = each(step.value, *target.sink, [&](RowCursor& row) {
       int64_t left = cap;
       const auto item = [&] {
         TextInRow text;
@@ -411,6 +426,20 @@ class RowSteps::Block {
     });
     texts.put();
     return good;
+  }
+
+  bool map_of_row(const Step& step, MapsOfRow& maps) {
+    RowCursor& row = rows_[0];
+    bool given = true;
+    if (step.value.optional && !row.branch(step.value.given, step.value.null, given)) return false;
+    Column column;
+    if (!given) {
+      column = maps.none(step.maps, step.values);
+    } else if (!maps.read(row, step.maps, step.values, step.cap, column)) {
+      return false;
+    }
+    targets_.row_.set_column(step.member, column);
+    return !row.passed_end();
   }
 
   // A map's entries; `depth`: maps that are in it, one in the other.

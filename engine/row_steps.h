@@ -7,10 +7,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "engine/maps_of_row.h"
 #include "engine/row_codec.h"
 #include "engine/row_column.h"
 #include "engine/row_sink.h"
@@ -32,20 +34,32 @@ class RowSteps {
   class Targets {
    public:
     explicit Targets(RowSink& row);
+    Targets(const Targets&) = delete;
+    Targets& operator=(const Targets&) = delete;
     // Whether all texts that were read are UTF-8; if not, no row may be taken as read.
     bool texts_are_valid() const;
 
    private:
     friend class RowSteps;
     struct Member {
-      Sink& sink;
-      RowColumn* column;  // of the values, or of a list's; null where there is neither
-      bool keeps_nulls;   // of the values
-      RowLists lists;
-      RowMaps* maps;  // null where there are none
+      Sink* sink = nullptr;         // null where nobody has asked for it yet
+      RowColumn* column = nullptr;  // of the values, or of a list's; null where there is neither
+      bool keeps_nulls = false;     // of the values
+      RowLists lists{nullptr, nullptr, -1};
+      RowMaps* maps = nullptr;  // null where there are none
     };
+    const Member& member(int32_t index) {
+      Member& found = members_[static_cast<size_t>(index)];
+      if (found.sink == nullptr) found = of_sink(index);
+      return found;
+    }
+    Member of_sink(int32_t index);
+    // The memory of the maps of the only row, of such a size; null where there are more, or it is too large.
+    MapsOfRow* maps_of_row(int64_t row_bytes);
+
     RowSink& row_;
     std::vector<Member> members_;
+    std::optional<MapsOfRow> maps_;
   };
 
   // Reads up to kAtOnce bodies, behind each of which there are kSlack bytes. False: one was given up, and the row holds
@@ -85,13 +99,15 @@ class RowSteps {
     Shape item;  // of a list, or what is innermost in maps
     int32_t member = -1;
     uint32_t node = 0;
-    int32_t maps = 0;  // one in the other
+    int32_t maps = 0;             // one in the other
+    Layout values = Layout::I64;  // of the innermost
+    int64_t cap = -1;             // of the entries of a map
   };
   class Block;
 
   // The value's part of a node: what is in its union with null, if it is one.
   const DecodePlan::Node& unwrapped(uint32_t index, Shape& shape) const;
-  Step step_of(uint32_t index, int32_t member, const Targets& targets) const;
+  Step step_of(uint32_t index, int32_t member, Targets& targets) const;
   // Whether a member's maps are read by steps; then the step is made that.
   bool make_map_step(const DecodePlan::Node& node, const RowMaps* maps, Step& step) const;
   static Op op_of(const DecodePlan::Node& node, Layout target);

@@ -293,6 +293,12 @@ void check_all(const std::string& plan, const std::vector<std::string>& bodies) 
     CHECK(read.counts[0] == std::ranges::count(wanted.statuses, RowStatus::Ok));
     for (size_t c = 0; c < wanted.columns.size(); ++c) CHECK(same(read.batch.column(c), wanted.columns[c]));
   }
+  for (size_t i = 0; i < bodies.size(); ++i) {  // each by itself
+    const Decoded alone = by_plan(plan, {bodies[i]}, arena);
+    const AvroRows read = reader.read_avro(GivenRows(StoredRows(memory, bytes, {places[i]})));
+    CHECK(read.statuses == alone.statuses);
+    for (size_t c = 0; c < alone.columns.size(); ++c) CHECK(same(read.batch.column(c), alone.columns[c]));
+  }
 }
 
 TEST(steps_read_what_the_plan_reads) {
