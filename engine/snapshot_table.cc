@@ -34,6 +34,8 @@ class Bits {
  public:
   explicit Bits(uint32_t count) : count_(count), words_((size_t{count} + 63) / 64) {}
   bool test(uint32_t bit) const { return (words_[bit / 64] >> (bit % 64) & 1) != 0; }
+  // Of a cell that was made since it is not known.
+  bool is_clear(uint32_t bit) const { return bit < count_ && !test(bit); }
   void set(uint32_t bit) {
     if (bit < count_) words_[bit / 64] |= uint64_t{1} << (bit % 64);
   }
@@ -151,9 +153,11 @@ std::shared_ptr<const Snapshot> SnapshotTable::apply(const Snapshot& base, std::
   if (!all_finite(rows)) throw EngineError("a value of a row is not finite");
   const std::lock_guard lock(mutex_);
   const std::shared_ptr<Snapshot> made = follow(&base);
-  write(*made, base, ids, rows.data());
-  remove(*made, base, deleted);
+  Replaced replaced{.by = made->number_};
+  write(*made, base, ids, rows.data(), replaced);
+  remove(*made, base, deleted, replaced);
   made->slots_ = index_.slots();
+  note(base, std::move(replaced));
   return made;
 }
 
@@ -165,13 +169,31 @@ std::shared_ptr<Snapshot> SnapshotTable::follow(const Snapshot* base) {
     made->sum_ = base->sum_;
   }
   made->slots_ = index_.slots();
-  std::erase_if(made_, [](const std::weak_ptr<const Snapshot>& one) { return one.expired(); });
-  made_.push_back(made);
+  made->number_ = numbers_++;
+  std::erase_if(made_, [](const Made& one) { return one.version.expired(); });
+  give_back_replaced();
+  made_.push_back({made->number_, made});
   return made;
 }
 
+// What was replaced by the oldest version that lives, or by one before it.
+void SnapshotTable::give_back_replaced() {
+  const uint64_t oldest = made_.empty() ? numbers_ : made_.front().number;
+  for (; !replaced_.empty() && replaced_.front().by <= oldest; replaced_.pop_front()) {
+    for (const uint32_t number : replaced_.front().rows) slab_.give_back(number);
+    for (const uint32_t number : replaced_.front().leaves) leaves_.give_back(number);
+    given_back_ += static_cast<int64_t>(replaced_.front().rows.size());
+  }
+}
+
+// A version has followed `base`: it may read what later ones have replaced.
+void SnapshotTable::note(const Snapshot& base, Replaced replaced) {
+  while (!replaced_.empty() && replaced_.back().by > base.number_) replaced_.pop_back();
+  replaced_.push_back(std::move(replaced));
+}
+
 // Where a version that is being made has the number of the row at a place: in a leaf of its own.
-uint32_t* SnapshotTable::own_place(Snapshot& made, const Snapshot& base, uint32_t place) {
+uint32_t* SnapshotTable::own_place(Snapshot& made, const Snapshot& base, uint32_t place, Replaced& replaced) {
   const size_t at = place / kLeaf;
   if (at >= made.leaves_.size()) made.leaves_.resize(at + 1, kNone);
   uint32_t& number = made.leaves_[at];
@@ -183,13 +205,15 @@ uint32_t* SnapshotTable::own_place(Snapshot& made, const Snapshot& base, uint32_
       std::fill_n(leaf(own), kLeaf, kNone);
     } else {
       std::copy_n(leaf(number), kLeaf, leaf(own));
+      replaced.leaves.push_back(number);
     }
     number = own;
   }
   return leaf(number) + place % kLeaf;
 }
 
-void SnapshotTable::write(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, const float* rows) {
+void SnapshotTable::write(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, const float* rows,
+                          Replaced& replaced) {
   const size_t bytes = static_cast<size_t>(width_) * sizeof(float);
   std::vector<uint32_t> places(ids.size());
   index_.add(ids, places.data());
@@ -205,9 +229,10 @@ void SnapshotTable::write(Snapshot& made, const Snapshot& base, std::span<const 
       const uint32_t* ahead = number_at(i + kAhead);
       if (ahead != nullptr && *ahead != kNone) fetch_ahead(row(*ahead), bytes);
     }
-    uint32_t& number = *own_place(made, base, places[i]);
+    uint32_t& number = *own_place(made, base, places[i], replaced);
     if (number != kNone) {
       made.sum_.subtract(sum_of(ids[i], row(number)));
+      replaced.rows.push_back(number);
     } else {
       ++made.rows_;
     }
@@ -219,16 +244,18 @@ void SnapshotTable::write(Snapshot& made, const Snapshot& base, std::span<const 
   written_ += static_cast<int64_t>(ids.size());
 }
 
-void SnapshotTable::remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids) {
+void SnapshotTable::remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, Replaced& replaced) {
   std::vector<uint32_t> places(ids.size());
   index_.find(*index_.slots(), ids, places.data());
   for (size_t i = 0; i < ids.size(); ++i) {
     const size_t at = places[i] / kLeaf;
     if (at >= made.leaves_.size() || made.leaves_[at] == kNone) continue;
     if (leaf(made.leaves_[at])[places[i] % kLeaf] == kNone) continue;
-    uint32_t& number = *own_place(made, base, places[i]);
+    uint32_t& number = *own_place(made, base, places[i], replaced);
     made.sum_.subtract(sum_of(ids[i], row(number)));
+    replaced.rows.push_back(number);
     --made.rows_;
+    ++deleted_;
     number = kNone;
   }
 }
@@ -242,7 +269,7 @@ struct SnapshotTable::Marks {
 SnapshotTable::Living SnapshotTable::living() const {
   Living all;
   for (const auto& one : made_) {
-    if (auto still = one.lock()) all.push_back(std::move(still));
+    if (auto still = one.version.lock()) all.push_back(std::move(still));
   }
   return all;
 }
@@ -256,7 +283,7 @@ void SnapshotTable::collect() {
     all = living();
     marks = std::make_unique<Marks>(Marks{Bits(slab_.made()), Bits(leaves_.made()), Bits(index_.places())});
     meanwhile_ = std::make_unique<Meanwhile>();
-    written_ = 0;
+    written_ = given_back_ = deleted_ = 0;
   }
   mark(all, *marks);
   const std::lock_guard lock(mutex_);
@@ -284,6 +311,10 @@ void SnapshotTable::sweep(Marks& marks) {
   marks.rows.set_all(meanwhile_->rows);
   marks.leaves.set_all(meanwhile_->leaves);
   marks.places.set_all(meanwhile_->places);
+  for (Replaced& one : replaced_) {  // what is found here is not to be given back again
+    std::erase_if(one.rows, [&](uint32_t number) { return marks.rows.is_clear(number); });
+    std::erase_if(one.leaves, [&](uint32_t number) { return marks.leaves.is_clear(number); });
+  }
   marks.rows.set_all(slab_.unused());
   marks.leaves.set_all(leaves_.unused());
   marks.places.set_all(index_.unused());
@@ -295,12 +326,12 @@ void SnapshotTable::sweep(Marks& marks) {
 SnapshotTableStats SnapshotTable::stats() const {
   const std::lock_guard lock(mutex_);
   SnapshotTableStats now;
-  for (const auto& one : made_) now.versions += one.expired() ? 0 : 1;
+  for (const auto& one : made_) now.versions += one.version.expired() ? 0 : 1;
   const auto row_bytes = static_cast<int64_t>(static_cast<size_t>(width_) * sizeof(float));
   now.row_bytes = int64_t{slab_.made()} * row_bytes;
   now.unused_row_bytes = static_cast<int64_t>(slab_.unused().size()) * row_bytes;
   now.index_bytes = leaves_.bytes() + index_.bytes();
-  now.rows_since_collected = written_;
+  now.rows_since_collected = std::max<int64_t>(written_ - given_back_, 0) + deleted_;
   return now;
 }
 

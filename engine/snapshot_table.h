@@ -5,10 +5,12 @@
 // few rows of many costs those rows, a leaf for each, and the list. Versions may follow any other, also one that is
 // not the latest: after a rollback they do.
 //
-// What no living version reads any more is found by `collect`, which marks from the living ones, and used again.
+// What a version no longer reads of those before it is noted when it is made, and used again when they are gone. Where
+// versions branch, what no living one reads any more is found by `collect`, which marks from the living ones.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -53,6 +55,7 @@ class Snapshot {
   std::shared_ptr<SnapshotTable> table_;
   IdIndex::SharedSlots slots_;
   std::vector<uint32_t> leaves_;
+  uint64_t number_ = 0;  // in the order that versions of the table were made in
   int64_t rows_ = 0;
   RowSum sum_;
 };
@@ -62,7 +65,7 @@ struct SnapshotTableStats {
   int64_t row_bytes = 0;             // of rows that were made, unused ones too
   int64_t index_bytes = 0;           // all else
   int64_t unused_row_bytes = 0;      // to be used again
-  int64_t rows_since_collected = 0;  // written since `collect` last looked
+  int64_t rows_since_collected = 0;  // written or deleted since `collect` last looked, less what was given back by then
 };
 
 // What versions of one table have in common. Thread safe: versions are made one at a time, reading waits for nobody.
@@ -90,6 +93,12 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   static constexpr uint32_t kNone = Cells::kNone;
   using Living = std::vector<std::shared_ptr<const Snapshot>>;
   struct Marks;
+  // What version `by` does not read of the one that it follows: nobody does once all versions before it are gone,
+  // unless a later one follows one of these.
+  struct Replaced {
+    uint64_t by = 0;
+    std::vector<uint32_t> rows, leaves;
+  };
 
   uint32_t* leaf(uint32_t number) const { return leaves_.at<uint32_t>(number); }
   float* row(uint32_t number) const { return slab_.at<float>(number); }
@@ -97,9 +106,11 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
 
   // Under the lock:
   std::shared_ptr<Snapshot> follow(const Snapshot* base);
-  uint32_t* own_place(Snapshot& made, const Snapshot& base, uint32_t place);
-  void write(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, const float* rows);
-  void remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids);
+  uint32_t* own_place(Snapshot& made, const Snapshot& base, uint32_t place, Replaced& replaced);
+  void write(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, const float* rows, Replaced& replaced);
+  void remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, Replaced& replaced);
+  void give_back_replaced();
+  void note(const Snapshot& base, Replaced replaced);
   Living living() const;
   void sweep(Marks& marks);
   void mark(const Living& living, Marks& marks) const;
@@ -109,8 +120,15 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   Cells slab_;
   Cells leaves_{kLeaf * sizeof(uint32_t)};
   IdIndex index_;
-  std::vector<std::weak_ptr<const Snapshot>> made_;
-  int64_t written_ = 0;  // rows since the last `collect`
+  struct Made {
+    uint64_t number;
+    std::weak_ptr<const Snapshot> version;
+  };
+  std::vector<Made> made_;  // by number
+  uint64_t numbers_ = 0;
+  std::deque<Replaced> replaced_;  // by who replaced it
+  // Since the last `collect`: rows that were written, those that were given back, and ids that lost theirs.
+  int64_t written_ = 0, given_back_ = 0, deleted_ = 0;
 
   std::mutex collecting_;
   // What was taken while `collect` marks.

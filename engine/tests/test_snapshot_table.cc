@@ -99,6 +99,56 @@ TEST(rows_that_nobody_reads_are_used_again) {
   }
 }
 
+TEST(rows_that_versions_in_a_line_replace_are_used_again_when_those_before_are_gone) {
+  std::mt19937_64 random(11);
+  const int64_t width = 4, ids = 500;
+  const auto table = std::make_shared<SnapshotTable>(width);
+  std::vector<std::pair<Version, Plain>> versions{{table->empty(), {}}};
+  int64_t bytes = 0;
+  for (int step = 0; step < 400; ++step) {
+    const Change next = change(random, width, ids);
+    Plain plain = versions.back().second;
+    apply(plain, next, width);
+    versions.emplace_back(table->apply(*versions.back().first, next.ids, next.rows, next.deleted), plain);
+    if (versions.size() > 4) versions.erase(versions.begin());
+    for (const auto& [version, wanted] : versions) check_equal(*version, wanted, width);
+    if (step == 100) bytes = table->stats().row_bytes;
+  }
+  CHECK(table->stats().row_bytes <= bytes * 5 / 4);
+  CHECK(table->stats().row_bytes <= (ids + 6 * 260) * width * 4);
+  // Only ids that are gone are left to look for, and the rows of the four.
+  table->collect();
+  const int64_t unused = table->stats().unused_row_bytes;
+  table->collect();
+  CHECK(table->stats().unused_row_bytes == unused);
+}
+
+TEST(a_version_that_follows_an_older_one_keeps_what_later_ones_replaced) {
+  const auto table = std::make_shared<SnapshotTable>(1);
+  const std::vector<int64_t> id{1};
+  const auto set = [&](const Version& base, float to) { return table->apply(*base, id, std::vector<float>{to}, {}); };
+  const auto row = [&](const Version& version) {
+    float is = 0;
+    version->gather(id, &is);
+    return is;
+  };
+  Version first = set(table->empty(), 1);
+  Version second = set(first, 2);
+  const Version branch = table->apply(*first, std::vector<int64_t>{7}, std::vector<float>{7}, {});
+  first.reset();
+  second.reset();
+  Version latest = branch;
+  for (int step = 0; step < 20; ++step) {
+    latest = table->apply(*latest, std::vector<int64_t>{100 + step}, std::vector<float>{9}, {});
+    CHECK(row(branch) == 1);
+    CHECK(row(latest) == 1);
+  }
+  CHECK(table->stats().rows_since_collected > 0);
+  table->collect();
+  CHECK(row(latest) == 1);
+  CHECK(table->stats().unused_row_bytes == 4);
+}
+
 TEST(versions_are_made_and_collected_while_others_read) {
   std::mt19937_64 random(7);
   const auto table = std::make_shared<SnapshotTable>(2);
