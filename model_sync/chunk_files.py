@@ -116,7 +116,7 @@ def put_layers(layers: Path, chunks: Sequence[Path], whole: bool) -> None:
         link_or_copy(chunk, layers / chunk.name)
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: Path | str) -> Stamp | None:
     """None where no file can be seen."""
     try:
         stat = os.stat(path)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from featdsl.errors import InputError
 from model_sync.blobs import Blobs
-from model_sync.chunk_files import CHUNKS, ChunkFiles, put_layers
+from model_sync.chunk_files import CHUNKS, ChunkFiles, link_or_copy, put_layers
 from model_sync.saved_folder import MODEL_FILE, SavedFolder
 from model_sync.table_stack import LAYERS, Chunk, write_tables
 from model_sync.version import (
@@ -145,8 +145,9 @@ class Registry:
     def fetch(self, number: int, into: Path, *, identity: str = "", whole: bool = True) -> Version:
         """The folder of a version (what `featdsl.torch.load_model` reads) as `into`, which must not be there yet; every
         byte is compared with its checksum, once for those that versions share. `identity`: the version that it must
-        be. Of one that is not `whole` the chunks of tables are pointed at, where they lie on this machine, for who
-        reads them at once. Nothing is left when it fails. Errors: `VersionRefused`, `RegistryError`."""
+        be. Of one that is not `whole` the chunks of tables are pointed at, where they lie on this machine, and what
+        `model.json` has checksums of is linked, for who reads it at once. Nothing is left when it fails. Errors:
+        `VersionRefused`, `RegistryError`."""
         version, digest = self._manifest(number)
         if identity not in ("", digest):
             raise VersionRefused(number, f"{MANIFEST} is not the one that HEAD names")
@@ -155,7 +156,7 @@ class Registry:
         try:
             writing = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
             for name, entry in version.files.items():
-                (writing / name).write_bytes(self._content(version, name, entry))
+                self._put_file(version, name, entry, writing / name, whole)
             if version.tables:
                 chunks = {c.sha256: c for table in version.tables.values() for c in table.chunks}
                 put_layers(writing / LAYERS, [self._chunk(version, c) for c in chunks.values()], whole)
@@ -184,6 +185,14 @@ class Registry:
             of = next((n for n, f in version.files.items() if chunk in f.chunks), "")
             of = of or next((f"table {n}" for n, t in version.tables.items() if chunk in t.chunks), "")
             raise VersionRefused(version.number, f"a chunk of {of} {fault} ({chunk.sha256[:12]})") from fault
+
+    def _put_file(self, version: Version, name: str, entry: FileEntry, target: Path, whole: bool) -> None:
+        """Writes a file of a version, or links it where that says the same."""
+        is_chunk = [(chunk.size, chunk.sha256) for chunk in entry.chunks] == [(entry.size, entry.sha256)]
+        if whole or name == MODEL_FILE or not is_chunk:
+            target.write_bytes(self._content(version, name, entry))
+        else:
+            link_or_copy(self._chunk(version, entry.chunks[0]), target)
 
     def _content(self, version: Version, name: str, entry: FileEntry) -> bytes:
         try:

@@ -20,6 +20,7 @@ from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
+from online.giving_way import giving_way
 from online.models import ModelServer, ModelServerDown
 from online.version_loader import VersionLoader
 
@@ -323,7 +324,8 @@ class VersionWatcher:
         return number if number not in taken else min(0, *taken) - 1
 
     def _load(self, registry: Registry, version: Serving) -> str:
-        loaded = self._loader.load(registry, version.version, version.identity, version.handle)
+        with giving_way():
+            loaded = self._loader.load(registry, version.version, version.identity, version.handle)
         if isinstance(loaded, str):
             return loaded
         self._published_us[version.handle] = loaded.created_at_us

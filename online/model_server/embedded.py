@@ -25,7 +25,7 @@ from model_sync.scratch import ScratchFolder
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
-from online.model_server.own_files import OwnFiles, bytes_of_layers, graph_of
+from online.model_server.own_files import OwnFiles, graph_of
 from online.model_server.region import TooLarge
 from online.models import (
     CallerGone,
@@ -393,7 +393,7 @@ class EmbeddedModelServer:
         """Waits until a version is loaded, as the request asks, and notes what its process tells of it. Errors:
         `ModelRefused`, `OSError` when the process dies."""
         timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
-        timeout_s += bytes_of_layers(worker.directory) / LOADED_BYTES_A_S
+        timeout_s += self._files.bytes_of_layers(worker.directory) / LOADED_BYTES_A_S
         try:
             answer, _, _ = self._ask(worker, request, {}, time.monotonic() + timeout_s)
         except TimeoutError as fault:

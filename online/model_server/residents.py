@@ -6,23 +6,21 @@ there, verified and warmed, and then it is known. It never changes, and a call t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch.saved_model import load_beside, load_model
+from online.giving_way import giving_way
 from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
 
-_GIVES_WAY_S = 0.0005
 _COLLECT_AT = 1 / 64
 """What nobody reads any more is looked for when so many rows, of all that a table has, have been written since."""
 
@@ -109,7 +107,7 @@ class Residents:
         started = time.monotonic()
         others = list(self._versions.values())
         if others:
-            with _giving_way():
+            with giving_way():
                 model = load_beside(directory, [one.model for one in others])
                 model.warm(rows=(2,))  # their graph is warm
                 version = others[-1].beside(model, directory)
@@ -132,17 +130,6 @@ class Residents:
                 row_bytes = 4 * table.width
                 if stats["rows_since_collected"] * row_bytes > stats["row_bytes"] * _COLLECT_AT:
                     table.collect()
-
-
-@contextlib.contextmanager
-def _giving_way() -> Iterator[None]:
-    """Within it no call waits long for the interpreter, which it shares with a load."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_GIVES_WAY_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _tables(version: LoadedVersion) -> list[SnapshotTable]:

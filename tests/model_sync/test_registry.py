@@ -103,6 +103,8 @@ def test_every_flipped_bit_and_every_cut_is_found(in_folder: Registry, tmp_path:
         path.write_bytes(damaged)
         with pytest.raises(VersionRefused, match=f"a chunk of {name} has a wrong checksum"):
             in_folder.verify(1)
+    with pytest.raises(VersionRefused, match="a wrong checksum"):
+        in_folder.fetch(1, tmp_path / "fetched", whole=False)
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
         with pytest.raises(VersionRefused, match="bytes, the manifest says"):
@@ -387,6 +389,19 @@ def test_a_registry_of_the_first_format_reads_on(in_folder: Registry, tmp_path: 
     (folder / "parameters.safetensors").write_bytes(b"weighty")
     with pytest.raises(VersionRefused, match="checksum of parameters"):
         in_folder.verify(1)
+
+
+def test_a_fetch_for_who_reads_at_once_links_what_can_be_checked_then(
+    in_folder: Registry, tmp_path: Path
+) -> None:
+    in_folder.publish(saved(tmp_path / "a"), now_us=1)
+    in_folder.fetch(1, tmp_path / "fetched", whole=False)
+    assert (tmp_path / "fetched" / "parameters.safetensors").samefile(
+        chunk(in_folder, 1, "parameters.safetensors")
+    )
+    assert not (tmp_path / "fetched" / "model.json").samefile(chunk(in_folder, 1, "model.json"))
+    for name in ("parameters.safetensors", "model.json"):
+        assert (tmp_path / "fetched" / name).read_bytes() == (tmp_path / "a" / name).read_bytes()
 
 
 def test_layers_of_a_table_are_kept_once_and_fetched_whole(in_folder: Registry, tmp_path: Path) -> None:

@@ -118,3 +118,22 @@ def test_a_chunk_that_was_damaged_where_it_lies_is_taken_again(own: OwnFiles, tm
     chunk.write_bytes(good)
     own.copy(2, first)
     assert (kept / LAYERS / chunk.name).read_bytes() == good
+
+
+def test_a_file_that_versions_have_in_common_is_there_once_and_is_no_file_of_others(
+    own: OwnFiles, tmp_path: Path
+) -> None:
+    folders = [saved_with_table(tmp_path / f"{n}", DELTAS[:n]) for n in (1, 2)]
+    first, second = (own.copy(n, folder) for n, folder in enumerate(folders))
+    assert (first / "parameters.safetensors").samefile(second / "parameters.safetensors")
+    assert not (first / "parameters.safetensors").samefile(folders[0] / "parameters.safetensors")
+    assert not (first / "tables.json").samefile(second / "tables.json")
+    good = (folders[0] / "parameters.safetensors").read_bytes()
+    own.remove(first)
+    assert (second / "parameters.safetensors").read_bytes() == good
+    third = own.copy(3, folders[0])
+    assert (third / "parameters.safetensors").samefile(second / "parameters.safetensors")
+    own.remove(second)
+    own.remove(third)
+    fourth = own.copy(4, folders[0])
+    assert (fourth / "parameters.safetensors").read_bytes() == good
