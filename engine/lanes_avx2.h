@@ -126,18 +126,40 @@ class Divider {
 // 64 bytes.
 class Bytes {
  public:
-  explicit Bytes(const char* at)
-      : lower_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))),
-        upper_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32))) {}
-  // The bits of those that are, unsigned.
-  uint64_t at_least(uint8_t low) const {
-    const __m256i least = _mm256_set1_epi8(static_cast<char>(low));
-    const auto bits = [&](__m256i bytes) {
-      return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, least), bytes)));
-    };
-    return bits(lower_) | uint64_t{bits(upper_)} << 32;
+  explicit Bytes(const char* at) : lower_(load(at)), upper_(load(at + 32)) {}
+  Bytes operator&(Bytes other) const {
+    return {_mm256_and_si256(lower_, other.lower_), _mm256_and_si256(upper_, other.upper_)};
   }
+  Bytes operator|(Bytes other) const {
+    return {_mm256_or_si256(lower_, other.lower_), _mm256_or_si256(upper_, other.upper_)};
+  }
+  Bytes operator^(Bytes other) const {
+    return {_mm256_xor_si256(lower_, other.lower_), _mm256_xor_si256(upper_, other.upper_)};
+  }
+  static Bytes all(uint8_t value) {
+    const __m256i bytes = _mm256_set1_epi8(static_cast<char>(value));
+    return {bytes, bytes};
+  }
+  // Their upper four bits.
+  Bytes upper() const { return Bytes(_mm256_srli_epi16(lower_, 4), _mm256_srli_epi16(upper_, 4)) & all(0x0F); }
+  // Each less so much, and no less than 0.
+  Bytes less(uint8_t by) const {
+    const __m256i much = all(by).lower_;
+    return {_mm256_subs_epu8(lower_, much), _mm256_subs_epu8(upper_, much)};
+  }
+  // Of each, which is below 16, what the 16 bytes say.
+  Bytes in(const uint8_t* table) const {
+    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+    return {_mm256_shuffle_epi8(both, lower_), _mm256_shuffle_epi8(both, upper_)};
+  }
+  bool any() const {
+    const __m256i either = _mm256_or_si256(lower_, upper_);
+    return _mm256_testz_si256(either, either) == 0;
+  }
+  bool any_from_80() const { return _mm256_movemask_epi8(_mm256_or_si256(lower_, upper_)) != 0; }
 
  private:
+  Bytes(__m256i lower, __m256i upper) : lower_(lower), upper_(upper) {}
+  static __m256i load(const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
   __m256i lower_, upper_;
 };

@@ -121,11 +121,23 @@ class Divider {
 class Bytes {
  public:
   explicit Bytes(const char* at) : bytes_(_mm512_loadu_si512(at)) {}
-  // The bits of those that are, unsigned.
-  uint64_t at_least(uint8_t low) const {
-    return _mm512_cmpge_epu8_mask(bytes_, _mm512_set1_epi8(static_cast<char>(low)));
+  Bytes operator&(Bytes other) const { return Bytes(_mm512_and_si512(bytes_, other.bytes_)); }
+  Bytes operator|(Bytes other) const { return Bytes(_mm512_or_si512(bytes_, other.bytes_)); }
+  Bytes operator^(Bytes other) const { return Bytes(_mm512_xor_si512(bytes_, other.bytes_)); }
+  static Bytes all(uint8_t value) { return Bytes(_mm512_set1_epi8(static_cast<char>(value))); }
+  // Their upper four bits.
+  Bytes upper() const { return Bytes(_mm512_srli_epi16(bytes_, 4)) & all(0x0F); }
+  // Each less so much, and no less than 0.
+  Bytes less(uint8_t by) const { return Bytes(_mm512_subs_epu8(bytes_, all(by).bytes_)); }
+  // Of each, which is below 16, what the 16 bytes say.
+  Bytes in(const uint8_t* table) const {
+    const __m128i one = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return Bytes(_mm512_shuffle_epi8(_mm512_maskz_broadcast_i32x4(0xFFFF, one), bytes_));
   }
+  bool any() const { return _mm512_test_epi8_mask(bytes_, bytes_) != 0; }
+  bool any_from_80() const { return _mm512_movepi8_mask(bytes_) != 0; }
 
  private:
+  explicit Bytes(__m512i bytes) : bytes_(bytes) {}
   __m512i bytes_;
 };

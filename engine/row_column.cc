@@ -1,19 +1,23 @@
 #include "engine/row_column.h"
 
+#include <utility>
+
 #include "engine/unicode.h"
 #include "engine/utf8.h"
 
 namespace feat {
 
 // Texts are valid one by one if they are together, and none begins in the middle of a character.
-bool RowColumn::texts_are_valid() const {
+bool RowColumn::new_texts_are_valid() {
   if (layout_ != Layout::Str) return true;
-  const std::string_view all(reinterpret_cast<const char*>(bytes_.data()), static_cast<size_t>(bytes_.size()));
+  const int64_t first = std::exchange(looked_at_, length_), start = offsets_[first];
+  const std::string_view all(reinterpret_cast<const char*>(bytes_.data() + start),
+                             static_cast<size_t>(bytes_.size() - start));
   const size_t ascii = unicode::ascii_prefix(all);
   if (ascii == all.size()) return true;
   if (!valid_utf8(all.substr(ascii))) return false;
   bool inside = false;
-  for (int64_t i = 0; i < length_; ++i) {
+  for (int64_t i = first; i < length_; ++i) {
     // An empty text at the end begins nowhere.
     inside |= offsets_[i] < bytes_.size() && (bytes_[offsets_[i]] & 0xC0) == 0x80;
   }

@@ -122,8 +122,9 @@ class RowColumn {
       bytes_.truncate(length * value_bytes(layout_));
     }
   }
-  // Whether every text is UTF-8; true for any other column.
-  bool texts_are_valid() const;
+  // Whether every text that was pushed since the last such question is UTF-8, true for any other column. What was there
+  // then is not truncated.
+  bool new_texts_are_valid();
   // The column; nothing may be pushed after.
   Column finish();
 
@@ -173,6 +174,7 @@ class RowColumn {
   const Layout layout_;
   bool any_null_ = false;
   int64_t length_ = 0;
+  int64_t looked_at_ = 0;  // so many texts
   Growing<uint8_t> valid_;
   Growing<uint8_t> bytes_;  // texts, or values
   Growing<int32_t> offsets_;

@@ -267,6 +267,25 @@ class RowReader::Reading {
   }
 
   void add(std::span<const std::optional<std::string_view>> rows) {
+    for (; !rows.empty(); rows = rows.subspan(std::min(rows.size(), kLookedAtOnce))) {
+      add_some(rows.first(std::min(rows.size(), kLookedAtOnce)));
+      right_ = right_ && (!quick_ || targets_.new_texts_are_valid());
+    }
+  }
+
+  // False: a text is not UTF-8; which one, and what it reads as, the sinks say.
+  bool is_right() const { return right_; }
+  int64_t invalid_texts() const { return intake_.invalid_texts; }
+  Read finish() && {
+    std::vector<Column> columns = row_.finish();
+    return {std::move(result_), std::move(columns), std::move(memory_)};
+  }
+
+ private:
+  // Rows whose texts are looked at while they are at hand.
+  static constexpr size_t kLookedAtOnce = 128;
+
+  void add_some(std::span<const std::optional<std::string_view>> rows) {
     for (const std::optional<std::string_view>& row : rows) {
       const Writer* writer = nullptr;
       const RowStatus status = look_at(row, writer);
@@ -281,15 +300,6 @@ class RowReader::Reading {
     read_block();
   }
 
-  // False: a text is not UTF-8; which one, and what it reads as, the sinks say.
-  bool is_right() const { return !quick_ || targets_.texts_are_valid(); }
-  int64_t invalid_texts() const { return intake_.invalid_texts; }
-  Read finish() && {
-    std::vector<Column> columns = row_.finish();
-    return {std::move(result_), std::move(columns), std::move(memory_)};
-  }
-
- private:
   // What is seen of a row before it is read; `writer` where it is to be read.
   RowStatus look_at(const std::optional<std::string_view>& row, const Writer*& writer) {
     if (!row.has_value()) return RowStatus::Missing;
@@ -377,6 +387,7 @@ class RowReader::Reading {
   const std::shared_ptr<const Writers> writers_;
   RowSteps::Targets targets_;
   AvroRows result_;
+  bool right_ = true;
   const Writer* last_ = nullptr;
   uint64_t last_fingerprint_ = 0;
   std::vector<std::string_view> block_;  // bodies that are to be read, of one writer

@@ -151,13 +151,13 @@ MapsOfRow* RowSteps::Targets::maps_of_row(int64_t row_bytes) {
   return &maps_.emplace(row_bytes, std::ssize(members_), row_.arena());
 }
 
-bool RowSteps::Targets::texts_are_valid() const {
+bool RowSteps::Targets::new_texts_are_valid() {
   if (maps_.has_value() && !maps_->texts_are_valid()) return false;
   for (const Member& member : members_) {
-    if (member.column != nullptr && !member.column->texts_are_valid()) return false;
+    if (member.column != nullptr && !member.column->new_texts_are_valid()) return false;
     for (const RowMaps* maps = member.maps; maps != nullptr; maps = maps->inner) {
-      if (!maps->keys->texts_are_valid()) return false;
-      if (maps->values != nullptr && !maps->values->texts_are_valid()) return false;
+      if (!maps->keys->new_texts_are_valid()) return false;
+      if (maps->values != nullptr && !maps->values->new_texts_are_valid()) return false;
     }
   }
   return true;

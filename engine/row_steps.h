@@ -36,8 +36,8 @@ class RowSteps {
     explicit Targets(RowSink& row);
     Targets(const Targets&) = delete;
     Targets& operator=(const Targets&) = delete;
-    // Whether all texts that were read are UTF-8; if not, no row may be taken as read.
-    bool texts_are_valid() const;
+    // Whether all texts that were read since the last such question are UTF-8; if not, no row may be taken as read.
+    bool new_texts_are_valid();
 
    private:
     friend class RowSteps;

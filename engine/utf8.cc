@@ -11,6 +11,7 @@
 #include "engine/cpu.h"
 #include "engine/divisor.h"
 #include "engine/error.h"
+#include "engine/utf8_pairs.h"
 
 namespace feat {
 

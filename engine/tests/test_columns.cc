@@ -122,6 +122,22 @@ TEST(long_texts_are_utf8_if_their_characters_are) {
   }
 }
 
+// Whatever four bytes follow each other, within a block, across its end, and at the end of all.
+TEST(any_four_bytes_in_a_long_text_are_utf8_if_they_are) {
+  const unsigned char bytes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+                                 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF8, 0xFF};
+  constexpr size_t kKinds = std::size(bytes), kAll = kKinds * kKinds * kKinds * kKinds;
+  constexpr size_t kPlaces[] = {0, 20, 61, 62, 63, 124};
+  std::string text(128, 'a');
+  for (size_t number = 0; number < kAll; ++number) {
+    const size_t at = kPlaces[number % std::size(kPlaces)];
+    size_t rest = number;
+    for (size_t k = 0; k < 4; ++k, rest /= kKinds) text[at + k] = static_cast<char>(bytes[rest % kKinds]);
+    CHECK(valid_utf8(text) == (valid_utf8_prefix(text) == text.size()));
+    text.replace(at, 4, 4, 'a');
+  }
+}
+
 TEST(builder_of_scalars) {
   Arena arena;
   ColumnBuilder ints(Type::parse("int32?"), arena), floats(Type::parse("float32"), arena);
