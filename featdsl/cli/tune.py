@@ -198,7 +198,8 @@ def _served(options: list[str]) -> Iterator[str]:
             give_up = time.monotonic() + _START_S
             while not port.exists():
                 if process.poll() is not None or time.monotonic() > give_up:
-                    raise ServiceError(f"`feat serve` does not start: {_last_line(log)}")
+                    why, way_out = _last_words(log)
+                    raise ServiceError(f"`feat serve` does not start: {why}", help=way_out)
                 time.sleep(0.05)
             yield f"127.0.0.1:{port.read_text().strip()}"
         finally:
@@ -210,8 +211,11 @@ def _served(options: list[str]) -> Iterator[str]:
                 process.wait()
 
 
-def _last_line(log: Path) -> Any:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next(
-        (line for line in reversed(lines) if line.startswith("error:")), lines[-1] if lines else "no word"
-    )
+def _last_words(log: Path) -> tuple[str, str]:
+    """The error that a server ended with, or the last that it wrote; and its help."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["no word"]
+    last = next((at for at, line in reversed([*enumerate(lines)]) if line.startswith("error: ")), None)
+    if last is None:
+        return lines[-1], ""
+    way_out = next((line for line in lines[last:] if line.startswith("help: ")), "")
+    return lines[last].removeprefix("error: "), way_out.removeprefix("help: ")

@@ -130,7 +130,7 @@ def test_it_starts_servers_and_says_what_it_tried(lmdb_url: str, tmp_path: Path)
     assert (refused.returncode, "less than 5 %" in refused.stderr) == (1, True), refused.stderr
     broken = tune("--bundle", tmp_path / "none.featb", *places[2:], *mix, *few)
     assert broken.returncode == 3
-    assert "does not start: error: there is no such program" in broken.stderr
+    assert "does not start: there is no such program" in broken.stderr
     lost = tune(*places, *mix, *fixed, *few, "--json", "/proc/none.json")
     assert (lost.returncode, "the file cannot be written" in lost.stderr) == (1, True), lost.stderr
     assert lost.stdout == "", "it is told before anything is tried"
