@@ -80,13 +80,17 @@ bool any_nonfinite(const T* values, int64_t count) {
 
 template <class T>
 const T* store_floats(const Column& column, Arena& arena, const StoreOptions& options) {
-  const double* held = column.as<double>();
-  if constexpr (std::is_same_v<T, double>) {
-    const bool in_place = column.valid == nullptr && arena.holds(held);
-    if (in_place && !(options.finite && any_nonfinite(held, column.length))) return held;
+  const bool is_stored = column.layout == (std::is_same_v<T, float> ? Layout::F32 : Layout::F64);
+  if (is_stored && column.valid == nullptr && arena.holds(column.data)) {
+    if (!options.finite || !any_nonfinite(column.as<T>(), column.length)) return column.as<T>();
   }
   T* values = arena.take<T>(column.length);
-  for (int64_t i = 0; i < column.length; ++i) values[i] = static_cast<T>(held[i]);
+  if (is_stored) {
+    std::copy_n(column.as<T>(), column.length, values);
+  } else {
+    const double* held = column.as<double>();
+    for (int64_t i = 0; i < column.length; ++i) values[i] = static_cast<T>(held[i]);
+  }
   clear_nulls(column, values);
   if (!options.finite || !any_nonfinite(values, column.length)) return values;
   for (int64_t i = 0; i < column.length; ++i) {

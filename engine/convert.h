@@ -12,7 +12,8 @@ struct StoreOptions {
   bool finite = false;           // a float that is not finite becomes 0
   int64_t* nonfinite = nullptr;  // and is counted here
 };
-// A held column in the stored layout, with 0 in null rows: a copy of what does not lie in `arena` as it must be.
+// A held column in the stored layout, with 0 in null rows: a copy of what does not lie in `arena` as it must be. Floats
+// may be stored already.
 // Errors: EngineError on a null where `type` has none, on an int32 that does not fit.
 Column to_stored(const Column& column, const Type& type, Arena& arena, const StoreOptions& options);
 

@@ -117,7 +117,9 @@ class Driver {
   void load_input(size_t place) {
     const auto [from, column] = binding_->places[place];
     const Batch& batch = batches_[from];
-    new (registers_ + place) Slot{to_held(batch.column(column), arena_), batch.num_rows() == 1 && num_rows_ != 1};
+    const Column& given = batch.column(column);
+    new (registers_ + place)
+        Slot{program_.is_held_[place] ? to_held(given, arena_) : given, batch.num_rows() == 1 && num_rows_ != 1};
   }
 
   // The batch with an input that is an output as it stands there; null if there is none. Where an output has to be

@@ -10,8 +10,13 @@ namespace {
 class Fuser {
  public:
   Fuser(std::vector<Instruction>& instructions, const std::vector<Program::Constant>& constants,
-        const std::vector<Program::Output>& outputs, size_t first)
-      : instructions_(instructions), constants_(constants), first_(first), readers_(instructions.size()) {
+        const std::vector<Program::Output>& outputs, const Form& form, size_t first)
+      : instructions_(instructions),
+        constants_(constants),
+        outputs_(outputs),
+        form_(form),
+        first_(first),
+        readers_(instructions.size()) {
     for (const Instruction& instruction : instructions) {
       for (const Operand& operand : instruction.operands) count(operand);
     }
@@ -23,7 +28,7 @@ class Fuser {
       for (const auto& chain : Registry::all().chains()) {
         if (fuse_at(last, *chain)) break;
       }
-      fuse_list(instructions_[last]);
+      fuse_list(last);
     }
   }
 
@@ -90,7 +95,18 @@ class Fuser {
     return false;
   }
 
-  void fuse_list(Instruction& list) {
+  // Whether an instruction's result is stored as float32, and nothing else reads it.
+  bool is_narrow_output(size_t at) const {
+    if (readers_[at] != 1) return false;
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      if (!is_made(outputs_[i].from) || outputs_[i].from.index - first_ != at) continue;
+      return form_[i].type.element().kind == Kind::Float32;
+    }
+    return false;
+  }
+
+  void fuse_list(size_t at) {
+    Instruction& list = instructions_[at];
     const FoundList::Kernels& kernels = Registry::all().found_list();
     if (list.kernel != kernels.list || list.mapped != 0) return;
     const Type& element = list.result.element();
@@ -113,6 +129,8 @@ class Fuser {
                            : std::pair(0, uint32_t{0});
     });
     auto state = std::make_shared<FoundList>();
+    state->narrow = is_narrow_output(at);
+    if (state->narrow) list.is_output = true;
     std::vector<Operand> operands;
     for (Found& one : found) {
       one.part.first_argument = operands.size();
@@ -127,6 +145,8 @@ class Fuser {
 
   std::vector<Instruction>& instructions_;
   const std::vector<Program::Constant>& constants_;
+  const std::vector<Program::Output>& outputs_;
+  const Form& form_;
   size_t first_;
   std::vector<int> readers_;
 };
@@ -134,8 +154,8 @@ class Fuser {
 }  // namespace
 
 void fuse(std::vector<Instruction>& instructions, const std::vector<Program::Constant>& constants,
-          const std::vector<Program::Output>& outputs, size_t first) {
-  Fuser(instructions, constants, outputs, first).run();
+          const std::vector<Program::Output>& outputs, const Form& form, size_t first) {
+  Fuser(instructions, constants, outputs, form, first).run();
 }
 
 }  // namespace feat

@@ -285,7 +285,8 @@ struct Chain {
   Kernel kernel;  // takes what the first link takes; its state is the States of the links
 };
 
-// A list literal of float64 that some of its elements are found for: `otherwise` where nothing is.
+// A list literal of float64 that some of its elements are found for: `otherwise` where nothing is. Maps that are inputs
+// are given as they are stored.
 struct FoundList {
   struct Part {
     const Kernel* kernel = nullptr;  // that finds it; null: it is the argument
@@ -308,6 +309,7 @@ struct FoundList {
   };
 
   std::vector<Part> parts;
+  bool narrow = false;  // it is made of float32, as it is stored
 };
 
 class Registry {

@@ -326,16 +326,40 @@ class ProgramReader {
   size_t given_constants_ = 0;
 };
 
+namespace {
+
+// By argument of an instruction: whether it is taken as it is stored.
+std::vector<bool> taken_as_stored(const Instruction& instruction) {
+  std::vector<bool> as_stored(instruction.operands.size());
+  if (instruction.kernel != &Registry::all().found_list().all) return as_stored;
+  for (const FoundList::Part& part : static_cast<const FoundList*>(instruction.state.get())->parts) {
+    if (part.kernel != nullptr) as_stored[part.first_argument] = true;
+  }
+  return as_stored;
+}
+
+}  // namespace
+
 // A vector that is null takes its room, so constants can be larger than the file, but not by much.
 Program::Program(std::string_view file) : memory_(std::make_unique<Arena>((size_t{64} << 20) + 32 * file.size())) {
   simd();  // a wrong choice is told now, not in the first call
   ProgramReader(file, *this).read();
-  fuse(instructions_, constants_, outputs_, inputs_.size());
+  fuse(instructions_, constants_, outputs_, *form_, inputs_.size());
   is_read_.resize(inputs_.size());
+  is_held_.resize(inputs_.size());
+  const auto is_input = [&](const Operand& operand) { return !operand.constant && operand.index < inputs_.size(); };
   for (const Instruction& instruction : instructions_) {
-    for (const Operand& operand : instruction.operands) {
-      if (!operand.constant && operand.index < inputs_.size()) is_read_[operand.index] = true;
+    if (instruction.fused) continue;
+    const std::vector<bool> as_stored = taken_as_stored(instruction);
+    for (size_t a = 0; a < instruction.operands.size(); ++a) {
+      const Operand& operand = instruction.operands[a];
+      if (!is_input(operand)) continue;
+      is_read_[operand.index] = true;
+      if (!as_stored[a]) is_held_[operand.index] = true;
     }
+  }
+  for (const Output& output : outputs_) {
+    if (is_input(output.from)) is_held_[output.from.index] = true;
   }
 }
 
