@@ -10,7 +10,7 @@ commit to servable: from the moment that HEAD has moved until the first answer o
 build and swap: what the model's process takes from the order to load a version until calls may name it.
 pause: p99 and the longest call while versions come one after the other, beside the same calls while the same trainer
 publishes as much to a registry that nobody follows: so what its work costs the cores is the same.
-rollback: from the moment that HEAD has moved back, to the first answer of that version.
+rollback: from the moment that HEAD has moved back, to the first answer of that version, asked without a pause.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from online.model_server import EmbeddedModelServer
 _WIDTH = 32
 _ITEMS = 500
 _PACE = 50.0
+_WITHOUT_PAUSE = 1e6
 _BARS = {
     "commit to servable, 10,000 rows, p99 ms": 1000.0,
     "build and swap, 10,000 rows, ms": 10.0,
@@ -206,7 +207,7 @@ def _rollbacks(found: dict[str, Any], service: Service, trainer: Trainer, rows: 
     """From the newest to the one before, and back."""
     trainer.publisher.take_over()
     pair = [trainer.publish(1000).number, trainer.publish(1000).number]
-    with _asked(service, rows) as asked:
+    with _asked(service, rows, _WITHOUT_PAUSE) as asked:
         time.sleep(2.0)
         moves = []
         for i in range(versions):
@@ -297,7 +298,7 @@ def _table_processes(service: Service) -> float:
 
 
 @contextmanager
-def _asked(service: Service, rows: int) -> Iterator[dict[str, Any]]:
+def _asked(service: Service, rows: int, pace: float = _PACE) -> Iterator[dict[str, Any]]:
     """What came of calls at a steady pace in the block, there when it has ended."""
     command = [
         sys.executable,
@@ -306,7 +307,7 @@ def _asked(service: Service, rows: int) -> Iterator[dict[str, Any]]:
         service.address,
         str(rows),
         str(_ITEMS),
-        str(_PACE),
+        str(pace),
     ]
     asker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert asker.stdout is not None

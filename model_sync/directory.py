@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from model_sync.blobs import Found
+from model_sync.directory_watch import DirectoryWatch
 from model_sync.version import RegistryError
 
 _ASIDE = ".aside-"
 _STALE_S = 3600
-_LOOK_S = 0.01
 
 
 class DirectoryBlobs:
@@ -26,6 +26,7 @@ class DirectoryBlobs:
         self.root = root.absolute()
         self.url = f"dir://{self.root}"
         self._seen: object = None
+        self._watch = DirectoryWatch(self.root)
         self._watched = [str(self.root / name) for name in ("HEAD", "labels")]
         if create:
             try:
@@ -117,7 +118,7 @@ class DirectoryBlobs:
         return self.root / name
 
     def moved(self) -> None:
-        pass  # those who wait look at the file themselves
+        pass  # those who wait hear of the file, or look at it
 
     def wait(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
@@ -129,10 +130,10 @@ class DirectoryBlobs:
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return
-            time.sleep(min(left_s, _LOOK_S))
+            self._watch.wait(left_s)
 
     def close(self) -> None:
-        pass
+        self._watch.close()
 
     def clear_stale(self) -> None:
         """Removes what killed writers left, once nobody can still be writing it."""
