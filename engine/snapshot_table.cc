@@ -153,7 +153,7 @@ std::shared_ptr<const Snapshot> SnapshotTable::apply(const Snapshot& base, std::
   if (!all_finite(rows)) throw EngineError("a value of a row is not finite");
   const std::lock_guard lock(mutex_);
   const std::shared_ptr<Snapshot> made = follow(&base);
-  Replaced replaced{.by = made->number_};
+  Replaced replaced{made->number_, {}, {}};
   write(*made, base, ids, rows.data(), replaced);
   remove(*made, base, deleted, replaced);
   made->slots_ = index_.slots();

@@ -20,7 +20,7 @@ from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.giving_way import giving_way
+from online.giving_way import giving_way, take_long_slices
 from online.models import ModelServer, ModelServerDown
 from online.version_loader import VersionLoader
 
@@ -226,6 +226,7 @@ class VersionWatcher:
         return states
 
     def _watch(self) -> None:
+        take_long_slices()
         while not self._stop.is_set():
             try:
                 if self._registry is None:

@@ -19,6 +19,7 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
+from online.giving_way import take_long_slices
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
@@ -179,6 +180,7 @@ class Dispatcher:
 
     def _load(self, connection: _Connection, handle: int, directory: str) -> None:
         """On a thread of its own, so that calls go on."""
+        take_long_slices()
         reason = self._residents.load(handle, directory)
         version = self._residents.find(handle)
         if version is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.torch.saved_model import load_beside, load_model
-from online.giving_way import giving_way
+from online.giving_way import giving_way, take_long_slices
 from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
@@ -124,6 +124,7 @@ class Residents:
         return list(found.values())
 
     def _collect(self, tables: list[SnapshotTable]) -> None:
+        take_long_slices()
         with self._collecting:
             for table in tables:
                 stats = table.stats()

@@ -1,0 +1,53 @@
+"""Work beside calls."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from online.giving_way import _ATTRIBUTES, _SCHED_SETATTR, _SLICE_NS, giving_way, take_long_slices
+
+
+def slice_ns() -> int:
+    """Of this thread, as the kernel has it; 0 where it does not say."""
+    assert _SCHED_SETATTR is not None
+    found = ctypes.create_string_buffer(_ATTRIBUTES.size)
+    assert ctypes.CDLL(None).syscall(_SCHED_SETATTR + 1, 0, found, _ATTRIBUTES.size, 0) == 0
+    return int(_ATTRIBUTES.unpack(found.raw)[5])
+
+
+def test_the_interpreter_changes_hands_sooner_while_anybody_gives_way() -> None:
+    usual = sys.getswitchinterval()
+    inner, over = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with giving_way():
+            inner.set()
+            over.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        with giving_way():
+            done = pool.submit(other)
+            assert inner.wait(10)
+        assert sys.getswitchinterval() < usual
+        over.set()
+        done.result()
+    assert sys.getswitchinterval() == pytest.approx(usual)
+
+
+def test_long_slices_are_of_one_thread() -> None:
+    before = slice_ns()
+    with ThreadPoolExecutor(1) as pool:
+        if not pool.submit(take_long_slices).result():
+            pytest.skip("the system does not let a thread say how long its slices are")
+        inside = pool.submit(slice_ns).result()
+        if inside in (0, before):
+            pytest.skip("the kernel is older than 6.12")
+        assert inside == _SLICE_NS
+        with pool.submit(ThreadPoolExecutor, 1).result() as of_that_thread:
+            assert pool.submit(of_that_thread.submit, slice_ns).result().result() == before
+    assert slice_ns() == before
