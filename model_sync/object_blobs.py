@@ -80,11 +80,18 @@ class ObjectBlobs:
     def read(self, name: str) -> bytes | None:
         """RADOS Gateway may answer with what one write says of itself and the bytes of another: they are compared."""
         before: tuple[str, bytes] | None = None
+        broken = 0
         for _ in range(_ATTEMPTS):
             found = self._get(name)
             if found is None:
                 return None
-            read = found.meta["e_tag"] or "", self._call(partial(_content, found))
+            try:
+                read = found.meta["e_tag"] or "", self._call(partial(_content, found))
+            except RegistryDown:  # its answer broke off; obstore asks again only where none has begun
+                broken += 1
+                if broken > RETRIES:
+                    raise
+                continue
             if self._belong_together(*read, found.meta["size"]):
                 return read[1]
             if read == before:  # twice the same: the tag is another kind of sum

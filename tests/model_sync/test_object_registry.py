@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from featdsl.errors import InputError
 from model_sync import Draft, HeadMoved, RegistryError, open_registry
-from model_sync.object_blobs import POLL_S, ObjectBlobs
+from model_sync.object_blobs import POLL_S, RETRIES, ObjectBlobs
 from tests.model_sync.places import EVERYTHING, blobs_at
 from tests.object_storage import (
     BUCKET,
@@ -150,6 +151,36 @@ class LosesAnswers(SlowProxy):
         loses = bool(comes_back and self.lost and self.asked.startswith(b"PUT"))
         self.lost -= loses
         return loses
+
+
+class BreaksOff(SlowProxy):
+    """Hangs up in the middle of a long answer, so many times, once `meanwhile` has been done."""
+
+    broken = 0
+    meanwhile: Callable[[], object]
+
+    def hangs_up(self, data: bytes, comes_back: bool) -> bool:
+        breaks = bool(comes_back and self.broken and not data.startswith(b"HTTP/"))
+        self.broken -= breaks
+        if breaks:
+            self.meanwhile()
+        return breaks
+
+
+def test_what_is_written_anew_while_its_answer_breaks_off_is_asked_for_again(storage: ObjectStorage) -> None:
+    proxy = BreaksOff(storage.port)
+    direct = blobs_at(storage.url("broken"))
+    blobs = blobs_at(storage.url("broken").replace(f":{storage.port}", f":{proxy.port}"))
+    written = itertools.count()
+    proxy.meanwhile = lambda: direct.write("chunks/ab", b"%d" % (next(written) % 10) * 3_000_000)
+    proxy.meanwhile()
+    proxy.broken = RETRIES
+    assert blobs.read("chunks/ab") == b"%d" % RETRIES * 3_000_000
+    assert proxy.broken == 0
+    proxy.broken = 1_000
+    with pytest.raises(RegistryError, match="the registry does not answer"):
+        blobs.read("chunks/ab")
+    proxy.close()
 
 
 def test_a_swap_whose_answer_got_lost_is_known_to_be_done(storage: ObjectStorage) -> None:
