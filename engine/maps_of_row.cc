@@ -24,7 +24,7 @@ MapsOfRow::MapsOfRow(int64_t row_bytes, int64_t maps, Arena& arena)
       child_(arena.take<Column>(maps * 2 * kDeepest)) {
   const int64_t entries = row_bytes / 2 + 1;
   for (Level& level : levels_) {
-    level.first = level.key = arena.take<uint8_t>(row_bytes);
+    level.first = level.key = arena.take<uint8_t>(row_bytes + RowColumn::kCopied);
     level.key_end = arena.take<int32_t>(entries + maps);
     level.map_end = arena.take<int32_t>(entries + maps * 2);
   }

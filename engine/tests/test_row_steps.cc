@@ -379,6 +379,30 @@ TEST(maps_with_many_keys_and_with_equal_ones) {
   check_all(names, {of(many), of(twice), of(many), of({"a", "b", "a"}), of({"", ""}), of({"\xC3", "a"})});
 }
 
+// Keys are copied by more bytes than they have: what is behind those of a row stays as it is.
+TEST(maps_of_one_row_whose_keys_are_nearly_all_of_it) {
+  PlanWriter flat, deep;
+  const std::string scores = flat.of({{flat.map(flat.leaf(Op::Float32)), "scores"}});
+  const std::string nested = deep.of({{deep.map(deep.map(deep.integer())), "nested"}});
+  const auto key = [](size_t size, char letter) {
+    std::string bytes;
+    put_long(bytes, static_cast<int64_t>(size));
+    return bytes + std::string(size, letter);
+  };
+  std::string half;
+  put(half, 0.5f);
+  std::vector<std::string> of_scores, of_nested;
+  for (size_t first = 0; first < 40; ++first) {
+    for (size_t second = 32; second < 40; ++second) {
+      of_scores.push_back("\x04" + key(first, 'a') + half + key(second, 'b') + half + std::string(1, '\0'));
+      of_nested.push_back("\x02" + key(1, 'c') + "\x04" + key(first, 'a') + "\x02" + key(second, 'b') + "\x02" +
+                          std::string(2, '\0'));
+    }
+  }
+  check_all(scores, of_scores);
+  check_all(nested, of_nested);
+}
+
 TEST(lists_in_blocks_with_sizes_are_read_by_the_plan) {
   PlanWriter plan;
   const std::string numbers = plan.of({{plan.array(plan.integer()), "numbers"}});
