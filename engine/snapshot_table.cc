@@ -158,6 +158,7 @@ std::shared_ptr<const Snapshot> SnapshotTable::apply(const Snapshot& base, std::
   remove(*made, base, deleted, replaced);
   made->slots_ = index_.slots();
   note(base, std::move(replaced));
+  rows_ = made->rows_;
   return made;
 }
 
@@ -182,7 +183,6 @@ void SnapshotTable::give_back_replaced() {
   for (; !replaced_.empty() && replaced_.front().by <= oldest; replaced_.pop_front()) {
     for (const uint32_t number : replaced_.front().rows) slab_.give_back(number);
     for (const uint32_t number : replaced_.front().leaves) leaves_.give_back(number);
-    given_back_ += static_cast<int64_t>(replaced_.front().rows.size());
   }
 }
 
@@ -190,6 +190,14 @@ void SnapshotTable::give_back_replaced() {
 void SnapshotTable::note(const Snapshot& base, Replaced replaced) {
   while (!replaced_.empty() && replaced_.back().by > base.number_) replaced_.pop_back();
   replaced_.push_back(std::move(replaced));
+}
+
+// How many rows neither the version that was made last reads nor is anybody known to have replaced: where versions
+// branch, those of other branches, which may be gone.
+int64_t SnapshotTable::strays() const {
+  int64_t known = rows_;
+  for (const Replaced& one : replaced_) known += static_cast<int64_t>(one.rows.size());
+  return std::max<int64_t>(int64_t{slab_.made()} - static_cast<int64_t>(slab_.unused().size()) - known, 0);
 }
 
 // Where a version that is being made has the number of the row at a place: in a leaf of its own.
@@ -283,7 +291,7 @@ void SnapshotTable::collect() {
     all = living();
     marks = std::make_unique<Marks>(Marks{Bits(slab_.made()), Bits(leaves_.made()), Bits(index_.places())});
     meanwhile_ = std::make_unique<Meanwhile>();
-    written_ = given_back_ = deleted_ = 0;
+    written_ = deleted_ = 0;
   }
   mark(all, *marks);
   const std::lock_guard lock(mutex_);
@@ -331,7 +339,7 @@ SnapshotTableStats SnapshotTable::stats() const {
   now.row_bytes = int64_t{slab_.made()} * row_bytes;
   now.unused_row_bytes = static_cast<int64_t>(slab_.unused().size()) * row_bytes;
   now.index_bytes = leaves_.bytes() + index_.bytes();
-  now.rows_since_collected = std::max<int64_t>(written_ - given_back_, 0) + deleted_;
+  now.rows_since_collected = std::min(written_, strays()) + deleted_;
   return now;
 }
 

@@ -65,7 +65,7 @@ struct SnapshotTableStats {
   int64_t row_bytes = 0;             // of rows that were made, unused ones too
   int64_t index_bytes = 0;           // all else
   int64_t unused_row_bytes = 0;      // to be used again
-  int64_t rows_since_collected = 0;  // written or deleted since `collect` last looked, less what was given back by then
+  int64_t rows_since_collected = 0;  // written since `collect` last looked, as far as it may find so many, or deleted
 };
 
 // What versions of one table have in common. Thread safe: versions are made one at a time, reading waits for nobody.
@@ -111,6 +111,7 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   void remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, Replaced& replaced);
   void give_back_replaced();
   void note(const Snapshot& base, Replaced replaced);
+  int64_t strays() const;
   Living living() const;
   void sweep(Marks& marks);
   void mark(const Living& living, Marks& marks) const;
@@ -127,8 +128,9 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   std::vector<Made> made_;  // by number
   uint64_t numbers_ = 0;
   std::deque<Replaced> replaced_;  // by who replaced it
-  // Since the last `collect`: rows that were written, those that were given back, and ids that lost theirs.
-  int64_t written_ = 0, given_back_ = 0, deleted_ = 0;
+  int64_t rows_ = 0;               // of the version that was made last
+  // Since the last `collect`: rows that were written, and ids that lost theirs.
+  int64_t written_ = 0, deleted_ = 0;
 
   std::mutex collecting_;
   // What was taken while `collect` marks.

@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <thread>
 #include <vector>
@@ -147,6 +148,28 @@ TEST(a_version_that_follows_an_older_one_keeps_what_later_ones_replaced) {
   table->collect();
   CHECK(row(latest) == 1);
   CHECK(table->stats().unused_row_bytes == 4);
+}
+
+TEST(what_a_branch_leaves_is_to_be_looked_for_though_a_line_follows_it) {
+  const auto table = std::make_shared<SnapshotTable>(1);
+  std::vector<int64_t> ids(1'000);
+  std::iota(ids.begin(), ids.end(), 0);
+  const std::vector<float> rows(ids.size(), 1);
+  Version base = table->apply(*table->empty(), ids, rows, {});
+  Version left = table->apply(*base, ids, rows, {});
+  table->collect();
+  const auto one = [&](const Version& version, int64_t id) {
+    return table->apply(*version, std::vector{id}, std::vector<float>{2}, {});
+  };
+  Version latest = one(base, 0);
+  base.reset();
+  left.reset();
+  for (int64_t id = 1; id < 100; ++id) latest = one(latest, id);
+  CHECK(table->stats().rows_since_collected == 100);
+  table->collect();
+  CHECK(table->stats().unused_row_bytes >= 1'000 * 4);
+  for (int64_t id = 100; id < 1'000; ++id) latest = one(latest, id);
+  CHECK(table->stats().rows_since_collected == 0);
 }
 
 TEST(versions_are_made_and_collected_while_others_read) {
