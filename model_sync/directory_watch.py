@@ -58,7 +58,8 @@ class DirectoryWatch:
         """The lock is held, as it is for `_end`."""
         self._fd = _watching(self._folder)
         if self._fd is not None:
-            self._close_fd = weakref.finalize(self, os.close, self._fd)
+            self._close_fd = closes = weakref.finalize(self, os.close, self._fd)
+            closes.atexit = False  # somebody may still be waiting then
 
     def _end(self) -> None:
         self._close_fd()

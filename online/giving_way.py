@@ -45,8 +45,11 @@ def take_long_slices() -> bool:
     """This thread has as much of the processor as before, in longer slices: a thread that wakes up with a shorter one,
     as those of calls do, need not wait until it is over. Unlike a lower priority it keeps nobody waiting for what this
     thread holds. No thread or process that it starts is so. Linux from 6.12 on; returns whether the system took it."""
-    if _SCHED_SETATTR is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        return False
-    nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, _RESET_ON_FORK, nice, 0, _SLICE_NS, 0, 0)
-    return bool(ctypes.CDLL(None).syscall(_SCHED_SETATTR, 0, attributes, 0) == 0)
+    with contextlib.suppress(OSError):  # a filter of system calls may forbid to ask
+        if _SCHED_SETATTR is not None and os.sched_getscheduler(0) == os.SCHED_OTHER:
+            nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            attributes = _ATTRIBUTES.pack(
+                _ATTRIBUTES.size, os.SCHED_OTHER, _RESET_ON_FORK, nice, 0, _SLICE_NS, 0, 0
+            )
+            return bool(ctypes.CDLL(None).syscall(_SCHED_SETATTR, 0, attributes, 0) == 0)
+    return False

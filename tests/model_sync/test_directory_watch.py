@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -120,6 +122,23 @@ def test_one_that_is_not_used_any_more_holds_nothing(tmp_path: Path, how: str) -
     else:
         del watch
     assert watches() == before
+
+
+def test_who_still_waits_while_the_interpreter_ends_has_no_fault(tmp_path: Path) -> None:
+    script = """
+import atexit, pathlib, sys, threading, time
+atexit.register(time.sleep, 0.3)
+from model_sync.directory_watch import DirectoryWatch
+watch = DirectoryWatch(pathlib.Path(sys.argv[1]))
+watch.wait(0)
+def waits():
+    while True:
+        watch.wait(1)
+threading.Thread(target=waits, daemon=True).start()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
 
 
 def watches() -> int:

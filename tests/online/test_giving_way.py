@@ -51,3 +51,13 @@ def test_long_slices_are_of_one_thread() -> None:
         with pool.submit(ThreadPoolExecutor, 1).result() as of_that_thread:
             assert pool.submit(of_that_thread.submit, slice_ns).result().result() == before
     assert slice_ns() == before
+
+
+def test_a_system_that_forbids_to_ask_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter of system calls may."""
+
+    def forbidden(_: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("os.sched_getscheduler", forbidden)
+    assert not take_long_slices()
