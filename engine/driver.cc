@@ -118,8 +118,10 @@ class Driver {
     const auto [from, column] = binding_->places[place];
     const Batch& batch = batches_[from];
     const Column& given = batch.column(column);
-    new (registers_ + place)
-        Slot{program_.is_held_[place] ? to_held(given, arena_) : given, batch.num_rows() == 1 && num_rows_ != 1};
+    const bool single = batch.num_rows() == 1 && num_rows_ != 1;
+    // As it is stored only where one row stands for all: each part of a list would widen the maps of many for itself.
+    const bool as_stored = single && !program_.is_held_[place];
+    new (registers_ + place) Slot{as_stored ? given : to_held(given, arena_), single};
   }
 
   // The batch with an input that is an output as it stands there; null if there is none. Where an output has to be

@@ -285,8 +285,8 @@ struct Chain {
   Kernel kernel;  // takes what the first link takes; its state is the States of the links
 };
 
-// A list literal of float64 that some of its elements are found for: `otherwise` where nothing is. Maps that are inputs
-// are given as they are stored.
+// A list literal of float64 that some of its elements are found for: `otherwise` where nothing is. A map that is an
+// input, one row for all, is given as it is stored.
 struct FoundList {
   struct Part {
     const Kernel* kernel = nullptr;  // that finds it; null: it is the argument

@@ -76,7 +76,7 @@ class Program {
 
   std::vector<NamedType> inputs_;
   std::vector<bool> is_read_;  // of each input: by an instruction
-  std::vector<bool> is_held_;  // of each input: in the layout that programs hold, else as it is stored
+  std::vector<bool> is_held_;  // of each input: by what wants the layout that programs hold
   std::vector<Constant> constants_;
   std::vector<Instruction> instructions_;
   std::vector<Output> outputs_;

@@ -160,6 +160,18 @@ def test_more_rows_than_are_looked_among() -> None:
     assert questions.ask(m, n, js, ks) == [answers[pair] for pair in zip(js, ks, strict=True)]
 
 
+def test_maps_of_many_rows_are_widened_once_and_not_for_each_question() -> None:
+    """As joined rows have them: 3,000 times what they hold as float64 would be more than a call's memory."""
+    file = ProgramFile()
+    m = file.input("m", "map<string, float32>")
+    last, zero = file.constant("key17999", "string"), file.constant(0.0, "float64")
+    asked = [file.call("coalesce", "float64", [get(file, m, last), zero]) for _ in range(3_000)]
+    file.output("found", "vector<float32, 3000>", file.call("list", "vector<float64, 3000>", asked))
+    maps = [[(f"key{number}", 0.5) for number in range(18_000)]] * 10
+    found = run(bytes(file), {"m": ("map<string, float32>", maps)}, 10)["found"]
+    assert found == [[0.5] * 3_000] * 10
+
+
 def test_a_null_number_beside_what_is_found_makes_the_list_null() -> None:
     file = ProgramFile()
     m, k, x = file.input("m", "map<string, float64>"), file.input("k", "string"), file.input("x", "float64?")
