@@ -48,6 +48,8 @@ def take_long_slices() -> bool:
     with contextlib.suppress(OSError):  # a filter of system calls may forbid to ask
         if _SCHED_SETATTR is not None and os.sched_getscheduler(0) == os.SCHED_OTHER:
             nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            if nice < 0:  # what it starts would not inherit that either
+                return False
             attributes = _ATTRIBUTES.pack(
                 _ATTRIBUTES.size, os.SCHED_OTHER, _RESET_ON_FORK, nice, 0, _SLICE_NS, 0, 0
             )

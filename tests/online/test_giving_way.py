@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,24 @@ def test_long_slices_are_of_one_thread() -> None:
         with pool.submit(ThreadPoolExecutor, 1).result() as of_that_thread:
             assert pool.submit(of_that_thread.submit, slice_ns).result().result() == before
     assert slice_ns() == before
+
+
+def test_what_is_started_is_as_important_as_who_starts_it() -> None:
+    """Who says long slices, and that nobody inherits them, would have those it starts lose what it is above others."""
+
+    def of_started(nice: int) -> int:
+        thread = threading.get_native_id()
+        try:
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
+        except PermissionError:
+            pytest.skip("this user may not make a thread more important")
+        take_long_slices()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result()
+
+    for nice in (5, 0, -5):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(of_started, nice).result() == nice
 
 
 def test_a_system_that_forbids_to_ask_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
