@@ -183,21 +183,25 @@ void SnapshotTable::give_back_replaced() {
   for (; !replaced_.empty() && replaced_.front().by <= oldest; replaced_.pop_front()) {
     for (const uint32_t number : replaced_.front().rows) slab_.give_back(number);
     for (const uint32_t number : replaced_.front().leaves) leaves_.give_back(number);
+    noted_ -= static_cast<int64_t>(replaced_.front().rows.size());
   }
 }
 
 // A version has followed `base`: it may read what later ones have replaced.
 void SnapshotTable::note(const Snapshot& base, Replaced replaced) {
-  while (!replaced_.empty() && replaced_.back().by > base.number_) replaced_.pop_back();
+  for (; !replaced_.empty() && replaced_.back().by > base.number_; replaced_.pop_back()) {
+    noted_ -= static_cast<int64_t>(replaced_.back().rows.size());
+  }
+  noted_read_ = std::min(noted_read_, noted_);
+  noted_ += static_cast<int64_t>(replaced.rows.size());
   replaced_.push_back(std::move(replaced));
 }
 
-// How many rows neither the version that was made last reads nor is anybody known to have replaced: where versions
-// branch, those of other branches, which may be gone.
-int64_t SnapshotTable::strays() const {
-  int64_t known = rows_;
-  for (const Replaced& one : replaced_) known += static_cast<int64_t>(one.rows.size());
-  return std::max<int64_t>(int64_t{slab_.made()} - static_cast<int64_t>(slab_.unused().size()) - known, 0);
+// How many rows may be found that nobody reads: where versions branch, those of other branches than the version that
+// was made last, and while an old one lives, what those between have replaced.
+int64_t SnapshotTable::to_be_looked_for() const {
+  const int64_t used = int64_t{slab_.made()} - static_cast<int64_t>(slab_.unused().size());
+  return std::max<int64_t>(used - rows_ - noted_read_, 0);
 }
 
 // Where a version that is being made has the number of the row at a place: in a leaf of its own.
@@ -319,10 +323,13 @@ void SnapshotTable::sweep(Marks& marks) {
   marks.rows.set_all(meanwhile_->rows);
   marks.leaves.set_all(meanwhile_->leaves);
   marks.places.set_all(meanwhile_->places);
+  noted_ = 0;
   for (Replaced& one : replaced_) {  // what is found here is not to be given back again
     std::erase_if(one.rows, [&](uint32_t number) { return marks.rows.is_clear(number); });
     std::erase_if(one.leaves, [&](uint32_t number) { return marks.leaves.is_clear(number); });
+    noted_ += static_cast<int64_t>(one.rows.size());
   }
+  noted_read_ = noted_;
   marks.rows.set_all(slab_.unused());
   marks.leaves.set_all(leaves_.unused());
   marks.places.set_all(index_.unused());
@@ -339,7 +346,7 @@ SnapshotTableStats SnapshotTable::stats() const {
   now.row_bytes = int64_t{slab_.made()} * row_bytes;
   now.unused_row_bytes = static_cast<int64_t>(slab_.unused().size()) * row_bytes;
   now.index_bytes = leaves_.bytes() + index_.bytes();
-  now.rows_since_collected = std::min(written_, strays()) + deleted_;
+  now.rows_since_collected = std::min(written_, to_be_looked_for()) + deleted_;
   return now;
 }
 

@@ -111,7 +111,7 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   void remove(Snapshot& made, const Snapshot& base, std::span<const int64_t> ids, Replaced& replaced);
   void give_back_replaced();
   void note(const Snapshot& base, Replaced replaced);
-  int64_t strays() const;
+  int64_t to_be_looked_for() const;
   Living living() const;
   void sweep(Marks& marks);
   void mark(const Living& living, Marks& marks) const;
@@ -129,6 +129,8 @@ class SnapshotTable : public std::enable_shared_from_this<SnapshotTable> {
   uint64_t numbers_ = 0;
   std::deque<Replaced> replaced_;  // by who replaced it
   int64_t rows_ = 0;               // of the version that was made last
+  // Rows in `replaced_`, and at most how many of them the last `collect` found to be read.
+  int64_t noted_ = 0, noted_read_ = 0;
   // Since the last `collect`: rows that were written, and ids that lost theirs.
   int64_t written_ = 0, deleted_ = 0;
 

@@ -169,7 +169,15 @@ TEST(what_a_branch_leaves_is_to_be_looked_for_though_a_line_follows_it) {
   table->collect();
   CHECK(table->stats().unused_row_bytes >= 1'000 * 4);
   for (int64_t id = 100; id < 1'000; ++id) latest = one(latest, id);
+  CHECK(table->stats().rows_since_collected <= 2);
+  // While an old version lives, what those between replace is not given back.
+  const Version old = latest;
+  for (int64_t id = 0; id < 1'000; ++id) latest = one(latest, id % 10);
+  CHECK(table->stats().rows_since_collected >= 990);
+  table->collect();
   CHECK(table->stats().rows_since_collected == 0);
+  for (int64_t id = 0; id < 10; ++id) latest = one(latest, id);
+  CHECK(table->stats().rows_since_collected == 10);
 }
 
 TEST(versions_are_made_and_collected_while_others_read) {
