@@ -3,13 +3,17 @@ the middle of a file, as it does there."""
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from compiler.bundle import write_bundle
 from featdsl.torch import save_model
@@ -57,10 +61,19 @@ def test_a_publisher_without_room_leaves_what_is_published(tmp_path: Path) -> No
     assert registry.verify(2).number == 2
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder on another file system than the temporary folder: nothing there can be linked here."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert os.stat(folder).st_dev != os.stat(tempfile.gettempdir()).st_dev
+        yield Path(folder)
+
+
 def test_a_server_without_room_serves_on_and_takes_the_next_version_when_it_has(
-    tmp_path: Path, lmdb_url: str
+    tmp_path: Path, lmdb_url: str, elsewhere: Path
 ) -> None:
     write_bundle(bundle(), tmp_path / "shop.featb")
+    (tmp_path / "registry").symlink_to(elsewhere)
     registry = f"dir://{tmp_path}/registry"
     for weight in (1.0, 2.0):
         save_model(Ranker(weight), bundle(), tmp_path / str(weight))
