@@ -34,8 +34,8 @@ class RowSink final : public Sink {
   Sink& member(int index) override;
   // The sink of a field; null for a sequence.
   ColumnSink* column(int index);
-  // Whether it was begun for one row, so that the column of a map may be set, in place of what its sink reads.
   Arena& arena() { return intake_.arena; }
+  // Whether it was begun for one row, so that the column of a map may be set, in place of what its sink reads.
   bool is_one() const { return intake_.expected_rows == 1; }
   bool is_map(int index) const;
   // Of a field.

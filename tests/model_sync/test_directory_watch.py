@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -85,27 +85,25 @@ def test_another_directory_in_its_place_is_watched(watch: DirectoryWatch, tmp_pa
 
 def test_without_word_of_the_kernel_a_change_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory_watch, "_watching", lambda folder: None)
-    blobs = DirectoryBlobs(tmp_path / "registry", create=True)
-    blobs.wait(60)
-    writer = threading.Timer(0.1, blobs.write, ("HEAD", b"1"))
-    writer.start()
-    begun = time.monotonic()
-    blobs.wait(60)
-    assert time.monotonic() - begun < 30
-    writer.join()
-    blobs.close()
+    is_seen(tmp_path, lambda blobs: blobs.write("HEAD", b"2"))
 
 
 def test_what_is_written_in_place_is_seen_though_nobody_tells(tmp_path: Path) -> None:
-    blobs = DirectoryBlobs(tmp_path / "registry", create=True)
+    is_seen(tmp_path, lambda blobs: (blobs.root / "HEAD").write_bytes(b"by hand"))
+
+
+def is_seen(folder: Path, change: Callable[[DirectoryBlobs], object]) -> None:
+    """That a change of HEAD ends a wait before its time."""
+    blobs = DirectoryBlobs(folder / "registry", create=True)
     blobs.write("HEAD", b"1")
     blobs.wait(60)
-    writer = threading.Timer(0.1, (tmp_path / "registry" / "HEAD").write_bytes, (b"by hand",))
+    writer = threading.Timer(0.1, change, (blobs,))
     writer.start()
     begun = time.monotonic()
     blobs.wait(60)
     assert time.monotonic() - begun < 30
     writer.join()
+    assert blobs.read("HEAD") != b"1", "it was the change that ended it"
     blobs.close()
 
 
