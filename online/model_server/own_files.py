@@ -116,12 +116,11 @@ class OwnFiles:
         data = Path(source).read_bytes()
         digest = digest_of(data)
         with self._lock:
-            same = self._same.setdefault(digest, [])
             try:
-                os.link(same[-1], target)
-            except (IndexError, OSError):
+                os.link(self._same[digest][-1], target)
+            except (KeyError, OSError):
                 Path(target).write_bytes(data)
-            same.append(target)
+            self._same.setdefault(digest, []).append(target)
             held.files.append((digest, target))
 
 
