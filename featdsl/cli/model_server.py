@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
+    from online.collecting import spare_what_is_there
     from online.model_server import EmbeddedModelServer
     from online.model_server.grpc_face import FacedModel, ModelFace
     from online.model_server.kserve_face import KServeFace
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
                 ModelCollector(calls, versions, server.counts), args.host, args.metrics_port
             )
         port = face.start(args.host, args.port)
+        spare_what_is_there()
         stopping.grace_s = args.grace_s
         if args.port_file is not None:
             write_text(args.port_file, f"{port}\n")

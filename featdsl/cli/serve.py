@@ -166,6 +166,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; what is in flight then is finished. A second signal ends it at once."""
     from model_sync.labels import check_name
+    from online.collecting import spare_what_is_there
     from online.stopping import Stopping, end_now
 
     given, args = args, _with_config(args)
@@ -181,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
     server = _server(args, bundle, model, store, registry)
     try:
         port = server.start()
+        spare_what_is_there()
         stopping.grace_s = args.grace_s
         told = server.metrics_port
         metrics = "" if told is None else f"; metrics on http://{args.host}:{told}/metrics"
@@ -196,6 +198,8 @@ def run(args: argparse.Namespace) -> int:
 
 def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     """Serves beside others on the supervisor's port, until it is told to leave or stop."""
+    from online.collecting import spare_what_is_there
+
     args = _with_config(args)
     if args.pin == "cores":
         cores = sorted(os.sched_getaffinity(0))
@@ -211,6 +215,7 @@ def run_worker(args: argparse.Namespace, link: WorkerLink) -> int:
     stopped = False
     try:
         server.start()
+        spare_what_is_there()
         link.stopping.grace_s = args.grace_s
         name = f"{bundle.schema.namespace}/{model.name}"
         link.ready(problem=server.health.check(), state=_state(server), name=name)

@@ -11,7 +11,6 @@ server too, but not with the nursery: they watch ALIVE, a pipe whose other end o
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ def main() -> int:
 
     from featdsl.errors import InputError
     from featdsl.torch.saved_model import load_dense
+    from online.collecting import spare_what_is_there
 
     folder, alive = sys.argv[1], int(sys.argv[2])
     if len(sys.argv) > 3:
@@ -48,7 +48,7 @@ def main() -> int:
             with contextlib.suppress(InputError):
                 load_dense(Path(order["versions"][0][1]))
                 warmed = True
-            gc.collect()
+            spare_what_is_there()
         if "socket" not in order:
             continue
         pid = os.fork()

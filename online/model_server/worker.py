@@ -26,6 +26,7 @@ from collections.abc import Sequence
 
 import torch
 
+from online.collecting import spare_what_is_there
 from online.model_server import wire
 from online.model_server.dispatcher import Dispatcher
 from online.model_server.options import ModelOptions
@@ -40,6 +41,7 @@ def serve(path: str, versions: Sequence[tuple[int, str]], options: ModelOptions,
     listener = socket.socket(socket.AF_UNIX, wire.KIND)
     listener.bind(path)
     listener.listen(128)
+    spare_what_is_there()
     residents = Residents(options)
     for handle, directory in versions:
         residents.load(handle, directory)
