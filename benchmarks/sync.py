@@ -4,7 +4,8 @@
 
 A table of 10 million rows of 32 float32 (a million with `--quick`) is trained here and published by `Publisher` to a
 registry in a directory; `feat serve` in a process of its own follows it, and a third process asks for 500 items fifty
-times a second. All share this machine's cores, so the trainer runs at a lower priority, as if it were elsewhere.
+times a second. All share this machine's cores, so the trainer runs where nothing else does (SCHED_IDLE), as if it were
+elsewhere.
 
 commit to servable: from the moment that HEAD has moved until the first answer of that version has come to a client.
 build and swap: what the model's process takes from the order to load a version until calls may name it.
@@ -55,6 +56,10 @@ _BARS = {
 }
 
 
+def _run_where_nothing_else_does() -> None:
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 class Ranker(torch.nn.Module):
     """A table of items, and a small tower on it."""
 
@@ -82,7 +87,7 @@ class Trainer:
     moved: dict[int, float] = field(default_factory=dict)
     took_s: list[float] = field(default_factory=list)
     _thread: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, initializer=os.nice, initargs=(10,))
+        default_factory=lambda: ThreadPoolExecutor(1, initializer=_run_where_nothing_else_does)
     )
     """Its own: what the others start here is not to have its priority."""
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from featdsl.steps import step
 from model_sync.blobs import Blobs
 from model_sync.scratch import ScratchFolder
 from model_sync.table_stack import Chunk
@@ -34,6 +35,7 @@ class ChunkFiles:
 
     def path(self, chunk: Chunk) -> Path:
         """A file whose content is the chunk. Errors: `ValueError` that says what is wrong with what is there."""
+        step()
         path = self._blobs.local(CHUNKS + chunk.sha256)
         if path is None:
             path = self._own_folder() / chunk.sha256

@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from featdsl.errors import InputError
+from featdsl.steps import step
 from model_sync.blobs import Blobs
 from model_sync.chunk_files import CHUNKS, ChunkFiles, link_or_copy, put_layers
 from model_sync.saved_folder import MODEL_FILE, SavedFolder
@@ -156,10 +157,12 @@ class Registry:
         try:
             writing = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
             for name, entry in version.files.items():
+                step()
                 self._put_file(version, name, entry, writing / name, whole)
             if version.tables:
                 chunks = {c.sha256: c for table in version.tables.values() for c in table.chunks}
                 put_layers(writing / LAYERS, [self._chunk(version, c) for c in chunks.values()], whole)
+                step()
                 write_tables(writing, version.tables)
             writing.chmod(0o755)
             writing.rename(into)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from featdsl.errors import InputError
+from featdsl.steps import step
 from model_sync.table_stack import Chunk, TableEntry
 
+_STEP_BYTES = 1 << 18
 _LATEST_US = 253_402_300_800_000_000
 """The end of the year 9999."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -221,7 +223,11 @@ def _sum(said: Mapping[str, Any]) -> str:
 
 def digest_of(data: bytes) -> str:
     """The SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
+    found, view = hashlib.sha256(), memoryview(data)
+    for begin in range(0, len(data), _STEP_BYTES):
+        found.update(view[begin : begin + _STEP_BYTES])
+        step()
+    return found.hexdigest()
 
 
 def _file(data: Any) -> FileEntry:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from online.errors import CallError, Reason, cancelled, deadline_exceeded
+from online.giving_way import CALLS
 
 _WEIGHT = 0.05
 """Of the newest call's time in the mean: it follows a change within some tens of calls."""
@@ -112,6 +113,7 @@ class Admission:
         with self._lock:
             if self._runs_now(left_s):
                 self._running += 1
+                CALLS.begin()
                 self.counts.admitted += 1
                 return None
             refusal = self._refusal(left_s)
@@ -158,6 +160,7 @@ class Admission:
                 self.counts.late += 1
                 waiting.end("late")
             self._running -= 1
+            CALLS.end()
 
     def drop(self, waiting: Waiting, outcome: str) -> None:
         """Takes a call out of the queue, if it is in it still."""

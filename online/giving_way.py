@@ -1,4 +1,8 @@
-"""Work beside calls that takes from them as little as it can of what they share: the interpreter and the processor."""
+"""Work beside calls that takes from them as little as it can of what they share: the interpreter and the processor.
+
+It is done in steps (`featdsl/steps.py`), and a step begins when no call is in hand, if that comes soon enough. So a
+call meets at most the rest of one step. Where calls never cease, the work goes on all the same.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,20 @@ import platform
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
-_SWITCH_S = 0.0005
+from featdsl.steps import between_steps
+
+_SWITCH_S = 0.0001
+_LONGEST_S = 0.02
+"""A step waits no longer for calls, …"""
+_PATIENCE_S = 0.1
+"""… and all steps of one piece of work together no longer than this."""
+_LULL_S = 0.0004
+"""So long an answer that is made is still on its way."""
+_NICER = 10
+"""A tenth of the weight."""
 _SLICE_NS = 20_000_000
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 """Of `sched_setattr`: size, policy, flags, nice, priority, runtime, deadline, period."""
@@ -23,9 +38,59 @@ _at_work = 0
 _usual_s = 0.0
 
 
+class CallsInHand:
+    """How many calls this process answers now. Thread safe."""
+
+    def __init__(self) -> None:
+        self._none = threading.Condition(threading.Lock())
+        self._count = 0
+        self._waits = 0
+
+    def begin(self) -> None:
+        with self._none:
+            self._count += 1
+
+    def end(self) -> None:
+        with self._none:
+            self._count -= 1
+            if self._waits and not self._count:
+                self._none.notify_all()
+
+    def wait_for_none(self, longest_s: float) -> float:
+        """Returns when none is in hand, or after so long; how long it took."""
+        if not self._count:
+            return 0.0
+        begun = now = time.monotonic()
+        while self._count and now - begun < longest_s:
+            with self._none:
+                self._waits += 1
+                self._none.wait_for(lambda: not self._count, longest_s - (now - begun))
+                self._waits -= 1
+            time.sleep(_LULL_S)
+            now = time.monotonic()
+        return now - begun
+
+
+CALLS = CallsInHand()
+"""Of this process."""
+
+
 @contextlib.contextmanager
 def giving_way() -> Iterator[None]:
-    """Within it no call waits long for the interpreter, which it shares with this work."""
+    """Within it no call waits long for the interpreter, which it shares with this work, and steps wait for calls."""
+    left_s = _PATIENCE_S
+
+    def wait() -> None:
+        nonlocal left_s
+        if left_s > 0:
+            left_s -= CALLS.wait_for_none(min(left_s, _LONGEST_S))
+
+    with _quick_changes(), between_steps(wait):
+        yield
+
+
+@contextlib.contextmanager
+def _quick_changes() -> Iterator[None]:
     global _at_work, _usual_s
     with _lock:
         if not _at_work:
@@ -39,6 +104,15 @@ def giving_way() -> Iterator[None]:
             _at_work -= 1
             if not _at_work:
                 sys.setswitchinterval(_usual_s)
+
+
+def stand_back() -> None:
+    """This thread has long slices, and a tenth of the processor where a thread of a call wants it, too. So has what it
+    starts: that is nothing that calls need. It cannot be taken back."""
+    with contextlib.suppress(OSError):
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICER))
+    take_long_slices()
 
 
 def take_long_slices() -> bool:

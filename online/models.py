@@ -52,6 +52,9 @@ class ModelRefusedInputs(ModelFailed):
 class ModelServer(Protocol):
     """Runs versions of one model, each known by a number of the caller's. Safe to share among threads."""
 
+    load_starts_threads: bool
+    """Whether calls may go through threads that `load` or `unload` has started, and so with the asker's priority."""
+
     def load(self, version: int, directory: Path) -> None:
         """Loads a version (a folder whose files were verified) and warms it, apart from serving: calls of
         `predict` go on meanwhile. A version that is loaded already is left as it is.

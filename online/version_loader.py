@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.bundle import Bundle
+from featdsl.steps import step
 from model_sync import Registry, Version, VersionRefused
 from model_sync.scratch import ScratchFolder
 from online.mismatch import mismatch
@@ -59,8 +60,10 @@ class VersionLoader:
         if known is not None and known.stamp == stamp:
             return known.reason
         self.loading = 1
+        step()
         try:
             fetched = self._fetch(registry, number, identity)
+            step()
             self._server.load(handle, fetched.folder)
         except ModelNotReady as waits:
             self.waiting[number] = str(waits)
@@ -75,6 +78,7 @@ class VersionLoader:
             return refused.reason
         finally:
             self.loading = 0
+        step()
         self._refused.pop(number, None)
         self.waiting.pop(number, None)
         self._forget(number)

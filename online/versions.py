@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 
 from compiler.bundle import Bundle
 from featdsl.errors import FeatError
+from featdsl.steps import step
 from model_sync import Registry, RegistryError, Version, open_registry
 from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.giving_way import giving_way, take_long_slices
+from online.giving_way import giving_way, stand_back, take_long_slices
 from online.models import ModelServer, ModelServerDown
 from online.version_loader import VersionLoader
 
@@ -205,7 +206,9 @@ class VersionWatcher:
         if problem != self.problem and problem:
             log.warning("model %s: %s", self.model, problem)
         self.problem = problem
+        step()
         self._unload_unused(wanted)
+        step()
         self._tell()
 
     def states(self) -> list[VersionState]:
@@ -226,7 +229,7 @@ class VersionWatcher:
         return states
 
     def _watch(self) -> None:
-        take_long_slices()
+        (take_long_slices if self._server.load_starts_threads else stand_back)()
         while not self._stop.is_set():
             try:
                 if self._registry is None:
@@ -235,7 +238,8 @@ class VersionWatcher:
             except RegistryError:
                 self._stop.wait(POLL_S)
             if not self._stop.is_set():
-                self.poll()
+                with giving_way():
+                    self.poll()
 
     def _open(self) -> Registry:
         if self._registry is None:
@@ -325,8 +329,7 @@ class VersionWatcher:
         return number if number not in taken else min(0, *taken) - 1
 
     def _load(self, registry: Registry, version: Serving) -> str:
-        with giving_way():
-            loaded = self._loader.load(registry, version.version, version.identity, version.handle)
+        loaded = self._loader.load(registry, version.version, version.identity, version.handle)
         if isinstance(loaded, str):
             return loaded
         self._published_us[version.handle] = loaded.created_at_us
@@ -373,6 +376,7 @@ class VersionWatcher:
             except ModelServerDown as down:
                 log.warning("model %s: version %d is not unloaded: %s", self.model, one.version, down)
         if gone and self._registry is not None:
+            step()
             self._registry.keep_local([one.version for one in self.loaded()])
 
     def _tell(self) -> None:

@@ -61,6 +61,8 @@ class TorchServe:
         found: dict[str, npt.NDArray[Any]] = load(self._answer.FromString(data).prediction)
         return found
 
+    load_starts_threads = True
+
     def load(self, version: int, directory: Path) -> None:
         """It has been loaded."""
 

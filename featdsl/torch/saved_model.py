@@ -35,12 +35,14 @@ from safetensors.torch import load, save_file
 from compiler.bundle import Bundle, ModelSignature, TensorSignature, write_bundle
 from engine import SnapshotTable
 from featdsl.errors import InputError
+from featdsl.steps import step
 from featdsl.torch.embedding_table import EmbeddingTable
 from featdsl.torch.graph import with_parameters
 from featdsl.torch.stand_ins import FrozenTable, TableApart, stand_ins, tables_by_name, tables_of
 from featdsl.torch.table_layers import ResidentTable, resident_table, write_anchors
 from featdsl.torch.table_rows import pinned, tables_read
 from model_sync.table_stack import TABLES, TableEntry, read_tables
+from model_sync.version import digest_of
 
 PROGRAM, PARAMETERS, BUNDLE, MODEL = "program.pt2", "parameters.safetensors", "bundle.featb", "model.json"
 _DTYPES = {
@@ -197,8 +199,10 @@ def load_beside(path: str | os.PathLike[str], others: Sequence[SavedModel]) -> S
     directory = Path(path)
     description = _description(directory)
     first = others[-1]
+    step()
     try:
         _read(directory, PROGRAM, description)
+        step()
         parameters = load(_read(directory, PARAMETERS, description))
         said = (description["files"][PROGRAM], *_said(description))
     except _UNREADABLE as fault:
@@ -209,6 +213,7 @@ def load_beside(path: str | os.PathLike[str], others: Sequence[SavedModel]) -> S
     held = {name: (tensor.dtype, tensor.shape) for name, tensor in first.module.state_dict().items()}
     if held != {name: (tensor.dtype, tensor.shape) for name, tensor in parameters.items()}:
         raise InputError(f"the saved model has other parameters than its graph: {directory}")
+    step()
     tables = {
         name: resident_table(name, entry, directory, [one.tables[name] for one in others])
         for name, entry in _table_entries(directory, description, tables_read(first.module)).items()
@@ -388,7 +393,7 @@ def _check_finite(directory: Path, parameters: Mapping[str, torch.Tensor]) -> No
 
 def _read(directory: Path, name: str, description: Mapping[str, Any]) -> bytes:
     data = (directory / name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != description["files"][name]:
+    if digest_of(data) != description["files"][name]:
         raise ValueError(f"the checksum of {name} is wrong")
     return data
 

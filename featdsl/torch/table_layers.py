@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ import numpy.typing as npt
 
 from engine import Snapshot, SnapshotTable, row_sums
 from featdsl.errors import InputError
+from featdsl.steps import step
 from featdsl.torch.embedding_table import EmbeddingTable
 from model_sync.layer_file import Ids, Rows, layer_chunks, read_chunk
 from model_sync.table_stack import LAYERS, Chunk, Layer, TableEntry, TableState, write_tables
+from model_sync.version import digest_of
 
 _SUMMED_ROWS = 1 << 16
 
@@ -44,7 +45,7 @@ def write_anchors(folder: Path, tables: Iterable[EmbeddingTable]) -> None:
         chunks = []
         try:
             for data in layer_chunks(ids, rows, ids[:0]):
-                sha256 = hashlib.sha256(data).hexdigest()
+                sha256 = digest_of(data)
                 (folder / LAYERS / sha256).write_bytes(data)
                 chunks.append(Chunk(len(data), sha256))
         except ValueError as fault:
@@ -130,7 +131,8 @@ def _read(layer: Layer, width: int, folder: Path) -> Iterator[tuple[Ids, Rows, I
     written = deleted = 0
     for chunk in layer.chunks:
         data = (folder / LAYERS / chunk.sha256).read_bytes()
-        if len(data) != chunk.size or hashlib.sha256(data).hexdigest() != chunk.sha256:
+        step()
+        if len(data) != chunk.size or digest_of(data) != chunk.sha256:
             raise ValueError(f"the checksum of a chunk is wrong: {chunk.sha256}")
         try:
             held = read_chunk(data, width)
@@ -138,7 +140,9 @@ def _read(layer: Layer, width: int, folder: Path) -> Iterator[tuple[Ids, Rows, I
             raise ValueError(f"{fault} (chunk {chunk.sha256})") from fault
         written += len(held[0])
         deleted += len(held[2])
+        step()
         yield held
+        step()
     if (written, deleted) != (layer.rows, layer.deleted):
         raise ValueError(
             f"it has {written} rows and {deleted} deleted ids, not {layer.rows} and {layer.deleted}"

@@ -19,7 +19,7 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-from online.giving_way import take_long_slices
+from online.giving_way import CALLS, stand_back
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
@@ -180,7 +180,7 @@ class Dispatcher:
 
     def _load(self, connection: _Connection, handle: int, directory: str) -> None:
         """On a thread of its own, so that calls go on."""
-        take_long_slices()
+        stand_back()
         reason = self._residents.load(handle, directory)
         version = self._residents.find(handle)
         if version is None:
@@ -206,6 +206,13 @@ class Dispatcher:
     # --- running: each thread its own --------------------------------------------------------------
 
     def _run(self, batch: list[_Connection]) -> None:
+        CALLS.begin()
+        try:
+            self._run_all(batch)
+        finally:
+            CALLS.end()
+
+    def _run_all(self, batch: list[_Connection]) -> None:
         by_runner: dict[Runner, list[_Connection]] = {}
         for connection in batch:  # all before the first is answered: it may ask for something else then
             assert connection.runner is not None

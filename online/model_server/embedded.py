@@ -15,12 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
+from featdsl.steps import step
 from model_sync.scratch import ScratchFolder
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
@@ -106,6 +108,8 @@ class EmbeddedModelServer:
     whatever has become of the registry's.
     """
 
+    load_starts_threads = False
+
     def __init__(self, options: ModelOptions | None = None) -> None:
         self._options = options or ModelOptions()
         self._folder = ScratchFolder("models")
@@ -121,6 +125,9 @@ class EmbeddedModelServer:
         self._alive = os.pipe()
         """Nobody writes to it: it closes when this process ends, however that happens."""
         self._nursery: subprocess.Popen[str] | None = None
+        self._starting = ThreadPoolExecutor(1, "nursery")
+        """What starts the nursery, whose priority all models get: that of this thread, not of one that loads."""
+        self._starting.submit(threading.get_ident).result()
         self._reviving: threading.Thread | None = None
         self._closed = False
         self._sockets = 0
@@ -132,8 +139,10 @@ class EmbeddedModelServer:
             if version in self._workers:
                 return
         own = self._copied(version, directory)
+        step()
         try:
             graph = graph_of(own)
+            step()
             if graph:
                 with self._sharing:
                     worker = self._spawn_or_share(version, own, graph)
@@ -259,6 +268,7 @@ class EmbeddedModelServer:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
             _end(worker)
+        self._starting.shutdown(wait=False)
         nursery, self._nursery = self._nursery, None
         if nursery is not None:
             _stop(nursery)
@@ -428,7 +438,11 @@ class EmbeddedModelServer:
 
     def _living_nursery(self) -> subprocess.Popen[str]:
         if self._nursery is None or self._nursery.poll() is not None:
-            self._nursery = _start_nursery(self._folder.path, self._alive[0], self._options.threads)
+            order = self._folder.path, self._alive[0], self._options.threads
+            try:
+                self._nursery = self._starting.submit(_start_nursery, *order).result()
+            except RuntimeError as fault:
+                raise ModelServerDown("the model server was closed") from fault
         return self._nursery
 
     def _tend_nursery(self, worker: _Worker) -> None:

@@ -88,6 +88,9 @@ class _Waiting:
 class RemoteModelServer:
     """A `ModelServer` of other servers' versions. Thread safe."""
 
+    load_starts_threads = True
+    """gRPC's, for its answers."""
+
     def __init__(
         self,
         wire: Wire,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine import SnapshotTable
 from featdsl.errors import InputError
+from featdsl.steps import step
 from featdsl.torch.saved_model import load_beside, load_model
 from online.giving_way import giving_way, take_long_slices
 from online.model_server.loaded import LoadedVersion
@@ -109,6 +110,7 @@ class Residents:
         if others:
             with giving_way():
                 model = load_beside(directory, [one.model for one in others])
+                step()
                 model.warm(rows=(2,))  # their graph is warm
                 version = others[-1].beside(model, directory)
         else:

@@ -117,6 +117,8 @@ def state_of(rows: Rows) -> TableState:
 class TableModel:
     """A `ModelServer` in this process that holds the tables of its versions as the real one does."""
 
+    load_starts_threads = False
+
     def __init__(self) -> None:
         self.held: dict[int, tuple[ResidentTable, str]] = {}
 

@@ -62,6 +62,8 @@ class WeightModel:
     """A `ModelServer` in the process: `like` is the sum of `dense` times the version's weight, `buy` is the
     weight. `hold` lets a test stop calls inside of it."""
 
+    load_starts_threads = False
+
     def __init__(self) -> None:
         self.weights: dict[int, float] = {}
         self.unloaded: list[int] = []

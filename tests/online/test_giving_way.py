@@ -6,11 +6,24 @@ import ctypes
 import os
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from online.giving_way import _ATTRIBUTES, _SCHED_SETATTR, _SLICE_NS, giving_way, take_long_slices
+from featdsl.steps import step
+from online.giving_way import (
+    _ATTRIBUTES,
+    _LONGEST_S,
+    _PATIENCE_S,
+    _SCHED_SETATTR,
+    _SLICE_NS,
+    CALLS,
+    giving_way,
+    stand_back,
+    take_long_slices,
+)
 
 
 def slice_ns() -> int:
@@ -19,6 +32,55 @@ def slice_ns() -> int:
     found = ctypes.create_string_buffer(_ATTRIBUTES.size)
     assert ctypes.CDLL(None).syscall(_SCHED_SETATTR + 1, 0, found, _ATTRIBUTES.size, 0) == 0
     return int(_ATTRIBUTES.unpack(found.raw)[5])
+
+
+@pytest.fixture
+def call() -> Iterator[threading.Event]:
+    """A call is in hand until this is set, or the test is over."""
+    over, begun = threading.Event(), threading.Event()
+
+    def answer() -> None:
+        CALLS.begin()
+        begun.set()
+        over.wait(10)
+        CALLS.end()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert begun.wait(10)
+    yield over
+    over.set()
+    thread.join()
+
+
+def test_a_step_begins_when_no_call_is_in_hand(call: threading.Event) -> None:
+    ended = threading.Timer(0.005, call.set)
+    with giving_way():
+        ended.start()
+        step()
+        assert call.is_set()
+        begun = time.monotonic()
+        step()
+        assert time.monotonic() - begun < _LONGEST_S
+
+
+def test_work_goes_on_where_calls_never_cease(call: threading.Event) -> None:
+    begun = time.monotonic()
+    with giving_way():
+        step()
+        once = time.monotonic() - begun
+        for _ in range(100):
+            step()
+    assert once >= _LONGEST_S
+    assert _PATIENCE_S <= time.monotonic() - begun < 100 * _LONGEST_S
+    assert not call.is_set()
+
+
+def test_who_does_not_give_way_does_not_wait(call: threading.Event) -> None:
+    with ThreadPoolExecutor(1) as pool, giving_way():
+        pool.submit(step).result(timeout=_LONGEST_S / 2)
+    step()
+    assert not call.is_set()
 
 
 def test_the_interpreter_changes_hands_sooner_while_anybody_gives_way() -> None:
@@ -52,6 +114,16 @@ def test_long_slices_are_of_one_thread() -> None:
         with pool.submit(ThreadPoolExecutor, 1).result() as of_that_thread:
             assert pool.submit(of_that_thread.submit, slice_ns).result().result() == before
     assert slice_ns() == before
+
+
+def test_who_stands_back_is_less_important_and_nobody_else() -> None:
+    def importance() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = importance()
+    with ThreadPoolExecutor(1, initializer=stand_back) as back, ThreadPoolExecutor(1) as other:
+        assert back.submit(importance).result() == min(19, before + 10)
+        assert other.submit(importance).result() == importance() == before
 
 
 def test_what_is_started_is_as_important_as_who_starts_it() -> None:

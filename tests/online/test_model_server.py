@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 
 from compiler.bundle import build
 from featdsl.torch import save_model
+from online.giving_way import stand_back
 from online.model_server import EmbeddedModelServer
 from online.model_server.options import ModelOptions
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout
@@ -171,6 +173,30 @@ def test_a_terminals_signals_pass_it_by_and_its_priority_is_the_servers(server: 
     pid = server._workers[1].process.pid
     assert os.getsid(pid) == os.getsid(0)
     assert os.getpgid(pid) != os.getpgid(0)
+
+
+def test_models_are_as_important_as_who_made_their_server(models: dict[int, Path]) -> None:
+    """And not as a thread that loads them and stands back behind calls, also after their nursery has died."""
+    server = EmbeddedModelServer()
+    try:
+        with ThreadPoolExecutor(1, initializer=stand_back) as back:
+            for version in (1, 2):
+                back.submit(server.load, version, models[version]).result()
+                assert os.getpriority(
+                    os.PRIO_PROCESS, server._workers[version].process.pid
+                ) == os.getpriority(os.PRIO_PROCESS, 0)
+                assert server._nursery is not None
+                server._nursery.kill()
+                server._nursery.wait()
+    finally:
+        server.close()
+
+
+def test_a_server_that_was_closed_starts_no_model(models: dict[int, Path]) -> None:
+    server = EmbeddedModelServer()
+    server.close()
+    with pytest.raises((ModelServerDown, ModelRefused)):
+        server.load(1, models[1])
 
 
 def test_no_thread_of_it_has_more_threads_for_a_product_than_it_was_given(models: dict[int, Path]) -> None:
