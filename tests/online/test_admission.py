@@ -17,6 +17,7 @@ from online import call_threads
 from online.admission import Admission
 from online.client import ScorerClient
 from online.errors import PUSHBACK_KEY, CallError, Reason, from_call, to_details
+from online.giving_way import CallsInHand
 from online.listening import connections
 from online.proto import SERVICE
 from tests.online.shop import REQUEST, WeightModel, request_of, serving
@@ -30,6 +31,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _calls_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are in hand here, and not where other tests do what gives way to calls."""
+    monkeypatch.setattr("online.admission.CALLS", CallsInHand())
 
 
 def busy(admission: Admission, seconds: float) -> None:
