@@ -47,7 +47,7 @@ _ITEMS = 500
 _PACE = 50.0
 _WITHOUT_PAUSE = 1e6
 _VERSIONS_A_SECOND = 12.0
-_TURNS = 2
+_TURNS = 4
 _BARS = {
     "commit to servable, 10,000 rows, p99 ms": 1000.0,
     "build and swap, 10,000 rows, ms": 10.0,
@@ -184,7 +184,7 @@ def _swaps(
 ) -> None:
     """Versions of 10,000 rows at a steady pace, in turns for the server and for nobody."""
     nobodys = Trainer(open_registry(f"dir://{folder}/nobody", create=True), trainer.module, trainer.bundle)
-    before = _table_processes(service)
+    before = 0.0
     latencies: dict[str, list[float]] = {"nobody follows": [], "it follows": []}
     counts = dict.fromkeys(latencies, 0)
     for turn in range(_TURNS):
@@ -193,6 +193,7 @@ def _swaps(
             anchor = one.publisher.publish()
             if one is trainer:
                 _wait_for(service, anchor.number)
+                before = before or _table_processes(service)
             with _asked(service, rows) as asked:
                 begun = time.monotonic()
                 for due in range(round(seconds * _VERSIONS_A_SECOND)):
@@ -203,7 +204,7 @@ def _swaps(
                     counts[name] += 1
             latencies[name] += [taken for _, taken, _ in asked["answered"]]
             _no_failure(found, asked)
-        if not turn:  # later it has the first anchor's rows beside all that moved meanwhile
+        if not turn:
             held = 100 * _table_processes(service) / before
             _tell(found, "memory of the server after versions, of before, %", held)
     for name, taken in latencies.items():

@@ -122,7 +122,7 @@ void bind_tables(nb::module_& module) {
   nb::class_<SnapshotTable>(module, "SnapshotTable")
       .def(nb::new_([](int64_t width) { return std::make_shared<SnapshotTable>(width); }), "width"_a)
       .def_prop_ro("width", &SnapshotTable::width)
-      .def("empty", &SnapshotTable::empty)
+      .def("empty", &SnapshotTable::empty, nb::call_guard<nb::gil_scoped_release>())
       .def(
           "apply",
           [](SnapshotTable& self, const Snapshot& base, Places ids, Rows rows, Places deleted) {
@@ -132,7 +132,14 @@ void bind_tables(nb::module_& module) {
           },
           "base"_a, "ids"_a, "rows"_a, "deleted"_a)
       .def("collect", &SnapshotTable::collect, nb::call_guard<nb::gil_scoped_release>())
-      .def("stats", [](const SnapshotTable& self) { return to_dict(self.stats()); });
+      .def("stats", [](const SnapshotTable& self) {
+        SnapshotTableStats stats;
+        {
+          const nb::gil_scoped_release released;
+          stats = self.stats();
+        }
+        return to_dict(stats);
+      });
   bind_snapshot(module);
   bind_index(module);
   module.def(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -377,3 +379,22 @@ def test_nothing_runs_on_tables_that_are_not_pinned(apart: Path) -> None:
     held = model.tables["items"].rows
     empty = SnapshotTable(4).empty()
     assert (held.rows, empty.rows) == (300, 0)
+
+
+def test_who_asks_what_a_table_has_keeps_nobody_from_the_interpreter_while_a_version_is_made() -> None:
+    """It waits until that is made, and calls would wait with it."""
+    table = SnapshotTable(32)
+    ids = np.arange(600_000)
+    rows = np.ones((len(ids), 32), np.float32)
+    base = table.apply(table.empty(), ids, rows, NO_IDS)
+    gap, begun = 0.0, time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.submit(table.apply, base, ids, rows, NO_IDS)
+        asked = pool.submit(lambda: [table.stats() for _ in iter(made.done, True)])
+        last = begun
+        while not made.done():
+            time.sleep(0.0005)
+            now = time.monotonic()
+            gap, last = max(gap, now - last), now
+        assert asked.result()
+    assert gap < (last - begun) / 2
