@@ -17,6 +17,18 @@ def step() -> None:
         between()
 
 
+def in_steps(data: bytes, size: int) -> Iterator[memoryview]:
+    """`data` in parts of `size` bytes, a `step` after each; whole where nobody asked, who might wait for the
+    interpreter after each part."""
+    between, view = _between.get(), memoryview(data)
+    if between is None:
+        yield view
+        return
+    for begin in range(0, len(view), size):
+        yield view[begin : begin + size]
+        between()
+
+
 @contextlib.contextmanager
 def between_steps(do: Callable[[], None]) -> Iterator[None]:
     """Within it this thread does `do` at each `step`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from featdsl.errors import InputError
-from featdsl.steps import step
+from featdsl.steps import in_steps
 from model_sync.table_stack import Chunk, TableEntry
 
 _STEP_BYTES = 1 << 18
@@ -223,10 +223,9 @@ def _sum(said: Mapping[str, Any]) -> str:
 
 def digest_of(data: bytes) -> str:
     """The SHA-256 in hex."""
-    found, view = hashlib.sha256(), memoryview(data)
-    for begin in range(0, len(data), _STEP_BYTES):
-        found.update(view[begin : begin + _STEP_BYTES])
-        step()
+    found = hashlib.sha256()
+    for part in in_steps(data, _STEP_BYTES):
+        found.update(part)
     return found.hexdigest()
 
 
