@@ -17,6 +17,11 @@ def step() -> None:
         between()
 
 
+def asked_for() -> bool:
+    """Whether anybody has something to do between steps."""
+    return _between.get() is not None
+
+
 def in_steps(data: bytes, size: int) -> Iterator[memoryview]:
     """`data` in parts of `size` bytes, a `step` after each; whole where nobody asked, who might wait for the
     interpreter after each part."""

@@ -1,24 +1,27 @@
 """Work beside calls that takes from them as little as it can of what they share: the interpreter and the processor.
 
 It is done in steps (`featdsl/steps.py`), and a step begins when no call is in hand, if that comes soon enough. So a
-call meets at most the rest of one step. Where calls never cease, the work goes on all the same.
+call meets at most the rest of one step. Where there are calls most of the time, nothing is to be had by waiting, and a
+thread with little weight would never be done: there the work goes on as if it were a call.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import platform
 import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from featdsl.steps import between_steps
 
 _SWITCH_S = 0.0001
+_SWITCH_WITHOUT_LULLS_S = 0.0005
 _LONGEST_S = 0.02
 """A step waits no longer for calls, …"""
 _PATIENCE_S = 0.1
@@ -27,6 +30,8 @@ _LULL_S = 0.0004
 """So long an answer that is made is still on its way."""
 _NICER = 10
 """A tenth of the weight."""
+_MOST_BUSY = 0.5
+_REMEMBERED_S = 0.1
 _SLICE_NS = 20_000_000
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 """Of `sched_setattr`: size, policy, flags, nice, priority, runtime, deadline, period."""
@@ -41,20 +46,38 @@ _usual_s = 0.0
 class CallsInHand:
     """How many calls this process answers now. Thread safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._none = threading.Condition(threading.Lock())
         self._count = 0
         self._waits = 0
+        self._busy = 0.0
+        self._busy_at = clock()
 
     def begin(self) -> None:
         with self._none:
+            if not self._count:
+                self._busy, self._busy_at = self._busy_now()
             self._count += 1
 
     def end(self) -> None:
         with self._none:
+            if self._count == 1:
+                self._busy, self._busy_at = self._busy_now()
             self._count -= 1
             if self._waits and not self._count:
                 self._none.notify_all()
+
+    def have_lulls(self) -> bool:
+        """Whether in most of the time that has just passed none was in hand."""
+        with self._none:
+            return self._busy_now()[0] < _MOST_BUSY
+
+    def _busy_now(self) -> tuple[float, float]:
+        """In what share of the time there were any, where what is older counts for less; and now. The lock is held."""
+        now = self._clock()
+        left = math.exp((self._busy_at - now) / _REMEMBERED_S)
+        return left * self._busy + (1 - left) * bool(self._count), now
 
     def wait_for_none(self, longest_s: float) -> float:
         """Returns when none is in hand, or after so long; how long it took."""
@@ -76,26 +99,32 @@ CALLS = CallsInHand()
 
 
 @contextlib.contextmanager
-def giving_way() -> Iterator[None]:
-    """Within it no call waits long for the interpreter, which it shares with this work, and steps wait for calls."""
+def giving_way(wanted: bool = True) -> Iterator[None]:
+    """Within it no call waits long for the interpreter, which it shares with this work, and steps wait for calls, if
+    that is `wanted` and calls have lulls."""
+    if not wanted or not CALLS.have_lulls():
+        with _quick_changes(_SWITCH_WITHOUT_LULLS_S):
+            yield
+        return
     left_s = _PATIENCE_S
 
     def wait() -> None:
         nonlocal left_s
         if left_s > 0:
-            left_s -= CALLS.wait_for_none(min(left_s, _LONGEST_S))
+            waited_s = CALLS.wait_for_none(min(left_s, _LONGEST_S))
+            left_s = left_s - waited_s if waited_s < _LONGEST_S else 0.0
 
-    with _quick_changes(), between_steps(wait):
+    with _quick_changes(_SWITCH_S), between_steps(wait):
         yield
 
 
 @contextlib.contextmanager
-def _quick_changes() -> Iterator[None]:
+def _quick_changes(switch_s: float) -> Iterator[None]:
     global _at_work, _usual_s
     with _lock:
         if not _at_work:
             _usual_s = sys.getswitchinterval()
-            sys.setswitchinterval(_SWITCH_S)
+            sys.setswitchinterval(switch_s)
         _at_work += 1
     try:
         yield

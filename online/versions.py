@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from compiler.bundle import Bundle
@@ -21,7 +22,7 @@ from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.giving_way import giving_way, stand_back, take_long_slices
+from online.giving_way import CALLS, giving_way, stand_back, take_long_slices
 from online.models import ModelServer, ModelServerDown
 from online.version_loader import VersionLoader
 
@@ -109,6 +110,7 @@ class VersionWatcher:
         self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._back = ThreadPoolExecutor(1, "versions", initializer=stand_back)
         self._published_us: dict[int, int] = {}
         self.switches_total = 0
         self.problem = "the registry has not been read yet"
@@ -187,6 +189,7 @@ class VersionWatcher:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        self._back.shutdown(wait=False)
         if self._registry is not None:
             take_leave(self._registry, self._name)
             self._registry.close()
@@ -229,7 +232,7 @@ class VersionWatcher:
         return states
 
     def _watch(self) -> None:
-        (take_long_slices if self._server.load_starts_threads else stand_back)()
+        take_long_slices()
         while not self._stop.is_set():
             try:
                 if self._registry is None:
@@ -238,8 +241,19 @@ class VersionWatcher:
             except RegistryError:
                 self._stop.wait(POLL_S)
             if not self._stop.is_set():
-                with giving_way():
-                    self.poll()
+                self._poll_beside_calls()
+
+    def _poll_beside_calls(self) -> None:
+        """In a thread that stands back, where calls have lulls: without them it might never be done."""
+
+        def poll() -> None:
+            with giving_way():
+                self.poll()
+
+        if self._server.load_starts_threads or not CALLS.have_lulls():
+            poll()
+        else:
+            self._back.submit(poll).result()
 
     def _open(self) -> Registry:
         if self._registry is None:

@@ -19,7 +19,7 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-from online.giving_way import CALLS, stand_back
+from online.giving_way import CALLS, giving_way, stand_back, take_long_slices
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
@@ -156,7 +156,7 @@ class Dispatcher:
         op, handle = str(request.get("op")), int(request.get("version", 0))
         version = self._residents.find(handle)
         if op == "load":
-            order = (connection, handle, str(request.get("directory")))
+            order = (connection, handle, str(request.get("directory")), bool(request.get("gives_way")))
             threading.Thread(target=self._load, args=order, name="load", daemon=True).start()
         elif op == "unload":
             self._residents.unload(handle)
@@ -178,10 +178,11 @@ class Dispatcher:
         counts = asdict(self._counts.get(handle, Counts()))
         return {"ok": True, **version.told(), "counts": {**counts, **self._residents.counts(handle)}}
 
-    def _load(self, connection: _Connection, handle: int, directory: str) -> None:
+    def _load(self, connection: _Connection, handle: int, directory: str, gives_way: bool) -> None:
         """On a thread of its own, so that calls go on."""
-        stand_back()
-        reason = self._residents.load(handle, directory)
+        (stand_back if gives_way else take_long_slices)()
+        with giving_way(gives_way):
+            reason = self._residents.load(handle, directory)
         version = self._residents.find(handle)
         if version is None:
             self._answer(connection, {"ok": False, "reason": reason or "it was unloaded again"}, {})

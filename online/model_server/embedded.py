@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from featdsl.steps import step
+from featdsl.steps import asked_for, step
 from model_sync.scratch import ScratchFolder
 from online.model_server import wire
 from online.model_server.compiling import COMPILE_TIMEOUT_S
@@ -365,7 +365,7 @@ class EmbeddedModelServer:
             _, mate = of_graph[-1]
             worker = _Worker(mate.process, mate.address, directory, version, graph)
             try:
-                self._wait_for(worker, {"op": "load", "directory": str(directory)})
+                self._wait_for(worker, {"op": "load", "directory": str(directory), "gives_way": asked_for()})
                 return worker
             except OSError:  # it died, of this version or of something else
                 with contextlib.suppress(ModelServerDown):

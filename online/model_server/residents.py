@@ -17,7 +17,7 @@ from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.steps import step
 from featdsl.torch.saved_model import load_beside, load_model
-from online.giving_way import giving_way, take_long_slices
+from online.giving_way import take_long_slices
 from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
@@ -108,11 +108,10 @@ class Residents:
         started = time.monotonic()
         others = list(self._versions.values())
         if others:
-            with giving_way():
-                model = load_beside(directory, [one.model for one in others])
-                step()
-                model.warm(rows=(2,))  # their graph is warm
-                version = others[-1].beside(model, directory)
+            model = load_beside(directory, [one.model for one in others])
+            step()
+            model.warm(rows=(2,))  # their graph is warm
+            version = others[-1].beside(model, directory)
         else:
             model = load_model(directory)
             model.warm()

@@ -5,7 +5,8 @@ Each request names a `version` by its handle.
 
 {"op": "ready"}                       -> {"ok": true, "facts", "parts", "counts"} once it is loaded and warm,
                                          or {"ok": false, "reason"}
-{"op": "load", "directory"}           -> the same, when that is done; calls go on meanwhile
+{"op": "load", "directory",           -> the same, when that is done; calls go on meanwhile, and before it if it
+ "gives_way"}                            gives way to them
 {"op": "unload"}                      -> {"ok": true}; calls that have begun end on it
 {"op": "predict"} with tensors        -> {"ok": true} with tensors, {"ok": false, "reason"},
                                          {"ok": false, "late": true} when it is past its deadline, or
