@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from featdsl.steps import between_steps
 
@@ -28,8 +30,12 @@ _PATIENCE_S = 0.1
 """… and all steps of one piece of work together no longer than this."""
 _LULL_S = 0.0004
 """So long an answer that is made is still on its way."""
-_NICER = 10
-"""A tenth of the weight."""
+_NICER = 5
+"""A third of the weight."""
+_TOO_LONG_S = 0.25
+_NAPS, _NAP_S, _MOST_NAPPED_S = 12, 1e-6, 0.02
+_AGAIN_S = 10.0
+_AGAIN_AT_MOST_S = 640.0
 _MOST_BUSY = 0.5
 _REMEMBERED_S = 0.1
 _SLICE_NS = 20_000_000
@@ -98,6 +104,70 @@ CALLS = CallsInHand()
 """Of this process."""
 
 
+class Backstage:
+    """Does work in a thread that stands back and gives way, where calls have lulls and nothing else has the processors:
+    then that thread comes late again after each moment that it slept. This is tried before; where it does, or where
+    work waited for a processor for too long, all is done with full weight for a while, and if it is no better then, for
+    twice as long."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "back", initializer=stand_back)
+        self._again_at = -math.inf
+        self._again_s = _AGAIN_S
+
+    def do(self, work: Callable[[], bool]) -> None:
+        """Returns when it is done. `work` tells whether there was anything to do, and does not raise."""
+        begun = self._clock()
+        if begun < self._again_at or not CALLS.have_lulls():
+            _with_full_weight(work)
+            return
+        naps = self._thread.submit(_napped)
+        late = naps.result() > _MOST_NAPPED_S
+        if late:
+            _with_full_weight(work)
+        else:
+            did, waited_s = self._thread.submit(_giving_way, work).result()
+            late = waited_s > _TOO_LONG_S
+        if late:
+            self._again_at = self._clock() + self._again_s
+            self._again_s = min(2 * self._again_s, _AGAIN_AT_MOST_S)
+        elif did:
+            self._again_s = _AGAIN_S
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False)
+
+
+def _with_full_weight(work: Callable[[], bool]) -> None:
+    with giving_way(wanted=False):
+        work()
+
+
+def _giving_way(work: Callable[[], bool]) -> tuple[bool, float]:
+    """What work tells, and how long it waited for a processor, in seconds."""
+    before_s = _waited_s()
+    with giving_way():
+        did = work()
+    return did, _waited_s() - before_s
+
+
+def _waited_s() -> float:
+    """How long this thread has waited for a processor; 0 where the kernel does not say."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _napped() -> float:
+    """How long short naps take here, with what it takes to wake up, in seconds."""
+    begun = time.monotonic()
+    for _ in range(_NAPS):
+        time.sleep(_NAP_S)
+    return time.monotonic() - begun
+
+
 @contextlib.contextmanager
 def giving_way(wanted: bool = True) -> Iterator[None]:
     """Within it no call waits long for the interpreter, which it shares with this work, and steps wait for calls, if
@@ -136,7 +206,7 @@ def _quick_changes(switch_s: float) -> Iterator[None]:
 
 
 def stand_back() -> None:
-    """This thread has long slices, and a tenth of the processor where a thread of a call wants it, too. So has what it
+    """This thread has long slices, and a third of a call's share of the processor. So has what it
     starts: that is nothing that calls need. It cannot be taken back."""
     with contextlib.suppress(OSError):
         thread = threading.get_native_id()

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from compiler.bundle import Bundle
@@ -22,7 +21,7 @@ from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.giving_way import CALLS, giving_way, stand_back, take_long_slices
+from online.giving_way import Backstage, giving_way, take_long_slices
 from online.models import ModelServer, ModelServerDown
 from online.version_loader import VersionLoader
 
@@ -110,7 +109,7 @@ class VersionWatcher:
         self._registry = _opened(registry_url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._back = ThreadPoolExecutor(1, "versions", initializer=stand_back)
+        self._back = Backstage()
         self._published_us: dict[int, int] = {}
         self.switches_total = 0
         self.problem = "the registry has not been read yet"
@@ -189,7 +188,7 @@ class VersionWatcher:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-        self._back.shutdown(wait=False)
+        self._back.close()
         if self._registry is not None:
             take_leave(self._registry, self._name)
             self._registry.close()
@@ -244,16 +243,16 @@ class VersionWatcher:
                 self._poll_beside_calls()
 
     def _poll_beside_calls(self) -> None:
-        """In a thread that stands back, where calls have lulls: without them it might never be done."""
-
-        def poll() -> None:
+        if self._server.load_starts_threads:
             with giving_way():
                 self.poll()
-
-        if self._server.load_starts_threads or not CALLS.have_lulls():
-            poll()
         else:
-            self._back.submit(poll).result()
+            self._back.do(self._poll_switches)
+
+    def _poll_switches(self) -> bool:
+        before = self.switches_total
+        self.poll()
+        return self.switches_total != before
 
     def _open(self) -> Registry:
         if self._registry is None:

@@ -20,6 +20,7 @@ from online.giving_way import (
     _SCHED_SETATTR,
     _SLICE_NS,
     CALLS,
+    Backstage,
     CallsInHand,
     giving_way,
     stand_back,
@@ -94,6 +95,69 @@ def test_who_answers_calls_most_of_the_time_has_no_lulls() -> None:
     calls.end()
     now += 1.0
     assert calls.have_lulls()
+
+
+def test_work_that_waits_too_long_for_a_processor_is_done_with_full_weight_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, waited_s, waits_s, stood = 0.0, 0.0, 0.0, list[bool]()
+    monkeypatch.setattr("online.giving_way._waited_s", lambda: waited_s)
+    backstage = Backstage(lambda: now)
+
+    def work() -> bool:
+        nonlocal waited_s
+        waited_s += waits_s
+        stood.append(asked_for())
+        return True
+
+    def stands_back_after(seconds: float) -> bool:
+        nonlocal now
+        now += seconds
+        backstage.do(work)
+        return stood[-1]
+
+    assert stands_back_after(0)
+    waits_s = 1.0
+    assert stands_back_after(1), "it does not know yet"
+    assert not stands_back_after(1)
+    assert stands_back_after(10), "it tries again"
+    assert not stands_back_after(15), "and waits for twice as long"
+    waits_s = 0.01
+    assert stands_back_after(10)
+    waits_s = 1.0
+    assert stands_back_after(1)
+    assert stands_back_after(11), "it went well meanwhile"
+    backstage.close()
+
+
+def test_where_a_thread_that_stands_back_comes_late_nothing_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("online.giving_way._napped", lambda: 0.1)
+    backstage, stood = Backstage(), list[bool]()
+
+    def work() -> bool:
+        stood.append(asked_for())
+        return True
+
+    backstage.do(work)
+    monkeypatch.undo()
+    backstage.do(work)
+    assert stood == [False, False], "and it is not tried at once again"
+    backstage.close()
+
+
+def test_where_calls_have_no_lulls_nothing_stands_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CALLS, "have_lulls", lambda: False)
+    backstage, by = Backstage(), list[threading.Thread]()
+
+    def work() -> bool:
+        by.append(threading.current_thread())
+        return True
+
+    backstage.do(work)
+    assert by == [threading.current_thread()]
+    backstage.close()
 
 
 def test_where_calls_have_no_lulls_no_step_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +240,7 @@ def test_who_stands_back_is_less_important_and_nobody_else() -> None:
 
     before = importance()
     with ThreadPoolExecutor(1, initializer=stand_back) as back, ThreadPoolExecutor(1) as other:
-        assert back.submit(importance).result() == min(19, before + 10)
+        assert back.submit(importance).result() == min(19, before + 5)
         assert other.submit(importance).result() == importance() == before
 
 
