@@ -30,8 +30,8 @@ _PATIENCE_S = 0.1
 """… and all steps of one piece of work together no longer than this."""
 _LULL_S = 0.0004
 """So long an answer that is made is still on its way."""
-_NICER = 5
-"""A third of the weight."""
+_NICER = 10
+"""A tenth of the weight."""
 _TOO_LONG_S = 0.25
 _NAPS, _NAP_S, _MOST_NAPPED_S = 12, 1e-6, 0.02
 _AGAIN_S = 10.0
@@ -206,7 +206,7 @@ def _quick_changes(switch_s: float) -> Iterator[None]:
 
 
 def stand_back() -> None:
-    """This thread has long slices, and a third of a call's share of the processor. So has what it
+    """This thread has long slices, and a tenth of a call's share of the processor. So has what it
     starts: that is nothing that calls need. It cannot be taken back."""
     with contextlib.suppress(OSError):
         thread = threading.get_native_id()

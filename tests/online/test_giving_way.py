@@ -240,7 +240,7 @@ def test_who_stands_back_is_less_important_and_nobody_else() -> None:
 
     before = importance()
     with ThreadPoolExecutor(1, initializer=stand_back) as back, ThreadPoolExecutor(1) as other:
-        assert back.submit(importance).result() == min(19, before + 5)
+        assert back.submit(importance).result() == min(19, before + 10)
         assert other.submit(importance).result() == importance() == before
 
 
