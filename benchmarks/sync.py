@@ -9,7 +9,9 @@ elsewhere.
 
 commit to servable: from the moment that HEAD has moved until the first answer of that version has come to a client.
 build and swap: what the model's process takes from the order to load a version until calls may name it.
-pause: p99 and the longest call while versions come twelve times a second, beside the same calls while the same trainer
+reader pause: what a gather of 500 rows takes in one process while versions are made and swapped of the table that it
+reads, beside the same gathers while they are made of another.
+calls: p99 and the longest call while versions come twelve times a second, beside the same calls while the same trainer
 publishes as much to a registry that nobody follows: so what its work costs the cores is the same.
 rollback: from the moment that HEAD has moved back, to the first answer of that version, asked without a pause.
 """
@@ -35,6 +37,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import ROOT, machine, report
+from benchmarks.reader_pause import reader_pause
 from benchmarks.served import Service, feat_serve
 from compiler.bundle import Bundle, build, write_bundle
 from featdsl.torch import EmbeddingTable
@@ -151,6 +154,7 @@ def measured(rows: int, versions: int, seconds: float) -> dict[str, Any]:
             _swaps(found, service, trainer, folder, seconds, rows)
             _rollbacks(found, service, trainer, rows, versions)
         _builds(found, trainer, folder, versions)
+    _pauses(found, rows, seconds / 4)
     return found
 
 
@@ -261,6 +265,13 @@ def _builds(found: dict[str, Any], trainer: Trainer, folder: Path, versions: int
             )
     finally:
         models.close()
+
+
+def _pauses(found: dict[str, Any], rows: int, seconds: float) -> None:
+    for name, taken in reader_pause(rows, seconds, _VERSIONS_A_SECOND).items():
+        _tell(found, f"gather of 500 rows, versions {name}, p50 us", float(np.quantile(taken, 0.5)) / 1e3)
+        _tell(found, f"gather of 500 rows, versions {name}, p99.9 us", float(np.quantile(taken, 0.999)) / 1e3)
+        _tell(found, f"gather of 500 rows, versions {name}, longest us", float(taken.max()) / 1e3)
 
 
 def _wait_for(service: Service, number: int) -> None:
