@@ -97,6 +97,7 @@ class VersionWatcher:
         self._server = server
         self._kept = kept
         self._also = also
+        self._wanted: Collection[int] = ()
         self._label = label
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -196,22 +197,36 @@ class VersionWatcher:
 
     def poll(self) -> None:
         """One look at the registry, with what follows from it. Never raises."""
-        wanted: Collection[int] = ()
-        try:
-            wanted = self._also()
-            problem = self._follow() or self._load_beside(wanted) or self._follow_canary()
-        except (FeatError, OSError, ModelServerDown) as fault:
-            problem = str(fault)
-        except Exception:
-            log.exception("the registry's watcher failed and goes on")
-            problem = "the watcher failed, see the log"
+        problem = self._guarded(self._look)
+        step()
+        left = self._guarded(self._let_go)
+        problem = problem or left
         if problem != self.problem and problem:
             log.warning("model %s: %s", self.model, problem)
         self.problem = problem
-        step()
-        self._unload_unused(wanted)
+
+    def _look(self) -> str:
+        """Has what is wanted loaded. Returns what is wrong, if anything is."""
+        self._wanted = ()
+        self._wanted = self._also()
+        return self._follow() or self._load_beside(self._wanted) or self._follow_canary()
+
+    def _let_go(self) -> str:
+        """Unloads what nobody wants any more, and says what is left. Nothing is wrong with that, but for errors."""
+        self._unload_unused(self._wanted)
         step()
         self._tell()
+        return ""
+
+    def _guarded(self, work: Callable[[], str]) -> str:
+        """What a piece of work says is wrong, or what it failed of: the next look is to come whatever that is."""
+        try:
+            return work()
+        except (FeatError, OSError, ModelServerDown) as fault:
+            return str(fault)
+        except Exception:
+            log.exception("the registry's watcher failed and goes on")
+            return "the watcher failed, see the log"
 
     def states(self) -> list[VersionState]:
         """Every version of the registry. Errors: `FeatError` or `OSError` when it cannot be read."""
@@ -233,14 +248,17 @@ class VersionWatcher:
     def _watch(self) -> None:
         take_long_slices()
         while not self._stop.is_set():
-            try:
-                if self._registry is None:
-                    raise RegistryError("it is not there yet")
-                self._registry.wait(POLL_S)
-            except RegistryError:
+            if self._guarded(self._wait):
                 self._stop.wait(POLL_S)
             if not self._stop.is_set():
                 self._poll_beside_calls()
+
+    def _wait(self) -> str:
+        """Returns when there may be something new. What is wrong, if anything is."""
+        if self._registry is None:
+            return "it is not there yet"
+        self._registry.wait(POLL_S)
+        return ""
 
     def _poll_beside_calls(self) -> None:
         if self._server.load_starts_threads:

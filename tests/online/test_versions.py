@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from compiler.bundle import Bundle, build
 from model_sync import Registry, Version, open_registry
+from model_sync.version import RegistryDown
 from online.errors import CallError, Reason
 from online.versions import VersionWatcher, before
 from tests.online.shop import PROGRAM, WeightModel, bundle, publish
@@ -176,6 +180,52 @@ def test_a_head_that_is_gone_changes_nothing(setting: Setting) -> None:
     (setting.registry / "HEAD").unlink()
     assert setting.serving() == 1
     assert setting.watcher.problem == "the registry has no HEAD any more"
+
+
+def test_a_registry_that_goes_away_while_a_version_is_unloaded_changes_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(registry: Registry, numbers: Iterable[int]) -> None:
+        raise RegistryDown("the registry does not answer")
+
+    for weight in (1.0, 2.0):
+        setting.publish(weight)
+        setting.serving()
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "keep_local", away)
+        setting.publish(3.0)
+        assert setting.serving() == 3
+        assert setting.models.unloaded == [1]
+    setting.publish(4.0)
+    assert setting.serving() == 4
+    assert setting.watcher.problem == ""
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("the mount is gone"), RuntimeError("a fault of a library")], ids=repr
+)
+def test_whoever_waits_for_a_version_goes_on_after_any_fault(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    raised = threading.Event()
+
+    def fails(registry: Registry, longest_s: float) -> None:
+        raised.set()
+        raise fault
+
+    setting.publish(1.0)
+    setting.watcher.start()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Registry, "wait", fails)
+            assert raised.wait(10)
+        setting.publish(2.0)
+        give_up = time.monotonic() + 10
+        while setting.watcher.serving is None or setting.watcher.serving.version != 2:
+            assert time.monotonic() < give_up, "nobody looks any more"
+            time.sleep(0.01)
+    finally:
+        setting.watcher.stop()
 
 
 def test_a_registry_that_is_made_anew_is_followed(setting: Setting) -> None:
