@@ -60,6 +60,11 @@ def promote(registry: Registry, number: int, name: str, *, share: float | None =
     check_name(name)
     if share is not None and not 0 < share <= 1:
         raise InputError(f"not a share of the users: {share}", help="0.05 are five of a hundred")
+    if share is not None and name != CANARY:
+        raise InputError(
+            f"`{name}` is for all users of the servers that follow it: it has no share",
+            help=f"`--to {CANARY}` is for a share of the users",
+        )
     if number not in registry.numbers():
         known = ", ".join(map(str, registry.numbers())) or "none"
         raise InputError(f"there is no such version: {number}", help=f"the versions: {known}")

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--share",
         type=float,
         metavar="S",
-        help="of the users that get it, 0.05 for five of a hundred; every server gives `canary` to the same ones",
+        help="of `canary`: of the users that get it, 0.05 for five of a hundred; the same ones on every server",
     )
     parser.add_argument("--remove", action="store_true", help="take the label off instead")
     parser.add_argument("--json", action="store_true", help="print the label as JSON")

@@ -57,8 +57,11 @@ class _Listed:
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 when `--verify` finds a version that is not whole, or HEAD does not read; what is there is
     listed all the same."""
+    from featdsl.errors import InputError
     from model_sync import open_registry
 
+    if args.last is not None and args.last < 1:
+        raise InputError("--last is 1 and more")
     registry = open_registry(args.registry)
     listed = _list(registry)
     shown = (

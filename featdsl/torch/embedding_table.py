@@ -63,7 +63,7 @@ class EmbeddingTable(torch.nn.Module):
     Rows are no `nn.Parameter`: a step of an optimizer of `featdsl.torch.row_optimizers` touches those that a pass has
     looked at and no others. One process trains it.
 
-    Errors: `ValueError` for a width below 1, or `admit_after` below 1.
+    Errors: `ValueError` for a width below 1, `admit_after` below 1, or ids that are floats, which many ids would share.
     """
 
     def __init__(
@@ -91,6 +91,10 @@ class EmbeddingTable(torch.nn.Module):
     # --- looking up ---------------------------------------------------------------------------------------
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        if ids.is_floating_point():
+            raise ValueError(
+                f"ids of the table `{self.name}` are int64, not {str(ids.dtype).removeprefix('torch.')}"
+            )
         distinct, inverse = torch.unique(ids.reshape(-1), return_inverse=True)
         places = self._admit(distinct, inverse) if self.training else self._find(distinct)
         there = places >= 0

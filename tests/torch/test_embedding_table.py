@@ -46,6 +46,12 @@ def test_a_table_gives_each_id_a_row_of_its_own() -> None:
     assert table(IDS.reshape(2, 3)).shape == (2, 3, 3)
 
 
+def test_ids_that_are_no_whole_numbers_are_refused() -> None:
+    table = EmbeddingTable("items", 2)
+    with pytest.raises(ValueError, match="ids of the table `items` are int64, not float32"):
+        table(torch.tensor([2.0**24 + 1]))
+
+
 def test_an_id_gets_a_row_when_it_has_come_often_enough() -> None:
     table = EmbeddingTable("items", 2, admit_after=3)
     assert not table(torch.tensor([7, 7])).any()
