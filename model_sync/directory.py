@@ -22,7 +22,8 @@ class DirectoryBlobs:
     kernel frees when a process dies."""
 
     def __init__(self, root: Path, *, create: bool = False) -> None:
-        """Errors: `RegistryError` when the directory is not there, or cannot be made."""
+        """`create`: it is to be written to, so it is made, and what killed writers left goes. Errors: `RegistryError`
+        when the directory is not there, or cannot be made."""
         self.root = root.absolute()
         self.url = f"dir://{self.root}"
         self._seen: object = None
@@ -33,6 +34,7 @@ class DirectoryBlobs:
                 self.root.mkdir(parents=True, exist_ok=True)
             except OSError as fault:
                 raise RegistryError(f"cannot make the registry: {self.root}: {fault.strerror}") from fault
+            self._clear_stale()
         elif not self.root.is_dir():
             raise RegistryError(
                 f"there is no registry: {self.root}", help="`feat publish` makes it with the first version"
@@ -135,12 +137,13 @@ class DirectoryBlobs:
     def close(self) -> None:
         self._watch.close()
 
-    def clear_stale(self) -> None:
+    def _clear_stale(self) -> None:
         """Removes what killed writers left, once nobody can still be writing it."""
-        for path in self.root.rglob(f"{_ASIDE}*"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _STALE_S:
-                    path.unlink()
+        for at, _, files in os.walk(self.root):
+            for path in (Path(at, file) for file in files if file.startswith(_ASIDE)):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _STALE_S:
+                        path.unlink()
 
     def _stamp(self) -> object:
         stamps = []

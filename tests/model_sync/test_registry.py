@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,6 +277,21 @@ def test_a_publisher_killed_at_any_moment_leaves_whole_versions(tmp_path: Path) 
         for number in registry.numbers():
             registry.verify(number)
     assert registry.publish(folder, now_us=1).number == max(registry.numbers())
+
+
+def test_what_killed_writers_left_goes_when_the_next_begins(in_folder: Registry, tmp_path: Path) -> None:
+    in_folder.publish(saved(tmp_path / "a"), now_us=1)
+    left, writing = (root(in_folder) / "chunks" / f".aside-{name}" for name in ("left", "writing"))
+    left.write_bytes(b"half")
+    writing.write_bytes(b"half")
+    two_hours_ago_s = time.time() - 7200
+    os.utime(left, (two_hours_ago_s, two_hours_ago_s))
+    open_registry(in_folder.url)
+    assert left.exists(), "who reads removes nothing"
+    open_registry(in_folder.url, create=True)
+    assert not left.exists()
+    assert writing.exists()
+    assert in_folder.verify(1).number == 1
 
 
 def test_urls(tmp_path: Path) -> None:
