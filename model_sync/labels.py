@@ -30,17 +30,19 @@ def labels(registry: Registry) -> dict[str, Label]:
     """All labels by name. One that does not read is left out. Errors: `RegistryError`."""
     found = {}
     for path in registry.blobs.names("labels/"):
-        label = _read(registry, path.removeprefix("labels/"))
+        label = _label(path.removeprefix("labels/"), registry.blobs.read(path) or b"")
         if label is not None:
             found[label.name] = label
     return found
 
 
 def label(registry: Registry, name: str) -> Label | None:
-    """Errors: `RegistryError` for one that does not read."""
+    """The version that has a label; None where none has. Errors: `RegistryError`, also for one that does not read."""
     raw = registry.blobs.read(f"labels/{name}")
-    found = _read(registry, name)
-    if raw is not None and found is None:
+    if raw is None:
+        return None
+    found = _label(name, raw)
+    if found is None:
         raise RegistryError(
             f"the label {name} of the registry does not read: {registry.url}",
             help=f"`feat promote N --to {name}` writes it anew",
@@ -86,9 +88,10 @@ def remove_label(registry: Registry, name: str) -> bool:
     return True
 
 
-def _read(registry: Registry, name: str) -> Label | None:
+def _label(name: str, raw: bytes) -> Label | None:
+    """None for anything that `promote` does not write."""
     try:
-        data = json.loads(registry.blobs.read(f"labels/{name}") or b"")
+        data = json.loads(raw)
         share = data["share"]
         return Label(
             name, int(data["version"]), str(data["digest"]), int(data["moved_at_us"]), share and float(share)

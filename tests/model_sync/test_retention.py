@@ -66,6 +66,24 @@ def test_labels(registry: Registry) -> None:
     promote(registry, 1, "stable", now_us=5)
 
 
+def test_a_label_that_goes_while_it_is_read_is_none(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(registry, 3, "stable", now_us=1)
+    read = registry.blobs.read
+
+    def read_and_lose(name: str) -> bytes | None:
+        found = read(name)
+        registry.blobs.remove(name)
+        return found
+
+    monkeypatch.setattr(registry.blobs, "read", read_and_lose)
+    found = label(registry, "stable")
+    assert found is not None
+    assert found.version == 3
+    assert label(registry, "stable") is None
+
+
 def test_a_damaged_version_gets_no_label(registry: Registry) -> None:
     (chunk,) = registry.version(2).files["parameters.safetensors"].chunks
     registry.blobs.write(f"chunks/{chunk.sha256}", b"\0" * chunk.size)
