@@ -13,8 +13,8 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-_MOVED_TO, _DELETE_SELF, _MOVE_SELF = 0x80, 0x400, 0x800
-_OF_ITSELF = 0x400 | 0x800 | 0x2000 | 0x8000
+_MOVED_TO, _DELETE_SELF, _MOVE_SELF, _UNMOUNT, _IGNORED = 0x80, 0x400, 0x800, 0x2000, 0x8000
+_OF_ITSELF = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
 """It is gone, moved, on a file system that is, or not watched any more."""
 _HEAD_BYTES = 16
 _MOST_BYTES = 1 << 16

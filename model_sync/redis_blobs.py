@@ -37,7 +37,6 @@ except ImportError as fault:
 
 TIMEOUT_S = 5.0
 """Of one connect, and of one step of an answer, unless the URL says `socket_timeout`."""
-SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 _ATTEMPTS = 2
 _BUCKETS = [f"{bucket:02x}" for bucket in range(256)]
 _WORDS_KEPT = 100

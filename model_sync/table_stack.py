@@ -57,9 +57,6 @@ class TableState:
         return int(self.sum[16:], 16), int(self.sum[:16], 16)
 
 
-EMPTY = TableState(0, "0" * 32)
-
-
 @dataclass(frozen=True, slots=True)
 class Layer:
     """`rows` and `deleted` ids of it, the chunks that hold them, and what the table has when it is applied."""
