@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from online.calls_in_hand import CALLS
 from online.errors import CallError, Reason, cancelled, deadline_exceeded
-from online.giving_way import CALLS
 
 _WEIGHT = 0.05
 """Of the newest call's time in the mean: it follows a change within some tens of calls."""

@@ -21,8 +21,9 @@ from model_sync.labels import CANARY, label, labels
 from model_sync.replicas import TELLS_S, Replica, take_leave, tell
 from online.canary import is_in_share
 from online.errors import CallError, Reason
-from online.giving_way import Backstage, giving_way, take_long_slices
+from online.giving_way import Backstage, giving_way
 from online.models import ModelServer, ModelServerDown
+from online.thread_weight import take_long_slices
 from online.version_loader import VersionLoader
 
 log = logging.getLogger("featdsl.versions")

@@ -19,7 +19,8 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-from online.giving_way import CALLS, giving_way, stand_back, take_long_slices
+from online.calls_in_hand import CALLS
+from online.giving_way import giving_way
 from online.model_server import wire
 from online.model_server.batch_queue import BatchQueue, Waiting
 from online.model_server.loaded import LoadedVersion
@@ -27,6 +28,7 @@ from online.model_server.options import ModelOptions
 from online.model_server.region import Arrays, TooLarge
 from online.model_server.residents import Residents
 from online.model_server.runner import Outcome, Runner
+from online.thread_weight import stand_back, take_long_slices
 
 _ABOUT_S = 0.1
 """A connection that had a call so long ago may have another at any moment."""

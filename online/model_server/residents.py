@@ -17,10 +17,10 @@ from engine import SnapshotTable
 from featdsl.errors import InputError
 from featdsl.steps import step
 from featdsl.torch.saved_model import load_beside, load_model
-from online.giving_way import take_long_slices
 from online.model_server.loaded import LoadedVersion
 from online.model_server.options import ModelOptions
 from online.model_server.region import Pin
+from online.thread_weight import take_long_slices
 
 _COLLECT_AT = 1 / 64
 """What nobody reads any more is looked for when so many rows, of all that a table has, have been written since."""

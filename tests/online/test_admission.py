@@ -15,9 +15,9 @@ import pytest
 
 from online import call_threads
 from online.admission import Admission
+from online.calls_in_hand import CallsInHand
 from online.client import ScorerClient
 from online.errors import PUSHBACK_KEY, CallError, Reason, from_call, to_details
-from online.giving_way import CallsInHand
 from online.listening import connections
 from online.proto import SERVICE
 from tests.online.shop import REQUEST, WeightModel, request_of, serving

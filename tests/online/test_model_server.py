@@ -20,10 +20,10 @@ import torch
 
 from compiler.bundle import build
 from featdsl.torch import save_model
-from online.giving_way import stand_back
 from online.model_server import EmbeddedModelServer
 from online.model_server.options import ModelOptions
 from online.models import ModelFailed, ModelRefused, ModelServerDown, ModelTimeout
+from online.thread_weight import stand_back
 from tests.standstill import stand_still
 
 PROGRAM = """
