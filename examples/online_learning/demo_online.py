@@ -39,6 +39,8 @@ from store.interface import open_store  # noqa: E402
 SAME = 1e-5
 """Scores of the server and of the trainer, for the same parameters, may differ by so much."""
 START_S = 180
+GENERATED = """These interactions are generated: nothing in them changes with time, so this does not say what fresh
+   parameters are worth. On real ones: examples/online_learning/README.md"""
 
 
 class Demo:
@@ -125,6 +127,8 @@ class Demo:
         report = Report(replay.scored, replay.published, watch)
         print(report.table())
         print("\n   95 % interval: users drawn again and again, each with all that they did.\n")
+        if self.data.is_relative_to(self.out):
+            print(f"   {GENERATED}\n")
         print(report.costs())
         versions = len({one.fresh.version for one in replay.scored})
         print(
