@@ -6,17 +6,12 @@ import contextlib
 import json
 import logging
 import os
-import queue
-import select
-import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +24,7 @@ from online.model_server.compiling import COMPILE_TIMEOUT_S
 from online.model_server.options import ModelOptions
 from online.model_server.own_files import OwnFiles, graph_of
 from online.model_server.region import TooLarge
+from online.model_server.worker_handle import Worker, WorkerProcess
 from online.models import (
     CallerGone,
     ItemParts,
@@ -49,55 +45,11 @@ LOADED_BYTES_A_S = 20e6
 """Of tables; what takes longer is given up."""
 KEPT_BYTES = 1 << 26
 """A connection whose memory has grown beyond this is closed after the call, so that one large call does not keep it."""
-_CONNECT_PAUSE_S = 0.005
 _WARM_START_S = 0.5
 _DYING_S = 1.0
 _FORGETTING_S = 5.0
 _ATTEMPTS = 3
 """How often a call is asked whose process dies; the call itself may be what kills it."""
-
-
-class _Process:
-    """A process that is not this one's child, by a handle that stays its own when the pid is given again."""
-
-    def __init__(self, pid: int) -> None:
-        """Errors: `OSError` when it is gone already."""
-        self.pid = pid
-        self._handle = os.pidfd_open(pid)
-
-    def lives(self) -> bool:
-        """Whether it runs; one that has ended does not, even where nobody collects it."""
-        return not self.ends(0.0)
-
-    def ends(self, within_s: float) -> bool:
-        """Whether it has ended by then: what was killed answers no more some time before it is gone."""
-        watch = select.poll()
-        watch.register(self._handle, select.POLLIN)
-        return bool(watch.poll(within_s * 1000))
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_handle"):
-            os.close(self._handle)
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A version in its process, which knows it by `handle`. Versions of one `graph` that read tables beside it share a
-    process; "" for a version that has one of its own. `idle` holds connections that are open and not in use, the one
-    used last on top: its memory is the warmest."""
-
-    process: _Process
-    address: str
-    directory: Path
-    handle: int
-    graph: str = ""
-    facts: dict[str, str] = field(default_factory=dict)
-    parts: ItemParts | None = None
-    idle: queue.LifoQueue[wire.Asking] = field(default_factory=queue.LifoQueue)
 
 
 class EmbeddedModelServer:
@@ -114,7 +66,7 @@ class EmbeddedModelServer:
         self._options = options or ModelOptions()
         self._folder = ScratchFolder("models")
         self._files = OwnFiles(self._folder.path)
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._lock = threading.Lock()
         self._spawning = threading.Lock()
         """Held while a version that died is started again. A new version may take minutes, and holds only the next."""
@@ -170,7 +122,7 @@ class EmbeddedModelServer:
             if shared:
                 self._forget(worker)
             else:
-                _end(worker)
+                worker.end()
         self._files.remove(worker.directory)
 
     def predict(self, version: int, tensors: Tensors, deadline_s: float) -> dict[str, npt.NDArray[Any]]:
@@ -214,7 +166,7 @@ class EmbeddedModelServer:
         return outputs
 
     def _ask_until_one_lives(
-        self, version: int, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
+        self, version: int, worker: Worker, request: dict[str, Any], tensors: Tensors, give_up: float
     ) -> wire.Message:
         """A prediction changes nothing, so it is asked again when its process dies."""
         attempts = 0
@@ -267,7 +219,7 @@ class EmbeddedModelServer:
             self._closed = True
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
-            _end(worker)
+            worker.end()
         self._starting.shutdown(wait=False)
         nursery, self._nursery = self._nursery, None
         if nursery is not None:
@@ -298,14 +250,14 @@ class EmbeddedModelServer:
 
     # --- workers -------------------------------------------------------------------------------
 
-    def _worker(self, version: int) -> _Worker:
+    def _worker(self, version: int) -> Worker:
         with self._lock:
             worker = self._workers.get(version)
         if worker is None:
             raise ModelServerDown(f"version {version} is not loaded")
         return worker
 
-    def _revive(self, version: int, dead: _Worker) -> _Worker:
+    def _revive(self, version: int, dead: Worker) -> Worker:
         """Another worker for a version whose process is gone, and for all others that it had; one thread starts it, the
         others wait. The same where only a connection broke. Errors: `ModelServerDown`, `OSError`."""
         with self._spawning:
@@ -321,16 +273,16 @@ class EmbeddedModelServer:
                 there = {one: worker for one, worker in fresh.items() if one in self._workers}
                 self._workers.update(there)
         for one, worker in fresh.items():
-            _end(lost[one])
+            lost[one].end()
             if not there:  # all have been unloaded meanwhile
-                _end(worker)
+                worker.end()
             elif one not in there:
                 self._forget(worker)
         if version in refused:
             raise ModelServerDown(f"version {version} does not start again: {refused[version]}")
         return fresh[version]
 
-    def _revive_aside(self, version: int, dead: _Worker) -> threading.Thread:
+    def _revive_aside(self, version: int, dead: Worker) -> threading.Thread:
         """Revives in a thread: with a cold nursery it takes seconds, and health must not wait for that."""
 
         def revive() -> None:
@@ -348,14 +300,14 @@ class EmbeddedModelServer:
         except OSError as fault:
             raise ModelRefused(f"its files do not read: {fault}") from fault
 
-    def _spawned(self, version: int, directory: Path, graph: str) -> _Worker:
+    def _spawned(self, version: int, directory: Path, graph: str) -> Worker:
         """A version in a new process. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when it dies."""
         begun, refused = self._spawn({version: directory}, graph)
         if refused:
             raise ModelRefused(refused[version])
         return begun[version]
 
-    def _spawn_or_share(self, version: int, directory: Path, graph: str) -> _Worker:
+    def _spawn_or_share(self, version: int, directory: Path, graph: str) -> Worker:
         """A version in the process that its graph has, or in a new one. Errors: as of `_spawned`."""
         for _ in range(2):
             with self._lock:
@@ -363,7 +315,7 @@ class EmbeddedModelServer:
             if not of_graph:
                 return self._spawned(version, directory, graph)
             _, mate = of_graph[-1]
-            worker = _Worker(mate.process, mate.address, directory, version, graph)
+            worker = Worker(mate.process, mate.address, directory, version, graph)
             try:
                 self._wait_for(worker, {"op": "load", "directory": str(directory), "gives_way": asked_for()})
                 return worker
@@ -372,7 +324,7 @@ class EmbeddedModelServer:
                     self._revive(*of_graph[-1])
         raise ModelRefused("its process died while the model was loaded")
 
-    def _spawn(self, versions: Mapping[int, Path], graph: str) -> tuple[dict[int, _Worker], dict[int, str]]:
+    def _spawn(self, versions: Mapping[int, Path], graph: str) -> tuple[dict[int, Worker], dict[int, str]]:
         """Forks a worker and waits until it is warm. Returns the versions that it has, and of others why it has them
         not; it is ended when it has none. Errors: `ModelServerDown`, `OSError` when it dies."""
         if self._closed:
@@ -385,21 +337,21 @@ class EmbeddedModelServer:
                 "socket": path,
                 "options": self._options.as_json(),
             }
-            process = _Process(self._order(order))
-        begun: dict[int, _Worker] = {}
+            process = WorkerProcess(self._order(order))
+        begun: dict[int, Worker] = {}
         refused: dict[int, str] = {}
         for handle, directory in versions.items():
-            worker = _Worker(process, path, directory, handle, graph)
+            worker = Worker(process, path, directory, handle, graph)
             try:
                 self._wait_for(worker, {"op": "ready"})
                 begun[handle] = worker
             except ModelRefused as fault:
                 refused[handle] = fault.reason
         if not begun:
-            _end(worker)
+            worker.end()
         return begun, refused
 
-    def _wait_for(self, worker: _Worker, request: dict[str, Any]) -> None:
+    def _wait_for(self, worker: Worker, request: dict[str, Any]) -> None:
         """Waits until a version is loaded, as the request asks, and notes what its process tells of it. Errors:
         `ModelRefused`, `OSError` when the process dies."""
         timeout_s = LOAD_TIMEOUT_S + (COMPILE_TIMEOUT_S if self._options.compile else 0.0)
@@ -416,11 +368,11 @@ class EmbeddedModelServer:
         for name, told in worker.facts.items():
             log.info("version %d: %s: %s", worker.handle, name, told)
 
-    def _forget(self, worker: _Worker) -> None:
+    def _forget(self, worker: Worker) -> None:
         """Has a process that others use forget a version."""
         with contextlib.suppress(OSError):  # it has died, and forgotten all
             self._ask(worker, {"op": "unload"}, {}, time.monotonic() + _FORGETTING_S)
-        _disconnect(worker)
+        worker.disconnect()
 
     def _order(self, order: dict[str, Any]) -> int:
         """The pid of the worker that the nursery forked; a nursery that died is started again."""
@@ -445,7 +397,7 @@ class EmbeddedModelServer:
                 raise ModelServerDown("the model server was closed") from fault
         return self._nursery
 
-    def _tend_nursery(self, worker: _Worker) -> None:
+    def _tend_nursery(self, worker: Worker) -> None:
         """Replaces a nursery that died (workers outlive it) before it is needed: the next load finds it warm."""
         if self._closed or self._nursery is None or self._nursery.poll() is None:
             return
@@ -457,10 +409,8 @@ class EmbeddedModelServer:
 
     # --- connections ---------------------------------------------------------------------------
 
-    def _ask(
-        self, worker: _Worker, request: dict[str, Any], tensors: Tensors, give_up: float
-    ) -> wire.Message:
-        connection = self._connection(worker, give_up)
+    def _ask(self, worker: Worker, request: dict[str, Any], tensors: Tensors, give_up: float) -> wire.Message:
+        connection = worker.connection(give_up)
         try:
             with waiting(connection.hang_up):
                 answer = connection.ask({**request, "version": worker.handle}, tensors, give_up)
@@ -474,23 +424,6 @@ class EmbeddedModelServer:
         else:
             worker.idle.put(connection)
         return answer
-
-    def _connection(self, worker: _Worker, give_up: float) -> wire.Asking:
-        with contextlib.suppress(queue.Empty):
-            return worker.idle.get_nowait()
-        while True:
-            connection = socket.socket(socket.AF_UNIX, wire.KIND)
-            try:
-                connection.connect(worker.address)
-                return wire.Asking(connection)
-            except (FileNotFoundError, ConnectionRefusedError):
-                # it has been forked and has not bound its socket yet, or it is gone
-                connection.close()
-                if time.monotonic() > give_up:
-                    raise TimeoutError from None
-                if not worker.process.lives():
-                    raise ProcessLookupError("the process is gone") from None
-                time.sleep(_CONNECT_PAUSE_S)
 
 
 def _start_nursery(folder: Path, alive: int, threads: int) -> subprocess.Popen[str]:
@@ -521,17 +454,3 @@ def _stop(nursery: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         nursery.kill()
         nursery.wait()
-
-
-def _end(worker: _Worker) -> None:
-    """Ends a worker that no call uses any more."""
-    _disconnect(worker)
-    worker.process.kill()
-    with contextlib.suppress(OSError):
-        os.unlink(worker.address)
-
-
-def _disconnect(worker: _Worker) -> None:
-    with contextlib.suppress(queue.Empty):
-        while True:
-            worker.idle.get_nowait().close()

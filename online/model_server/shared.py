@@ -31,15 +31,9 @@ from model_sync.saved_folder import MODEL_FILE
 from model_sync.scratch import ScratchFolder
 from model_sync.table_stack import TABLES
 from online.model_server.compiling import COMPILE_TIMEOUT_S
-from online.model_server.embedded import (
-    LOAD_TIMEOUT_S,
-    LOADED_BYTES_A_S,
-    EmbeddedModelServer,
-    _disconnect,
-    _Process,
-    _Worker,
-)
+from online.model_server.embedded import LOAD_TIMEOUT_S, LOADED_BYTES_A_S, EmbeddedModelServer
 from online.model_server.own_files import bytes_of_layers
+from online.model_server.worker_handle import Worker, WorkerProcess
 from online.models import ItemParts, ModelRefused, ModelServerDown
 
 log = logging.getLogger("featdsl.models")
@@ -163,7 +157,7 @@ class AttachedModelServer(EmbeddedModelServer):
         self._path = path
         self._holder = uuid.uuid4().hex
         self._keys: dict[int, int] = {}
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._lock = threading.Lock()
         try:
             self._hold = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -186,7 +180,7 @@ class AttachedModelServer(EmbeddedModelServer):
         with self._lock:
             worker, key = self._workers.pop(version, None), self._keys.pop(version, None)
         if worker is not None:
-            _disconnect(worker)
+            worker.disconnect()
             self._asked(op="unload", key=key)
 
     def ping(self, version: int) -> None:
@@ -200,9 +194,9 @@ class AttachedModelServer(EmbeddedModelServer):
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
-            _disconnect(worker)
+            worker.disconnect()
 
-    def _revive(self, version: int, dead: _Worker) -> _Worker:
+    def _revive(self, version: int, dead: Worker) -> Worker:
         with self._lock:
             worker, key = self._workers.get(version), self._keys.get(version)
         if worker is None:
@@ -212,7 +206,7 @@ class AttachedModelServer(EmbeddedModelServer):
         fresh = _borrowed(self._asked(op="revive", key=key, pid=dead.process.pid))
         with self._lock:
             self._workers[version] = fresh
-        _disconnect(dead)
+        dead.disconnect()
         return fresh
 
     def _asked(self, within_s: float = 0.0, **request: Any) -> dict[str, Any]:
@@ -230,13 +224,13 @@ class AttachedModelServer(EmbeddedModelServer):
         raise (ModelRefused if answer["kind"] == "refused" else ModelServerDown)(answer["reason"])
 
 
-def _borrowed(answer: dict[str, Any]) -> _Worker:
+def _borrowed(answer: dict[str, Any]) -> Worker:
     try:
-        process = _Process(answer["pid"])
+        process = WorkerProcess(answer["pid"])
     except OSError as fault:
         raise ModelServerDown("the process of the version is gone") from fault
     parts = ItemParts.of_json(answer["parts"]) if answer.get("parts") else None
-    return _Worker(process, answer["address"], Path(), answer["key"], facts=answer["facts"], parts=parts)
+    return Worker(process, answer["address"], Path(), answer["key"], facts=answer["facts"], parts=parts)
 
 
 def _content(directory: Path) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from online.model_server import shared
-from online.model_server.embedded import EmbeddedModelServer, _Process, _Worker
+from online.model_server.embedded import EmbeddedModelServer
 from online.model_server.shared import AttachedModelServer, ModelKeeper
+from online.model_server.worker_handle import Worker, WorkerProcess
 from online.models import ModelRefused, ModelServerDown
 from tests.online.test_robust import wait_for
 
@@ -128,10 +129,10 @@ def test_a_process_that_is_being_killed_is_waited_for() -> None:
         began = []
 
         class Dies(Loads):
-            def _worker(self, version: int) -> _Worker:
-                return _Worker(_Process(dying.pid), "", Path(), version)
+            def _worker(self, version: int) -> Worker:
+                return Worker(WorkerProcess(dying.pid), "", Path(), version)
 
-            def _revive(self, version: int, dead: _Worker) -> _Worker:
+            def _revive(self, version: int, dead: Worker) -> Worker:
                 began.append(version)
                 return dead
 
