@@ -41,6 +41,8 @@ class VersionLoader:
         self._server = server
         self._refused: dict[int, _Refusal] = {}
         self._fetched: dict[int, _Fetched] = {}
+        self._asked: set[int] = set()
+        """What `load` was asked for since `let_go`."""
         self._folder: ScratchFolder | None = None
         self.waiting: dict[int, str] = {}
         """What versions wait for, by number."""
@@ -55,6 +57,7 @@ class VersionLoader:
     def load(self, registry: Registry, number: int, identity: str, handle: int) -> Version | str:
         """Verifies a version and has the model server load it as `handle`. Returns it, or why it is refused or waits.
         Errors: `RegistryError`, `ModelServerDown`."""
+        self._asked.add(number)
         stamp = registry.stamp(number)
         known = self._refused.get(number)
         if known is not None and known.stamp == stamp:
@@ -84,6 +87,16 @@ class VersionLoader:
         self._forget(number)
         registry.accept(number)
         return fetched.info
+
+    def let_go(self) -> None:
+        """To be called after each look at the registry: what was waited for, and others were asked for in its place, is
+        waited for no more."""
+        if self._asked:
+            for number in self._fetched.keys() - self._asked:
+                self._forget(number)
+            for number in self.waiting.keys() - self._asked:
+                del self.waiting[number]
+        self._asked.clear()
 
     def close(self) -> None:
         if self._folder is not None:

@@ -214,6 +214,7 @@ class VersionWatcher:
 
     def _let_go(self) -> str:
         """Unloads what nobody wants any more, and says what is left. Nothing is wrong with that, but for errors."""
+        self._loader.let_go()
         self._unload_unused(self._wanted)
         step()
         self._tell()

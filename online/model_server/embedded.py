@@ -295,10 +295,11 @@ class EmbeddedModelServer:
         return self._reviving
 
     def _copied(self, version: int, directory: Path) -> Path:
+        """Errors: `ModelServerDown`, as a disk that is full is no fault of the version."""
         try:
             return self._files.copy(version, directory)
         except OSError as fault:
-            raise ModelRefused(f"its files do not read: {fault}") from fault
+            raise ModelServerDown(f"version {version} cannot be kept here: {fault}") from fault
 
     def _spawned(self, version: int, directory: Path, graph: str) -> Worker:
         """A version in a new process. Errors: `ModelRefused`, `ModelServerDown`, `OSError` when it dies."""

@@ -69,6 +69,9 @@ class OwnFiles:
                 held.layer_bytes = sum(chunks.values())
                 self._take(held, f"{directory / LAYERS}", chunks)
                 (own / LAYERS).symlink_to(self._layers)
+        except shutil.Error as faults:  # of each file that does not copy, whence, whither and why
+            self.remove(own)
+            raise OSError(faults.args[0][0][2]) from faults
         except OSError:
             self.remove(own)
             raise

@@ -19,6 +19,8 @@ from compiler.bundle import write_bundle
 from featdsl.torch import save_model
 from model_sync import open_registry
 from online.client import ScorerClient
+from online.model_server import EmbeddedModelServer
+from online.models import ModelServerDown
 from tests.model_sync.folders import saved
 from tests.online.shop import AT, REQUEST, bundle
 from tests.online.test_serve import KEYS, ROOT, Ranker, Served, child_processes, feat, wait_for_version
@@ -95,3 +97,15 @@ def test_a_server_without_room_serves_on_and_takes_the_next_version_when_it_has(
             wait_for_version(client, 2)
     finally:
         served.stop()
+
+
+def test_a_version_that_its_model_server_has_no_room_for_is_not_refused(tmp_path: Path) -> None:
+    save_model(Ranker(1.0), bundle(), tmp_path / "1.0")
+    models = EmbeddedModelServer()
+    try:
+        with full([os.getpid()]), pytest.raises(ModelServerDown, match=r"cannot be kept here: .*too large"):
+            models.load(1, tmp_path / "1.0")
+        models.load(1, tmp_path / "1.0")
+        models.ping(1)
+    finally:
+        models.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -334,6 +335,24 @@ def test_a_version_that_the_model_server_has_not_yet_is_waited_for(setting: Sett
     setting.models.gone = set()
     assert setting.serving() == 2
     assert setting.watcher.problem == ""
+
+
+def test_of_versions_that_were_waited_for_nothing_is_left(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    setting.publish(1.0)
+    assert setting.serving() == 1
+    setting.models.gone = {2, 3, 4}
+    for weight in (2.0, 3.0, 4.0):
+        setting.publish(weight)
+        assert setting.serving() == 1
+        assert setting.serving() == 1
+    assert [path.name[:6] for path in tmp_path.glob("featdsl-versions-*/0*")] == ["000004"]
+    assert [s.reason for s in setting.watcher.states()] == ["", "", "", "there is no version 4 yet"]
+    setting.models.gone = set()
+    assert setting.serving() == 4
+    assert not list(tmp_path.glob("featdsl-versions-*/0*"))
 
 
 def test_with_nothing_to_serve_an_older_one_serves_while_head_is_waited_for(setting: Setting) -> None:
