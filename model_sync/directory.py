@@ -33,19 +33,20 @@ class DirectoryBlobs:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
             except OSError as fault:
-                raise RegistryError(f"cannot make the registry: {self.root}: {fault.strerror}") from fault
+                raise RegistryError(
+                    f"cannot make the registry: {self.root}: {fault.strerror}",
+                    help="name a folder that this user may write to",
+                ) from fault
             self._clear_stale()
         elif not self.root.is_dir():
-            raise RegistryError(
-                f"there is no registry: {self.root}", help="`feat publish` makes it with the first version"
-            )
+            raise self._missing()
 
     def read(self, name: str) -> bytes | None:
         try:
             return (self.root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             if not self.root.is_dir():
-                raise RegistryError(f"there is no registry: {self.root}") from None
+                raise self._missing() from None
             return None
         except OSError as fault:
             raise self._error(name, fault) from fault
@@ -190,6 +191,11 @@ class DirectoryBlobs:
             raise
         except OSError as fault:
             raise self._error(name, fault) from fault
+
+    def _missing(self) -> RegistryError:
+        return RegistryError(
+            f"there is no registry: {self.root}", help="`feat publish` makes it with the first version"
+        )
 
     def _error(self, name: str, fault: OSError) -> RegistryError:
         return RegistryError(f"the registry fails: {self.root / name}: {fault.strerror or fault}")

@@ -256,7 +256,8 @@ class ObjectBlobs:
         if before[0] in by if before else 0 < len(by) < _SWAPPERS:
             return False
         raise RegistryError(
-            f"{name} may have been moved, or not: an answer of the registry got lost: {self.url}"
+            f"{name} may have been moved, or not: an answer of the registry got lost: {self.url}",
+            help="`feat versions` shows where HEAD is; do it again if that is where it was",
         )
 
     def _needs_conditions(self) -> None:

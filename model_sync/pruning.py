@@ -69,7 +69,10 @@ def prune(
 def _kept(registry: Registry, numbers: list[int], keep: int, now_us: int) -> dict[int, str]:
     head = registry.head()
     if head is None and numbers:
-        raise RegistryError(f"the registry has no HEAD, so nothing is removed: {registry.url}")
+        raise RegistryError(
+            f"the registry has no HEAD, so nothing is removed: {registry.url}",
+            help="`feat rollback --to N` or the next `feat publish` writes it anew",
+        )
     kept = {} if head is None else {head.version: "HEAD"}
     for path in registry.blobs.names("labels/"):
         named = label(registry, path.removeprefix("labels/"))

@@ -44,6 +44,7 @@ MANIFEST = "manifest.json"
 CHUNK_BYTES = 8 << 20
 _ATTEMPTS = 64
 _MANIFESTS_KEPT = 256
+_OTHERS_PUBLISH = "others publish there without a pause: publish again, and see in `feat versions` who they are"
 
 
 class Registry:
@@ -278,7 +279,9 @@ class Registry:
             raw = numbered.to_bytes()
             if self.blobs.swap(_manifest_name(number), None, raw):
                 return numbered, digest_of(raw)
-        raise RegistryError(f"no number is free for long enough to publish a version: {self.url}")
+        raise RegistryError(
+            f"no number is free for long enough to publish a version: {self.url}", help=_OTHERS_PUBLISH
+        )
 
     def publish(self, directory: Path, *, now_us: int, metrics: Mapping[str, float] | None = None) -> Version:
         """Adds a saved model as the next version and moves HEAD to it, whatever it says by then: both or, after a
@@ -295,7 +298,7 @@ class Registry:
             with contextlib.suppress(HeadMoved):
                 head, raw = self._head_as_it_is()
                 return self._commit(draft, head, raw, now_us=now_us, why="publish")
-        raise RegistryError(f"HEAD of the registry moves all the time: {self.url}")
+        raise RegistryError(f"HEAD of the registry moves all the time: {self.url}", help=_OTHERS_PUBLISH)
 
     def rollback(self, to: int | None = None, *, now_us: int) -> Version:
         """Moves HEAD to `to`, by default to the newest before HEAD's version that was not taken back. What HEAD leaves

@@ -36,6 +36,7 @@ def tell(registry: Registry, replica: Replica) -> None:
 
 
 def take_leave(registry: Registry, name: str) -> None:
+    """Takes back what `tell` told. Errors: none."""
     with contextlib.suppress(RegistryError):
         registry.blobs.remove(f"replicas/{name}.json")
 

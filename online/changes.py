@@ -20,11 +20,16 @@ _END_S = 5.0
 
 
 class Cache(Protocol):
+    """What is made of rows of the store, and stale when these are written."""
+
     trusted: bool
+    """Whether it is told of all that is written."""
 
-    def changed(self, source: str, keys: Sequence[str]) -> None: ...
+    def changed(self, source: str, keys: Sequence[str]) -> None:
+        """Rows of a source have been written."""
 
-    def drop(self, sources: Collection[str] | None = None) -> None: ...
+    def drop(self, sources: Collection[str] | None = None) -> None:
+        """Forgets what is made of any row of these sources, or all that there is."""
 
 
 class ChangeFollower:

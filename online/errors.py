@@ -99,12 +99,14 @@ class CallError(FeatError):
 
 
 def deadline_exceeded(stage: str) -> CallError:
+    """The error of a call whose time was up. `stage`: what it was in, or waited for, then."""
     return CallError(
         Reason.DEADLINE_EXCEEDED, f"the call's time was up in the stage: {stage}", metadata={"stage": stage}
     )
 
 
 def cancelled(stage: str) -> CallError:
+    """The error of a call whose caller went away before a stage, or in it."""
     return CallError(
         Reason.CANCELLED, f"the caller went away by the stage: {stage}", metadata={"stage": stage}
     )

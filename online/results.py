@@ -147,6 +147,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
+    """An entity of the program; `type`: of its keys."""
+
     name: str
     type: str
     per_candidate: bool

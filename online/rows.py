@@ -59,6 +59,9 @@ class FetchedRows:
 
 @dataclass(slots=True)
 class Read:
+    """What was read for a call. `request_status`: the worst of the rows that are the request's. `rows`: for `Explain`
+    alone."""
+
     inputs: Inputs
     request_status: int = OK
     rows: list[FetchedRows] = field(default_factory=list)

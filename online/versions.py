@@ -187,6 +187,7 @@ class VersionWatcher:
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends the thread, and takes leave of the registry. The model server's versions stay loaded."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)

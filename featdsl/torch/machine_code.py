@@ -110,7 +110,10 @@ def _runner(folder: Path) -> Path:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as fault:
-            raise InputError(f"no C++ compiler runs: {compiler}: {fault.strerror}") from fault
+            raise InputError(
+                f"no C++ compiler runs: {compiler}: {fault.strerror}",
+                help="install g++, or name another one by the variable CXX",
+            ) from fault
         if done.returncode:
             said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
             raise InputError(f"the C++ compiler fails: {said}")
