@@ -197,7 +197,7 @@ def _swaps(
             anchor = one.publisher.publish()
             if one is trainer:
                 _wait_for(service, anchor.number)
-                before = before or _table_processes(service)
+                before = before or _held_bytes(service)
             with _asked(service, rows) as asked:
                 begun = time.monotonic()
                 for due in range(round(seconds * _VERSIONS_A_SECOND)):
@@ -209,7 +209,7 @@ def _swaps(
             latencies[name] += [taken for _, taken, _ in asked["answered"]]
             _no_failure(found, asked)
         if not turn:
-            held = 100 * _table_processes(service) / before
+            held = 100 * _held_bytes(service) / before
             _tell(found, "memory of the server after versions, of before, %", held)
     for name, taken in latencies.items():
         _tell(found, f"calls while {name}, p50 ms", statistics.median(taken) * 1e3)
@@ -306,7 +306,7 @@ def _new_bytes(registry: Registry, version: Version) -> int:
     return sum({c.sha256: c.size for c in version.chunks() if c.sha256 not in there}.values())
 
 
-def _table_processes(service: Service) -> float:
+def _held_bytes(service: Service) -> float:
     """Bytes of memory that the server and all that it started hold."""
     found, parents = 0.0, set(service.processes)
     for stat in Path("/proc").glob("[0-9]*/stat"):
