@@ -44,7 +44,9 @@ MANIFEST = "manifest.json"
 CHUNK_BYTES = 8 << 20
 _ATTEMPTS = 64
 _MANIFESTS_KEPT = 256
-_OTHERS_PUBLISH = "others publish there without a pause: publish again, and see in `feat versions` who they are"
+_OTHERS_PUBLISH = (
+    "others publish there without a pause: publish again, and see in `feat versions` who they are"
+)
 
 
 class Registry:
