@@ -295,9 +295,12 @@ class EmbeddedModelServer:
         return self._reviving
 
     def _copied(self, version: int, directory: Path) -> Path:
-        """Errors: `ModelServerDown`, as a disk that is full is no fault of the version."""
+        """Errors: `ModelRefused` for a file that is gone; else `ModelServerDown`: a full disk is no fault of the
+        version."""
         try:
             return self._files.copy(version, directory)
+        except FileNotFoundError as fault:
+            raise ModelRefused(f"its files do not read: {fault}") from fault
         except OSError as fault:
             raise ModelServerDown(f"version {version} cannot be kept here: {fault}") from fault
 

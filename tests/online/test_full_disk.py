@@ -18,9 +18,10 @@ import pytest
 from compiler.bundle import write_bundle
 from featdsl.torch import save_model
 from model_sync import open_registry
+from model_sync.table_stack import Chunk, Layer, TableEntry, TableState, write_tables
 from online.client import ScorerClient
 from online.model_server import EmbeddedModelServer
-from online.models import ModelServerDown
+from online.models import ModelRefused, ModelServerDown
 from tests.model_sync.folders import saved
 from tests.online.shop import AT, REQUEST, bundle
 from tests.online.test_serve import KEYS, ROOT, Ranker, Served, child_processes, feat, wait_for_version
@@ -107,5 +108,19 @@ def test_a_version_that_its_model_server_has_no_room_for_is_not_refused(tmp_path
             models.load(1, tmp_path / "1.0")
         models.load(1, tmp_path / "1.0")
         models.ping(1)
+    finally:
+        models.close()
+
+
+def test_a_version_whose_files_are_gone_by_the_time_that_they_are_copied_is_refused(tmp_path: Path) -> None:
+    save_model(Ranker(1.0), bundle(), tmp_path / "1.0")
+    (tmp_path / "1.0" / "layers").symlink_to(tmp_path / "registry" / "chunks")
+    (tmp_path / "registry" / "chunks").mkdir(parents=True)
+    layer = Layer(1, 0, (Chunk(10, "0" * 64),), TableState(1, "0" * 32))
+    write_tables(tmp_path / "1.0", {"items": TableEntry(1, (layer,))})
+    models = EmbeddedModelServer()
+    try:
+        with pytest.raises(ModelRefused, match=r"its files do not read: .*No such file"):
+            models.load(1, tmp_path / "1.0")
     finally:
         models.close()
