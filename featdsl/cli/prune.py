@@ -14,7 +14,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--registry", required=True, help=f"where versions live: {PLACES}")
     parser.add_argument("--keep", type=int, default=20, metavar="N", help="how many of the newest stay (20)")
     parser.add_argument(
-        "--grace-s", type=float, default=3600.0, metavar="S", help="what is younger stays as well (3600)"
+        "--grace-s",
+        type=float,
+        default=3600.0,
+        metavar="S",
+        help="what is younger stays as well (3600); beside a running publisher no less than 1200",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
