@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from compiler.bundle import Bundle
     from featdsl.torch.live_model import LiveModel
 
-_MERGE_LIVES_S = 1200.0
 log = logging.getLogger("featdsl.publisher")
 
 
@@ -206,7 +205,6 @@ class Publisher:
         self._since_full = 0
         self._tiers: dict[str, Tiers] = {}
         self._merges: dict[str, Merge] = {}
-        self._merged_at_s = 0.0
 
     def _exported(self) -> LiveModel:
         if self._live is None:
@@ -297,7 +295,7 @@ class Publisher:
     def _merge(self, version: Version) -> None:
         """Prepares lower stacks for the next version: nothing has been trained since this one, so what a layer of it
         said is known. Without them the next is as good."""
-        self._merges, self._merged_at_s = {}, self._clock()
+        self._merges = {}
         try:
             for name, tiers in self._tiers.items():
                 table = self._tables()[name]
@@ -333,8 +331,12 @@ class Publisher:
         return frozenset(n for n, table in self._tables().items() if self._told.get(n) != table.told)
 
     def _share(self, whole: frozenset[str]) -> Share:
-        # Chunks that no version is made of yet are not kept for long.
-        merges = self._merges if self._clock() - self._merged_at_s < _MERGE_LIVES_S else {}
+        # `feat prune` may have taken chunks that no version is made of yet.
+        merges = {
+            name: merge
+            for name, merge in self._merges.items()
+            if all(self.registry.touch_chunk(chunk) for chunk in merge.layer.chunks)
+        }
         return share_of(self._tables().values(), whole, self.registry.put_chunk, self._budget(), merges)
 
     def _shares(self, tables: Mapping[str, Table], head: Head | None) -> tuple[Share, list[Share]]:

@@ -228,6 +228,10 @@ class Registry:
         self._put.add(chunk.sha256)
         return chunk
 
+    def touch_chunk(self, chunk: Chunk) -> bool:
+        """Whether a chunk that was put is there still. If it is, it counts as put now."""
+        return self.blobs.touch(CHUNKS + chunk.sha256)
+
     def distrust(self) -> None:
         """What was put before is compared again when it is to be put: a server has found something damaged."""
         self._put.clear()

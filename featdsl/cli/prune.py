@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=3600.0,
         metavar="S",
-        help="what is younger stays as well (3600); beside a running publisher no less than 1200",
+        help="what is younger stays as well (3600); beside a running publisher no less than a publish takes",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be removed, and remove nothing"

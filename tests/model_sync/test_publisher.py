@@ -17,6 +17,7 @@ from featdsl.torch import EmbeddingTable, RowSGD, load_model
 from featdsl.torch.table_layers import ResidentTable, resident_table
 from model_sync import HeadMoved, Publisher, Registry, RegistryError, open_registry
 from model_sync.directory import DirectoryBlobs
+from model_sync.pruning import prune
 from model_sync.tiers import MERGED
 from tests.model_sync.places import PLACES, Place
 from tests.model_sync.trainers import (
@@ -125,6 +126,24 @@ def test_a_stack_stays_low_and_a_server_that_follows_applies_what_has_changed(
     assert highest <= 2 * MERGED + 1
     assert len(anchors) > 1, "the changes were more than the table"
     assert torch.equal(served_scores(registry, 120, tmp_path), trainer.scores())
+
+
+def test_prune_between_two_versions_takes_nothing_that_the_next_is_made_of(
+    anywhere: Registry, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Not the chunks of merged layers either, which are put after a version, for the next."""
+    trainer = Trainer()
+    trainer.module.items(torch.arange(IDS))
+    publisher = Publisher(anywhere, trainer.module, bundle)
+    highest = 0
+    for _ in range(MERGED + 3):
+        trainer.step(2)
+        version = publisher.publish()
+        anywhere.verify(version.number)
+        highest = max(highest, len(version.tables["items"].layers))
+        prune(anywhere, 1, now_us=4_000_000_000_000_000, grace_s=0.0)
+    assert highest > MERGED
+    assert torch.equal(served_scores(anywhere, version.number, tmp_path), trainer.scores())
 
 
 def test_most_of_a_table_is_sent_as_all_of_it(registry: Registry, bundle: Bundle, tmp_path: Path) -> None:
