@@ -37,14 +37,15 @@ _RETRIES = {
                 "initialBackoff": "0.03s",
                 "maxBackoff": "0.3s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
 }
-"""A call that met a server which died or stops is asked again: it changes nothing. Where most calls fail there are
-no retries (gRPC counts), and where one would be useless the server says so."""
+"""A call that met a server which died or stops is asked again: it changes nothing. What gRPC has taken and not yet
+handed on when a server stops, it ends as cancelled. Where most calls fail there are no retries (gRPC counts), and
+where one would be useless the server says so."""
 
 
 class ScorerClient:

@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from compiler.bundle import write_bundle
 from featdsl.torch import save_model
+from online.client import ScorerClient
+from online.proto import SERVICE
+from online.proto.scorer_pb2 import ScoreAnswer
 from tests.online.shop import bundle
 from tests.online.test_serve import Ranker, Served, feat
 from tests.online.test_supervisor import Supervised
@@ -172,3 +177,31 @@ def test_a_second_signal_ends_it_at_once_whatever_hangs(start: Start) -> None:
     assert server.line() == "told"
     signal_another_thread(server.process.pid)
     assert server.ends()[0] == 130
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+def test_a_call_that_meets_the_end_of_a_server_is_asked_again(code: grpc.StatusCode) -> None:
+    calls = []
+
+    def score(request: bytes, context: grpc.ServicerContext) -> bytes:
+        calls.append(request)
+        if len(calls) == 1:
+            context.abort(code, "")
+        return ScoreAnswer(version=7).SerializeToString()
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(
+                SERVICE, {"Score": grpc.unary_unary_rpc_method_handler(score)}
+            ),
+        )
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with ScorerClient(f"127.0.0.1:{port}") as client:
+            assert client.score({"user": 1}).version == 7
+    finally:
+        server.stop(0)
+    assert len(calls) == 2
